@@ -1,0 +1,3 @@
+#!/usr/bin/env node
+// The command line of pieces: arguments in, exit code out.
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Strict, fast bencode: decoding with byte spans, canonical encoding.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * BitTorrent choker: tit-for-tat rounds, optimistic unchoke, anti-snubbing, seeding. Pure.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * IP addresses and ports: parse, print, compact encodings, and which addresses are public.
+ *
+ * @module
+ */
+export {};

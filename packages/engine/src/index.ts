@@ -1,0 +1,6 @@
+/**
+ * BitTorrent session: downloads and seeds torrents over pure state machines.
+ *
+ * @module
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * .torrent files v1, v2 and hybrid: parse, build, info-hash, geometry, Merkle trees, magnet links. The part that does I/O, for Node.
+ *
+ * @module
+ */
+export {};

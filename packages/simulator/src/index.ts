@@ -1,0 +1,6 @@
+/**
+ * Virtual clock and seeded network for testing sans-I/O machines.
+ *
+ * @module
+ */
+export {};

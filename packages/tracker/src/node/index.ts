@@ -1,0 +1,6 @@
+/**
+ * BitTorrent trackers over HTTP and UDP: announce, scrape, tiers, and a small server to embed. The part that does I/O, for Node.
+ *
+ * @module
+ */
+export {};
