@@ -3,4 +3,20 @@
  *
  * @module
  */
-export {};
+export {
+  type Disk,
+  type DiskEvents,
+  MAX_BLOCK_HASHED_PIECE_BYTES,
+  MAX_WHOLE_PIECE_BYTES,
+  type PieceCheckOptions,
+  type PieceResult,
+  READ_AHEAD_BYTES,
+  SEGMENT_BYTES,
+} from './disk.ts';
+export {
+  codeOfErrno,
+  StorageError,
+  type StorageErrorCode,
+  type StorageErrorFacts,
+  storageError,
+} from './errors.ts';
