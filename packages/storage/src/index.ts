@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { BlockOutcome, BlockWriter } from './block-writer.ts';
 export {
   type Disk,
   type DiskEvents,
@@ -20,3 +21,9 @@ export {
   type StorageErrorFacts,
   storageError,
 } from './errors.ts';
+export {
+  DEFAULT_BUFFER_BYTES,
+  PieceBuffers,
+  type PieceBuffersOptions,
+  type PieceShape,
+} from './piece-buffer.ts';
