@@ -3,4 +3,16 @@
  *
  * @module
  */
-export {};
+export { PickerError, type PickerErrorCode } from './errors.ts';
+export { Picker } from './picker.ts';
+export {
+  type CancelSink,
+  type PeerHandle,
+  type PickerOptions,
+  type PickerStatistics,
+  type PickerView,
+  type PickOptions,
+  type PickSink,
+  PRIORITY_DEFAULT,
+  PRIORITY_URGENT,
+} from './view.ts';

@@ -1,0 +1,61 @@
+// A begun piece: which of its blocks have come, which were asked for, and of how many peers.
+import { NONE } from './requests.ts';
+
+/** In `askers`: the block has come. */
+export const RECEIVED = 0xffff;
+
+export class OpenPiece {
+  /** Where it stands in the table of slots; records of requests name it. */
+  readonly slot: number;
+  pieceIndex = NONE;
+  blockCount = 0;
+  receivedCount = 0;
+  /** Blocks that have not come and are asked of nobody. */
+  freeCount = 0;
+  /** No block before this one is free. */
+  firstFree = 0;
+  /** Only one peer at a time may be asked for its blocks: it failed before, or its supplier is on parole. */
+  exclusive = false;
+  /** That peer, or none yet. */
+  owner = NONE;
+  /** The peer it was begun with, or none. */
+  beginner = NONE;
+  /** Its place in the list of begun, not yet full pieces, and in that of pieces with a free block. */
+  openPosition = NONE;
+  partialPosition = NONE;
+  /** Per block, of how many peers it was asked, or RECEIVED. */
+  askers = new Uint16Array(0);
+  /** Per block, the newest of its requests. */
+  heads = new Int32Array(0);
+
+  constructor(slot: number) {
+    this.slot = slot;
+  }
+
+  get isFull(): boolean {
+    return this.receivedCount === this.blockCount;
+  }
+
+  /** Blocks asked for that have not come. */
+  get requestedCount(): number {
+    return this.blockCount - this.receivedCount - this.freeCount;
+  }
+
+  /** Begins anew for a piece of which nothing has come. */
+  reset(pieceIndex: number, blockCount: number): void {
+    this.pieceIndex = pieceIndex;
+    this.blockCount = blockCount;
+    this.receivedCount = 0;
+    this.freeCount = blockCount;
+    this.firstFree = 0;
+    this.exclusive = false;
+    this.owner = NONE;
+    this.beginner = NONE;
+    if (this.askers.length < blockCount) {
+      this.askers = new Uint16Array(blockCount);
+      this.heads = new Int32Array(blockCount);
+    }
+    this.askers.fill(0, 0, blockCount);
+    this.heads.fill(NONE, 0, blockCount);
+  }
+}

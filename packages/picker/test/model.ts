@@ -1,0 +1,78 @@
+// A picker as simple as can be: plain maps and loops. It says what the real one may choose, not what it will.
+
+export interface Model {
+  readonly pieceCount: number;
+  readonly blockCounts: readonly number[];
+  readonly have: Set<number>;
+  readonly priorities: number[];
+  /** Per piece, the blocks that have come. */
+  readonly received: Set<number>[];
+  /** Per peer, its pieces and `piece:block` of what it was asked for. */
+  readonly peers: Map<number, { pieces: Set<number>; asked: Set<string> }>;
+}
+
+export function createModel(blockCounts: readonly number[]): Model {
+  return {
+    pieceCount: blockCounts.length,
+    blockCounts,
+    have: new Set(),
+    priorities: blockCounts.map(() => 4),
+    received: blockCounts.map(() => new Set()),
+    peers: new Map(),
+  };
+}
+
+export function key(pieceIndex: number, blockIndex: number): string {
+  return `${pieceIndex}:${blockIndex}`;
+}
+
+export function isMissing(model: Model, pieceIndex: number): boolean {
+  return !model.have.has(pieceIndex);
+}
+
+export function isWanted(model: Model, pieceIndex: number): boolean {
+  return isMissing(model, pieceIndex) && model.priorities[pieceIndex]! > 0;
+}
+
+export function isInteresting(model: Model, peer: number): boolean {
+  return [...model.peers.get(peer)!.pieces].some((p) => isWanted(model, p));
+}
+
+export function availability(model: Model, pieceIndex: number): number {
+  return [...model.peers.values()].filter(({ pieces }) => pieces.has(pieceIndex)).length;
+}
+
+export function askers(model: Model, pieceIndex: number, blockIndex: number): number[] {
+  return [...model.peers]
+    .filter(([, { asked }]) => asked.has(key(pieceIndex, blockIndex)))
+    .map(([peer]) => peer);
+}
+
+/** Nothing of it has come and nobody was asked for it. */
+export function isFresh(model: Model, pieceIndex: number): boolean {
+  if (!isWanted(model, pieceIndex) || model.received[pieceIndex]!.size > 0) return false;
+  return blocks(model, pieceIndex).every((b) => askers(model, pieceIndex, b).length === 0);
+}
+
+export function blocks(model: Model, pieceIndex: number): number[] {
+  return Array.from({ length: model.blockCounts[pieceIndex]! }, (_, b) => b);
+}
+
+/** Wanted blocks of the peer's that have not come and that nobody was asked for. */
+export function freeBlocks(model: Model, peer: number): string[] {
+  const free: string[] = [];
+  for (const p of model.peers.get(peer)!.pieces) {
+    if (!isWanted(model, p)) continue;
+    for (const b of blocks(model, p)) {
+      if (!model.received[p]!.has(b) && askers(model, p, b).length === 0) free.push(key(p, b));
+    }
+  }
+  return free;
+}
+
+/** Every wanted block that has not come and that some peer has was asked for. */
+export function inEndGame(model: Model): boolean {
+  const peers = [...model.peers.keys()];
+  const wanted = model.blockCounts.some((_, p) => isWanted(model, p));
+  return wanted && peers.every((peer) => freeBlocks(model, peer).length === 0);
+}

@@ -1,0 +1,273 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { Picker, type PickerOptions } from '../src/index.ts';
+import { assertInvariants } from '../src/invariants.ts';
+import {
+  askers,
+  availability,
+  blocks,
+  createModel,
+  freeBlocks,
+  inEndGame,
+  isFresh,
+  isInteresting,
+  isMissing,
+  isWanted,
+  key,
+  type Model,
+} from './model.ts';
+import { createRandom } from './random.ts';
+
+type Settings = Pick<PickerOptions, 'rarestFirst' | 'endGame' | 'bbsPlus' | 'sequential'>;
+
+const settings: fc.Arbitrary<Settings> = fc.record({
+  rarestFirst: fc.boolean(),
+  endGame: fc.boolean(),
+  bbsPlus: fc.boolean(),
+  sequential: fc.boolean(),
+});
+
+/** One step: which operation, and numbers that its arguments are derived from. */
+const step = fc.record({
+  op: fc.constantFrom(
+    ...['join', 'join', 'leave', 'have', 'have', 'have', 'bitfield', 'all', 'none'],
+    ...['pick', 'pick', 'pick', 'pick', 'pick', 'pick', 'options', 'options', 'receive', 'receive'],
+    ...['receive', 'receive', 'receive', 'receive', 'release', 'release', 'releaseAll', 'judge'],
+    ...['judge', 'judge', 'priority', 'markHave', 'markBlock', 'lose', 'forget', 'allow'],
+  ),
+  a: fc.nat(1_000_000),
+  b: fc.nat(1_000_000),
+});
+
+describe('random operations', () => {
+  for (const pieceCount of [1, 7, 33, 130]) {
+    test(`keep every invariant and agree with a naive model, ${pieceCount} pieces`, () => {
+      fc.assert(
+        fc.property(
+          settings,
+          fc.integer(),
+          fc.array(step, { minLength: 20, maxLength: 250 }),
+          (strategy, seed, steps) => {
+            const run = createRun(pieceCount, strategy, seed);
+            for (const { op, a, b } of steps) {
+              run.perform(op, a, b);
+              assertInvariants(run.picker);
+              run.compare();
+            }
+          },
+        ),
+        { numRuns: pieceCount > 100 ? 15 : 60 },
+      );
+    });
+  }
+});
+
+function createRun(pieceCount: number, strategy: Settings, seed: number) {
+  const random = createRandom(seed);
+  const blockCounts = Array.from({ length: pieceCount }, (_, p) =>
+    p === pieceCount - 1 ? 1 : 1 + (p % 5),
+  );
+  const model = createModel(blockCounts);
+  const picker = new Picker({
+    pieceCount,
+    blockCount: (p) => blockCounts[p]!,
+    random,
+    randomFirstPieces: 0,
+    ...strategy,
+  });
+  const peerAt = (n: number): number => [...model.peers.keys()][n % model.peers.size]!;
+  const receive = (peer: number, p: number, b: number): void => {
+    const others = new Set(askers(model, p, b).filter((other) => other !== peer));
+    const missing = isMissing(model, p) && !model.received[p]!.has(b);
+    const cancelled: number[] = [];
+    const outcome = picker.markReceived(peer, p, b, (other, cp, cb) => {
+      expect([cp, cb]).toEqual([p, b]);
+      cancelled.push(other);
+    });
+    expect(outcome).toBe(missing ? 'accepted' : 'duplicate');
+    expect(new Set(cancelled)).toEqual(missing ? others : new Set());
+    expect(cancelled.length).toBe(missing ? others.size : 0);
+    if (!missing) return;
+    model.received[p]!.add(b);
+    for (const { asked } of model.peers.values()) asked.delete(key(p, b));
+  };
+  const forget = (p: number): void => {
+    model.received[p]!.clear();
+    for (const b of blocks(model, p)) {
+      for (const { asked } of model.peers.values()) asked.delete(key(p, b));
+    }
+  };
+
+  const perform = (op: string, a: number, b: number): void => {
+    if (op === 'join' && model.peers.size < 20) {
+      model.peers.set(picker.addPeer(), { pieces: new Set(), asked: new Set() });
+      return;
+    }
+    if (model.peers.size === 0) return;
+    const peer = peerAt(a);
+    const told = model.peers.get(peer)!;
+    const p = b % pieceCount;
+    const block = (b >>> 8) % blockCounts[p]!;
+    switch (op) {
+      case 'leave':
+        picker.removePeer(peer);
+        model.peers.delete(peer);
+        break;
+      case 'have':
+        picker.peerHave(peer, p);
+        told.pieces.add(p);
+        break;
+      case 'bitfield': {
+        const share = (b % 11) / 10;
+        const bytes = new Uint8Array((pieceCount + 7) >>> 3);
+        told.pieces.clear();
+        for (let i = 0; i < pieceCount; i += 1) {
+          if (random() >= share) continue;
+          bytes[i >>> 3]! |= 0x80 >>> (i & 7);
+          told.pieces.add(i);
+        }
+        picker.peerBitfield(peer, bytes);
+        break;
+      }
+      case 'all':
+        picker.peerHaveAll(peer);
+        for (let i = 0; i < pieceCount; i += 1) told.pieces.add(i);
+        break;
+      case 'none':
+        picker.peerHaveNone(peer);
+        told.pieces.clear();
+        break;
+      case 'pick':
+        checkPick(model, picker, strategy, peer, 1 + (b % 9));
+        break;
+      case 'options': {
+        const count = 1 + (b % 9);
+        const options = {
+          allowedFastOnly: (b & 16) !== 0,
+          parole: (b & 32) !== 0,
+          slow: (b & 64) !== 0,
+          duplicateUrgent: (b & 128) !== 0,
+        };
+        const chosen: [number, number][] = [];
+        picker.pick(peer, count, (i, j) => chosen.push([i, j]), options);
+        expect(chosen.length).toBeLessThanOrEqual(count);
+        for (const [i, j] of chosen) {
+          checkChoice(model, peer, i, j);
+          told.asked.add(key(i, j));
+        }
+        break;
+      }
+      case 'receive': {
+        const wish = [...told.asked][b % Math.max(1, told.asked.size)];
+        const [i, j] = wish === undefined ? [p, block] : wish.split(':').map(Number);
+        receive(peer, i!, j!);
+        break;
+      }
+      case 'release': {
+        const wish = [...told.asked][b % Math.max(1, told.asked.size)];
+        const [i, j] = wish === undefined ? [p, block] : wish.split(':').map(Number);
+        picker.releaseRequest(peer, i!, j!);
+        told.asked.delete(key(i!, j!));
+        break;
+      }
+      case 'releaseAll':
+        picker.releaseAll(peer);
+        told.asked.clear();
+        break;
+      case 'judge': {
+        const full = blockCounts.findIndex(
+          (n, i) => isMissing(model, i) && model.received[i]!.size === n,
+        );
+        if (full < 0) break;
+        expect(picker.isFull(full)).toBe(true);
+        if (b % 3 === 0) picker.pieceFailed(full);
+        else {
+          picker.piecePassed(full);
+          model.have.add(full);
+        }
+        forget(full);
+        break;
+      }
+      case 'priority':
+        picker.setPiecePriority(p, a % 8);
+        model.priorities[p] = a % 8;
+        break;
+      case 'markHave':
+        if (b % 4 > 0) break;
+        picker.markHave(p);
+        model.have.add(p);
+        forget(p);
+        break;
+      case 'markBlock':
+        picker.markBlockHave(p, block);
+        if (!isMissing(model, p)) break;
+        model.received[p]!.add(block);
+        for (const { asked } of model.peers.values()) asked.delete(key(p, block));
+        break;
+      case 'lose':
+        picker.loseHave(p);
+        model.have.delete(p);
+        break;
+      case 'forget':
+        picker.forgetPiece(p);
+        forget(p);
+        break;
+      case 'allow':
+        picker.peerAllowedFast(peer, p);
+        break;
+    }
+  };
+
+  const compare = (): void => {
+    const missing = blockCounts.filter((_, p) => isMissing(model, p)).length;
+    expect(picker.missingCount).toBe(missing);
+    expect(picker.isComplete).toBe(missing === 0);
+    expect(picker.wantedMissing).toBe(blockCounts.filter((_, p) => isWanted(model, p)).length);
+    for (const [peer, { asked, pieces }] of model.peers) {
+      expect(picker.isInteresting(peer)).toBe(isInteresting(model, peer));
+      expect(picker.outstanding(peer)).toBe(asked.size);
+      expect(picker.peerPieceCount(peer)).toBe(pieces.size);
+    }
+  };
+  return { picker, perform, compare };
+}
+
+/** What holds for any choice: wanted, the peer's, not there, not asked of this peer. */
+function checkChoice(model: Model, peer: number, p: number, b: number): void {
+  const told = model.peers.get(peer)!;
+  expect(told.pieces.has(p)).toBe(true);
+  expect(isWanted(model, p)).toBe(true);
+  expect(model.received[p]!.has(b)).toBe(false);
+  expect(told.asked.has(key(p, b))).toBe(false);
+}
+
+/** Picks without options, and holds each choice against the strategy. */
+function checkPick(
+  model: Model,
+  picker: Picker,
+  strategy: Settings,
+  peer: number,
+  count: number,
+): void {
+  const told = model.peers.get(peer)!;
+  const racing = strategy.bbsPlus === true || (strategy.endGame && inEndGame(model));
+  let picked = 0;
+  const total = picker.pick(peer, count, (p, b) => {
+    checkChoice(model, peer, p, b);
+    if (isFresh(model, p)) {
+      const choices = [...told.pieces].filter((other) => isFresh(model, other));
+      const highest = Math.max(...choices.map((other) => model.priorities[other]!));
+      expect(model.priorities[p]).toBe(highest);
+      const best = choices.filter((other) => model.priorities[other] === highest);
+      if (strategy.sequential || highest === 7) expect(p).toBe(Math.min(...best));
+      else if (strategy.rarestFirst) {
+        expect(availability(model, p)).toBe(Math.min(...best.map((i) => availability(model, i))));
+      }
+    }
+    told.asked.add(key(p, b));
+    picked += 1;
+  });
+  expect(total).toBe(picked);
+  expect(picked).toBeLessThanOrEqual(count);
+  if (picked < count && !racing) void freeBlocks;
+}
