@@ -3,4 +3,17 @@
  *
  * @module
  */
-export {};
+export type {
+  AnnounceEvent,
+  AnnounceRequest,
+  AnnounceResponse,
+  ScrapeEntry,
+} from './announce.ts';
+export {
+  type AnnounceFailure,
+  Announcer,
+  type AnnouncerEffect,
+  type AnnouncerOptions,
+  type TrackerStatus,
+} from './announcer.ts';
+export { TrackerError, type TrackerErrorCode, type TrackerErrorFacts } from './errors.ts';

@@ -3,4 +3,4 @@
  *
  * @module
  */
-export {};
+export { announce, scrape, type TrackerClientOptions } from './announce.ts';
