@@ -3,4 +3,31 @@
  *
  * @module
  */
-export {};
+export { MetainfoError, type MetainfoErrorCode } from './errors.ts';
+export { type ExpectedPiece, expectedMerklePiece, expectedPiece } from './expected-piece.ts';
+export { type FileEntry, FileTable } from './file-table.ts';
+export {
+  BLOCK_LENGTH,
+  Geometry,
+  type GeometryOptions,
+  MAX_PIECE_LENGTH,
+  PADDING,
+  type VisitSpan,
+} from './geometry.ts';
+export { fromHex, toHex } from './hex.ts';
+export {
+  climbProof,
+  type HashRange,
+  hashCount,
+  MERKLE_HASH_LENGTH,
+  type MerkleRootOptions,
+  MerkleTree,
+  merkleLeaves,
+  merklePadding,
+  merkleRoot,
+  merkleWidth,
+  type ProvenNode,
+  verifyProof,
+} from './merkle.ts';
+export type { HostPort, Info, Metainfo, TorrentVersion } from './metainfo.ts';
+export { MAX_PATH_WARNINGS, type PathReason, type PathRules, type PathWarning } from './path.ts';
