@@ -1,6 +1,13 @@
 /**
- * BitTorrent choker: tit-for-tat rounds, optimistic unchoke, anti-snubbing, seeding. Pure.
+ * Whom to unchoke: rate-based rounds, optimistic unchoking, anti-snubbing, seeding. Pure and seeded.
  *
  * @module
  */
-export {};
+export { Choker } from './choker.ts';
+export type {
+  ChokerDecision,
+  ChokerMode,
+  ChokerOptions,
+  ChokerPeer,
+  ChokerTotals,
+} from './types.ts';
