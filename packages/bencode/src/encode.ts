@@ -1,0 +1,261 @@
+// Encoding to canonical bencode (BEP 3, "bencoding"): keys sorted by their bytes, integers only.
+import { BencodeError, type BencodeErrorCode } from './errors.ts';
+import { DEFAULT_MAX_DEPTH, MAX_INTEGER_DIGITS } from './limits.ts';
+import { BYTE } from './tape.ts';
+import { compareRanges, compareTexts, encodeText } from './utf8.ts';
+import { BencodeDict, BencodeList } from './value.ts';
+
+/**
+ * What can be encoded. A `string` is its UTF-8 bytes. Members of a plain object that are undefined are left out; Maps can hold
+ * byte-string keys. Decoded lists and dictionaries, and {@link rawBencode}, are emitted as they are.
+ */
+export type BencodeInput =
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly BencodeInput[]
+  | ReadonlyMap<string | Uint8Array, BencodeInput>
+  | { readonly [key: string]: BencodeInput | undefined }
+  | BencodeDict
+  | BencodeList
+  | RawBencode;
+
+/** One value that is bencoded already. */
+export class RawBencode {
+  readonly raw: Uint8Array;
+  constructor(raw: Uint8Array) {
+    this.raw = raw;
+  }
+}
+
+/** Marks `bytes` as one complete bencoded value, to be emitted unchanged and unchecked. */
+export function rawBencode(bytes: Uint8Array): RawBencode {
+  return new RawBencode(bytes);
+}
+
+/**
+ * Encodes `value` canonically into bytes of their own.
+ *
+ * @throws {BencodeError} for a value that bencode cannot express exactly; `code` says why.
+ */
+export function encode(value: BencodeInput): Uint8Array<ArrayBuffer> {
+  const writer = idleWriter ?? new Writer();
+  idleWriter = undefined; // a getter in `value` may call encode again
+  writer.position = 0;
+  writer.value(value, 0);
+  const encoded = writer.out.slice(0, writer.position);
+  if (writer.out.length <= KEPT_BYTES) idleWriter = writer;
+  return encoded;
+}
+
+/** A buffer of at most this size is kept for the next call. */
+const KEPT_BYTES = 64 * 1024;
+
+let idleWriter: Writer | undefined;
+
+/** Byte strings up to this length are copied in a loop, which is cheaper than a call of `set` (measured). */
+const SHORT_BYTES = 32;
+
+class Writer {
+  out = new Uint8Array(1024);
+  position = 0;
+
+  /** Writes one value; `depth` containers are open around it. */
+  value(value: BencodeInput, depth: number): void {
+    if (typeof value === 'string') this.text(value);
+    else if (typeof value === 'number') this.number(value);
+    else if (value instanceof Uint8Array) this.bytes(value);
+    else if (typeof value === 'bigint') this.bigint(value);
+    else if (typeof value === 'object' && value !== null) this.container(value, depth);
+    else throw this.unsupported(value);
+  }
+
+  container(value: Exclude<BencodeInput, number | bigint | string | Uint8Array>, depth: number) {
+    if (
+      value instanceof BencodeDict ||
+      value instanceof BencodeList ||
+      value instanceof RawBencode
+    ) {
+      this.copy(value.raw);
+      return;
+    }
+    if (depth === DEFAULT_MAX_DEPTH) {
+      throw this.refuse('too-deep', 'too many containers within containers, or a cycle');
+    }
+    if (Array.isArray(value)) this.list(value, depth + 1);
+    else if (value instanceof Map) this.map(value, depth + 1);
+    else if (isPlainObject(value)) this.object(value, depth + 1);
+    else throw this.unsupported(value);
+  }
+
+  list(items: readonly BencodeInput[], depth: number): void {
+    this.byte(BYTE.list);
+    for (let i = 0; i < items.length; i++) this.value(items[i] as BencodeInput, depth);
+    this.byte(BYTE.end);
+  }
+
+  object(members: { readonly [key: string]: BencodeInput | undefined }, depth: number): void {
+    this.byte(BYTE.dictionary);
+    const keys = Object.keys(members);
+    for (let i = 1; i < keys.length; i++) {
+      if (compareTexts(keys[i - 1] as string, keys[i] as string) > 0) {
+        keys.sort(compareTexts);
+        break;
+      }
+    }
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      const value = members[key];
+      if (value === undefined) continue;
+      this.text(key);
+      this.value(value, depth);
+    }
+    this.byte(BYTE.end);
+  }
+
+  map(members: ReadonlyMap<string | Uint8Array, BencodeInput>, depth: number): void {
+    this.byte(BYTE.dictionary);
+    const keys = [...members.keys()].sort(compareKeys);
+    let previous: string | Uint8Array | undefined;
+    for (const key of keys) {
+      if (previous !== undefined && compareKeys(previous, key) === 0) {
+        throw this.refuse('duplicate-key', `the key ${describe(key)} for the second time`);
+      }
+      previous = key;
+      if (typeof key === 'string') this.text(key);
+      else this.bytes(key);
+      this.value(members.get(key) as BencodeInput, depth);
+    }
+    this.byte(BYTE.end);
+  }
+
+  text(text: string): void {
+    const { length } = text;
+    this.reserve(length + LENGTH_BYTES);
+    const begin = this.position;
+    this.digits(length);
+    const { out } = this;
+    let position = this.position;
+    out[position++] = BYTE.colon;
+    for (let i = 0; i < length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80) {
+        const encoded = encodeText(text);
+        this.position = begin;
+        if (encoded === undefined) throw this.refuse('invalid-text', 'text with a lone surrogate');
+        this.bytes(encoded);
+        return;
+      }
+      out[position++] = unit;
+    }
+    this.position = position;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.reserve(LENGTH_BYTES);
+    this.digits(bytes.length);
+    this.out[this.position++] = BYTE.colon;
+    this.copy(bytes);
+  }
+
+  number(value: number): void {
+    if (!Number.isSafeInteger(value)) {
+      if (Number.isInteger(value)) {
+        throw this.refuse('unsafe-integer', `${value} is beyond 2^53-1: pass a bigint`);
+      }
+      throw this.refuse('not-an-integer', `${value} is not an integer`);
+    }
+    this.reserve(LENGTH_BYTES);
+    this.out[this.position++] = BYTE.integer;
+    if (value < 0) this.out[this.position++] = BYTE.minus;
+    this.digits(Math.abs(value));
+    this.out[this.position++] = BYTE.end;
+  }
+
+  bigint(value: bigint): void {
+    const digits = value.toString();
+    if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS) {
+      throw this.refuse('too-long', `an integer of more than ${MAX_INTEGER_DIGITS} digits`);
+    }
+    this.reserve(digits.length + 2);
+    const { out } = this;
+    out[this.position++] = BYTE.integer;
+    for (let i = 0; i < digits.length; i++) out[this.position++] = digits.charCodeAt(i);
+    out[this.position++] = BYTE.end;
+  }
+
+  /** Writes a safe integer that is not negative. */
+  digits(value: number): void {
+    const { out } = this;
+    let count = 1;
+    for (let limit = 10; value >= limit; limit *= 10) count++;
+    let rest = value;
+    for (let at = this.position + count - 1; at >= this.position; at--) {
+      const tenth = Math.floor(rest / 10);
+      out[at] = BYTE.zero + (rest - tenth * 10);
+      rest = tenth;
+    }
+    this.position += count;
+  }
+
+  copy(bytes: Uint8Array): void {
+    const { length } = bytes;
+    this.reserve(length);
+    const { out, position } = this;
+    if (length <= SHORT_BYTES) {
+      for (let i = 0; i < length; i++) out[position + i] = bytes[i] as number;
+    } else {
+      out.set(bytes, position);
+    }
+    this.position = position + length;
+  }
+
+  byte(byte: number): void {
+    this.reserve(1);
+    this.out[this.position++] = byte;
+  }
+
+  reserve(bytes: number): void {
+    const needed = this.position + bytes;
+    if (needed <= this.out.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.out.length * 2));
+    grown.set(this.out.subarray(0, this.position));
+    this.out = grown;
+  }
+
+  unsupported(value: unknown): BencodeError {
+    return this.refuse('unsupported-value', `cannot encode ${describe(value)}`);
+  }
+
+  refuse(code: BencodeErrorCode, message: string): BencodeError {
+    return new BencodeError(code, this.position, message);
+  }
+}
+
+/** Room for a safe integer of 16 digits and the bytes around it. */
+const LENGTH_BYTES = 20;
+
+function compareKeys(a: string | Uint8Array, b: string | Uint8Array): number {
+  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
+  const left = keyBytes(a);
+  const right = keyBytes(b);
+  return compareRanges(left, 0, left.length, right, 0, right.length);
+}
+
+/** A text without UTF-8 form sorts anywhere: writing it is refused. */
+function keyBytes(key: string | Uint8Array): Uint8Array {
+  return typeof key === 'string' ? (encodeText(key) ?? new Uint8Array()) : key;
+}
+
+/** `{}` and `Object.create(null)`, of any realm; a class instance (a Date, a Set) is not one. */
+function isPlainObject(value: object): value is { readonly [key: string]: BencodeInput } {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return `an instance of ${value.constructor?.name ?? 'no class'}`;
+}
