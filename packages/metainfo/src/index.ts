@@ -16,6 +16,17 @@ export {
 } from './geometry.ts';
 export { fromHex, toHex } from './hex.ts';
 export {
+  type FileRange,
+  formatMagnet,
+  MAX_MAGNET_LENGTH,
+  MAX_MAGNET_RANGES,
+  MAX_MAGNET_VALUES,
+  type Magnet,
+  type MagnetInput,
+  magnetOf,
+  parseMagnet,
+} from './magnet.ts';
+export {
   climbProof,
   type HashRange,
   hashCount,

@@ -8,6 +8,10 @@ interface Span {
   length: bigint;
 }
 
+function sorted(...values: [bigint, bigint]): [bigint, bigint] {
+  return values.sort((a, b) => Number(a - b));
+}
+
 /** The naive model: lay every file end to end in bigints, then cut. */
 function modelSpans(
   lengths: readonly number[],
@@ -25,8 +29,8 @@ function modelSpans(
   };
   let position = 0n;
   const cover = (file: number, from: bigint, count: bigint) => {
-    const begin = from > start ? from : start;
-    const end = [from + count, start + length].reduce((a, b) => (a < b ? a : b));
+    const [, begin] = sorted(from, start);
+    const [end] = sorted(from + count, start + length);
     if (begin < end) push(file, file === PADDING && aligned ? 0n : begin - from, end - begin);
   };
   lengths.forEach((fileLength, file) => {
