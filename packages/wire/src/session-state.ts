@@ -1,0 +1,149 @@
+// What is legal when on one connection (BEP 3, 5, 6, 10, 52): the table, and the little machine that follows it.
+//
+// Rule 1: everything that decides whether a message may be said now stands in this file, and nothing else does. Lengths and
+// ranges are the decoder's; whether a block was asked for is the engine's.
+// Rule 2: this file does not know which side we are. A connection is two speakers, we and the remote, and both follow the same
+// table; who is at fault is known by whose speaker it was.
+//
+// Theory of operation
+//
+// A speaker goes through three phases: `handshake` until its 68 bytes have been said; `undeclared` as long as it has said
+// nothing of the pieces it has; `declared` after that. It carries two flags that its messages turn: it chokes the other
+// one (at first yes), and it is interested in the other one's pieces (at first no).
+//
+// The declaration. BEP 3 has the bitfield "only ever sent as the first message" and BEP 6 wants exactly one of bitfield,
+// have_all and have_none right behind the handshake. What clients do: the extended handshake and `port` come first
+// (Transmission, aria2, uTorrent); a peer with a magnet link has no bitfield to send until it has the metadata, and sends it
+// then, minutes later (libtorrent, webtorrent). So the phase ends with the first message that tells of pieces, whenever it
+// comes: one of the three, or a `have`, which means that there were none before. After it the three are illegal: a second
+// declaration, or one that takes back a `have`, closes the connection. A stranger gains nothing by delay: one declaration
+// of a bounded size for each connection.
+//
+// What was negotiated. A message of BEP 6, 10 or 52 needs the extension to be offered by both handshakes; the hash messages
+// need the connection to run under the v2 info-hash. BEP 6 says MUST close for its messages; the same holds for the others.
+// `port` is let through, offered or not: it does no harm and clients differ.
+//
+// Pieces. Before the metadata is there (magnet link) nobody can have asked us for a block, nor we them: block messages are
+// illegal. What a peer tells of its pieces is legal and kept (see early-pieces.ts). Hash requests may come: they can be
+// refused.
+//
+// Choking. A request to a choker is legal to hear: it may have crossed the choke (BEP 6: answer with a reject). It is not
+// legal to say without the fast extension, which would let it be lost without a word; with it the remote answers, and allowed
+// fast pieces may be asked for. A block from a choker is legal: it may answer an older request, or be an allowed fast one.
+//
+// Repeating choke, unchoke, interested and not interested is legal and changes nothing.
+import { MESSAGE_ID, type MessageName } from './constants.ts';
+import type { WireErrorCode } from './errors.ts';
+
+/** How far a speaker has come. */
+export type SpeakerPhase = 'handshake' | 'undeclared' | 'declared';
+
+/** What has to be agreed on before some messages may be said; `pieces` is the number of pieces, known to us. */
+export type Agreement = 'fast' | 'extended' | 'v2' | 'pieces';
+
+/** One row: in which phases the message is legal and which phase it leads to, what it needs, which flag it turns. */
+export interface MessageRule {
+  readonly undeclared: SpeakerPhase;
+  /** Absent: illegal in this phase. */
+  readonly declared?: SpeakerPhase;
+  readonly needs?: Agreement;
+  readonly turns?: readonly ['choking' | 'interested', boolean];
+}
+
+const STAYS = { undeclared: 'undeclared', declared: 'declared' } as const;
+const DECLARES = { undeclared: 'declared' } as const;
+
+/** The table. In phase `handshake` no message is legal; unknown ids are legal in the other two and change nothing. */
+export const SESSION_TABLE: Readonly<Record<MessageName, MessageRule>> = {
+  choke: { ...STAYS, turns: ['choking', true] },
+  unchoke: { ...STAYS, turns: ['choking', false] },
+  interested: { ...STAYS, turns: ['interested', true] },
+  notInterested: { ...STAYS, turns: ['interested', false] },
+  have: { undeclared: 'declared', declared: 'declared' },
+  bitfield: DECLARES,
+  haveAll: { ...DECLARES, needs: 'fast' },
+  haveNone: { ...DECLARES, needs: 'fast' },
+  request: { ...STAYS, needs: 'pieces' },
+  piece: { ...STAYS, needs: 'pieces' },
+  cancel: { ...STAYS, needs: 'pieces' },
+  // `reject` also needs what a request needs; nobody can have sent one before.
+  reject: { ...STAYS, needs: 'fast' },
+  suggest: { ...STAYS, needs: 'fast' },
+  allowedFast: { ...STAYS, needs: 'fast' },
+  port: STAYS,
+  extended: { ...STAYS, needs: 'extended' },
+  hashRequest: { ...STAYS, needs: 'v2' },
+  hashes: { ...STAYS, needs: 'v2' },
+  hashReject: { ...STAYS, needs: 'v2' },
+};
+
+/** One of the two who talk. Starts in phase `handshake`, choking and not interested (BEP 3). */
+export class Speaker {
+  #phase: SpeakerPhase = 'handshake';
+  #agreed = 0;
+  #choking = true;
+  #interested = false;
+
+  get phase(): SpeakerPhase {
+    return this.#phase;
+  }
+
+  get choking(): boolean {
+    return this.#choking;
+  }
+
+  get interested(): boolean {
+    return this.#interested;
+  }
+
+  /** The handshake has been said. */
+  greet(): void {
+    if (this.#phase === 'handshake') this.#phase = 'undeclared';
+  }
+
+  /** From now on what needs `agreement` may be said. */
+  agree(agreement: Agreement): void {
+    this.#agreed |= AGREEMENT_BIT[agreement];
+  }
+
+  hasAgreed(agreement: Agreement): boolean {
+    return (this.#agreed & AGREEMENT_BIT[agreement]) !== 0;
+  }
+
+  /** Why the message may not be said now; `undefined` when it may. Changes nothing. */
+  objection(messageId: number): WireErrorCode | undefined {
+    if (this.#phase === 'handshake') return 'out-of-turn';
+    const rule = RULES[messageId];
+    if (rule === undefined) return undefined;
+    if (rule.needs !== undefined && !this.hasAgreed(rule.needs)) {
+      return rule.needs === 'pieces' ? 'out-of-turn' : 'not-negotiated';
+    }
+    return rule[this.#phase] === undefined ? 'out-of-turn' : undefined;
+  }
+
+  /** The message is said. To be called only without an objection. */
+  advance(messageId: number): void {
+    const rule = RULES[messageId];
+    if (rule === undefined || this.#phase === 'handshake') return;
+    this.#phase = rule[this.#phase] ?? this.#phase;
+    if (rule.turns === undefined) return;
+    if (rule.turns[0] === 'choking') this.#choking = rule.turns[1];
+    else this.#interested = rule.turns[1];
+  }
+}
+
+const AGREEMENT_BIT: Readonly<Record<Agreement, number>> = {
+  fast: 1,
+  extended: 2,
+  v2: 4,
+  pieces: 8,
+};
+
+/** The table by message id; unknown ids are holes. */
+const RULES: readonly (MessageRule | undefined)[] = /* @__PURE__ */ (() => {
+  const rules: (MessageRule | undefined)[] = new Array(256).fill(undefined);
+  for (const name of Object.keys(SESSION_TABLE) as MessageName[]) {
+    rules[MESSAGE_ID[name]] = SESSION_TABLE[name];
+  }
+  return rules;
+})();
