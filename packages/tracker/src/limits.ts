@@ -40,3 +40,24 @@ export const MAX_TEXT_CHARACTERS = 256;
 
 /** A longer tracker id is ignored. */
 export const MAX_TRACKER_ID_BYTES = 256;
+
+/** Informational (1xx) answers before the real one. */
+export const MAX_INFORMATIONAL_ANSWERS = 8;
+
+/** Our server: peers in one answer, whatever is wanted. */
+export const MAX_SERVED_PEERS = 200;
+
+/** Our server: a UDP answer fits an Ethernet frame. */
+export const MAX_UDP_ANSWER_BYTES = 1400;
+
+/** Our server, by default: torrents, peers of one torrent, peers in all (some 300 bytes each). */
+export const MAX_TORRENTS = 10_000;
+export const MAX_PEERS_PER_TORRENT = 5_000;
+export const MAX_PEERS = 100_000;
+
+/** Our server: HTTP connections at once, and how long a request may take to arrive. */
+export const MAX_SERVER_CONNECTIONS = 1_000;
+export const SERVER_REQUEST_TIMEOUT_MS = 10_000;
+
+/** How long the answer over one family of addresses waits for that over the other. */
+export const SECOND_FAMILY_GRACE_MS = 1_000;

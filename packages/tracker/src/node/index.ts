@@ -4,3 +4,10 @@
  * @module
  */
 export { announce, scrape, type TrackerClientOptions } from './announce.ts';
+export type { LookupHost } from './resolve.ts';
+export {
+  type TrackerListenOptions,
+  TrackerServer,
+  type TrackerServerOptions,
+  type TrackerServerStatistics,
+} from './server.ts';
