@@ -1,6 +1,6 @@
 // The files of a torrent as columns of numbers, with entries made when they are looked at: fifty thousand files cost a
-// few MiB. Paths are read from the bytes of the info dictionary each time and made safe on the way (path.ts).
-import type { PathSource } from './path-source.ts';
+// few MiB. Paths are read from the bytes of the info dictionary each time and made safe on the way (info-paths.ts).
+import type { InfoPaths } from './info-paths.ts';
 
 /** BEP 47 attributes, as bits of {@link FileTable}'s flags column. */
 export const FILE_PAD = 1;
@@ -31,7 +31,7 @@ export interface FileEntry {
 export interface FileColumns {
   readonly lengths: Float64Array;
   readonly flags: Uint8Array;
-  readonly paths: PathSource;
+  readonly paths: InfoPaths;
   /** Where a file's `pieces root` begins in {@link info}; 0 means that it has none. */
   readonly rootOffsets?: Uint32Array | undefined;
   readonly info: Uint8Array;

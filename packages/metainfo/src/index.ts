@@ -3,6 +3,17 @@
  *
  * @module
  */
+export {
+  type BuildFile,
+  type BuildInfoOptions,
+  type BuildMetainfoOptions,
+  buildInfo,
+  buildMetainfo,
+  type NameInput,
+  type PlanOptions,
+  pieceLengthFor,
+  planFiles,
+} from './build.ts';
 export { MetainfoError, type MetainfoErrorCode } from './errors.ts';
 export { type ExpectedPiece, expectedMerklePiece, expectedPiece } from './expected-piece.ts';
 export { type FileEntry, FileTable } from './file-table.ts';
@@ -41,4 +52,14 @@ export {
   verifyProof,
 } from './merkle.ts';
 export type { HostPort, Info, Metainfo, TorrentVersion } from './metainfo.ts';
+export {
+  MAX_METAINFO_BYTES,
+  MAX_METAINFO_ITEMS,
+  MAX_PIECES,
+  type ParseOptions,
+  parseInfo,
+  parseMetainfo,
+} from './parse.ts';
+export { MAX_OUTER_VALUES } from './parse-outer.ts';
 export { MAX_PATH_WARNINGS, type PathReason, type PathRules, type PathWarning } from './path.ts';
+export { isPieceLayer } from './piece-layers.ts';

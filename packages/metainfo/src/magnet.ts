@@ -4,6 +4,7 @@ import { fromHex, toHex } from './hex.ts';
 import { formatHostPort, parseHostPort } from './host-port.ts';
 import type { HostPort, Metainfo } from './metainfo.ts';
 import { printableText } from './path.ts';
+import { decodeLossy } from './text.ts';
 import { isTrackerUrl, isWebSeedUrl } from './url.ts';
 
 /** Characters of a link; a longer one is refused. */
@@ -316,7 +317,7 @@ function decodeBytes(text: string): Uint8Array {
 }
 
 function decodeText(text: string): string {
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(decodeBytes(text));
+  return decodeLossy(decodeBytes(text));
 }
 
 function hexDigit(byte: number | undefined): number {

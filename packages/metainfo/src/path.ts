@@ -1,6 +1,7 @@
 // Makes one path component of a stranger safe to be a file name on any system, or refuses it. The rules are the README's
 // section "Paths". A path is always a list of components, never a joined string.
 import { MetainfoError } from './errors.ts';
+import { decodeLossy, decodeUtf8 } from './text.ts';
 
 /** What most file systems allow for one name. */
 export const MAX_COMPONENT_BYTES = 255;
@@ -59,8 +60,6 @@ const EXTENSION = /(?!^)\.[^. ]{1,16}$/;
 const PLAIN =
   /^(?![ACLNPaclnp][OoRrUuLlPp][NnMmXxLlTtOo])[A-Za-z0-9 _()[\]{}!#$%&'+,;=@^`~.-]*[A-Za-z0-9_)\]-]$/;
 
-const strictUtf8 = /* @__PURE__ */ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-const lossyUtf8 = /* @__PURE__ */ new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
@@ -74,7 +73,9 @@ export function safeComponent(
   reasons: Set<PathReason>,
   rules: PathRules = {},
 ): string {
-  const text = decodeText(bytes, reasons);
+  const strict = decodeUtf8(bytes);
+  if (strict === undefined) reasons.add('not-utf-8');
+  const text = strict ?? decodeLossy(bytes);
   if (text.length <= 200 && PLAIN.test(text)) return text;
   refuseUnsafe(text, field);
   let name = text.replace(REMOVED, '');
@@ -125,30 +126,12 @@ export function foldName(name: string): string {
 
 /** Text that can be shown: invalid UTF-8 replaced, control characters and direction marks escaped, at most 200 characters. */
 export function printableText(bytes: Uint8Array): string {
-  const text = decodeText(bytes.length > 800 ? bytes.subarray(0, 800) : bytes, new Set());
+  const text = decodeLossy(bytes.length > 800 ? bytes.subarray(0, 800) : bytes);
   const shown = text.length > 200 ? `${text.slice(0, 200)}…` : text;
   return shown.replace(
     REMOVED,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
-
-function decodeText(bytes: Uint8Array, reasons: Set<PathReason>): string {
-  // Most names are short and ASCII: quicker by hand than by the decoder.
-  if (bytes.length <= 64) {
-    let text = '';
-    let index = 0;
-    for (; index < bytes.length && bytes[index]! < 128; index++) {
-      text += String.fromCharCode(bytes[index]!);
-    }
-    if (index === bytes.length) return text;
-  }
-  try {
-    return strictUtf8.decode(bytes);
-  } catch {
-    reasons.add('not-utf-8');
-    return lossyUtf8.decode(bytes);
-  }
 }
 
 function refuseUnsafe(text: string, field: string): void {
@@ -176,5 +159,5 @@ function cut(text: string, maxBytes: number): string {
   if (bytes.length <= maxBytes) return text;
   let end = maxBytes;
   while (end > 0 && (bytes[end]! & 0xc0) === 0x80) end--;
-  return lossyUtf8.decode(bytes.subarray(0, end));
+  return decodeLossy(bytes.subarray(0, end));
 }

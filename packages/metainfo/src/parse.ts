@@ -1,0 +1,316 @@
+// Reads .torrent files and info dictionaries: BEP 3, 12, 19, 27, 47, 52. Everything is checked before anything is returned,
+// and an info-hash is the hash of the bytes as they came.
+import { type BencodeDict, BencodeError, decodeDict } from '@bt/bencode';
+import { sha1 } from '@noble/hashes/legacy.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { MetainfoError } from './errors.ts';
+import {
+  optionalText,
+  requireBytes,
+  requireDict,
+  requireInteger,
+  requireLength,
+  requireList,
+} from './fields.ts';
+import { FILE_PAD, FileTable } from './file-table.ts';
+import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH } from './geometry.ts';
+import { checkHybrid } from './hybrid.ts';
+import { InfoPaths } from './info-paths.ts';
+import type { Info, Metainfo, TorrentVersion } from './metainfo.ts';
+import {
+  chooseName,
+  type FileList,
+  readFileList,
+  readFileTree,
+  readSingleFile,
+} from './parse-files.ts';
+import { readAnnounceTiers, readNodes, readWebSeeds } from './parse-outer.ts';
+import {
+  MAX_PATH_WARNINGS,
+  type PathReason,
+  type PathRules,
+  type PathWarning,
+  printableText,
+  safeComponent,
+} from './path.ts';
+import { resolveCollisions } from './path-collisions.ts';
+import { readPieceLayers } from './piece-layers.ts';
+
+/** The largest .torrent that is read: 64 MiB. */
+export const MAX_METAINFO_BYTES = 64 * 1024 * 1024;
+
+/** Values in a .torrent; enough for some 400,000 files. */
+export const MAX_METAINFO_ITEMS = 3_000_000;
+
+/** Pieces of a torrent. */
+export const MAX_PIECES = 2_000_000;
+
+export interface ParseOptions extends PathRules {
+  /** Default {@link MAX_METAINFO_BYTES}. */
+  readonly maxBytes?: number | undefined;
+  /** Integers, strings, lists and dictionaries in all. Default {@link MAX_METAINFO_ITEMS}. */
+  readonly maxItems?: number | undefined;
+  /** Default {@link MAX_PIECES}. */
+  readonly maxPieces?: number | undefined;
+  /** Bytes of all files. Default 2^53 - 1; `Infinity` leaves it to {@link Geometry}, which stays exact. */
+  readonly maxTotalLength?: number | undefined;
+  /** Accepts unsorted and repeated keys and leading zeros (see `@bt/bencode`). Default false. */
+  readonly lenient?: boolean | undefined;
+}
+
+/**
+ * Reads a .torrent. Nothing is copied: the result borrows `bytes`, which must not change.
+ * Fields of the outer dictionary that only help (trackers, web seeds, nodes, comment) are ignored where they are malformed.
+ * @throws MetainfoError and nothing else; `code` says why, `field` where.
+ */
+export function parseMetainfo(bytes: Uint8Array, options: ParseOptions = {}): Metainfo {
+  const input = plainView(bytes);
+  const outer = decode(input, 'metainfo', options);
+  const info = readInfo(requireDict(outer, 'info', 'metainfo'), options);
+  const comment = optionalText(outer, 'comment.utf-8') ?? optionalText(outer, 'comment');
+  const createdBy = optionalText(outer, 'created by');
+  const createdAtSeconds = outer.integer('creation date');
+  return {
+    info,
+    announceTiers: readAnnounceTiers(outer),
+    webSeeds: readWebSeeds(outer),
+    nodes: readNodes(outer),
+    ...(comment === undefined ? {} : { comment }),
+    ...(createdBy === undefined ? {} : { createdBy }),
+    ...(createdAtSeconds === undefined ? {} : { createdAtSeconds }),
+    pieceLayers: readPieceLayers(outer, info),
+  };
+}
+
+/** Reads an info dictionary alone, as peers send it (BEP 9). As {@link parseMetainfo} otherwise. */
+export function parseInfo(infoBytes: Uint8Array, options: ParseOptions = {}): Info {
+  return readInfo(decode(plainView(infoBytes), 'info', options), options);
+}
+
+function readInfo(dict: BencodeDict, options: ParseOptions): Info {
+  const bytes = dict.raw;
+  const base = dict.span.start;
+  const isV2 = readVersion(dict);
+  const isV1 = !isV2 || dict.has('pieces') || dict.has('files') || dict.has('length');
+  const version: TorrentVersion = isV1 ? (isV2 ? 'hybrid' : 'v1') : 'v2';
+  const pieceLength = readPieceLength(dict, isV2);
+  const rawName = chooseName(dict);
+
+  const v2 = isV2 ? readFileTree(requireDict(dict, 'file tree', 'info'), bytes, base) : undefined;
+  const v1 = isV1 ? readV1Files(dict, rawName, bytes, base) : undefined;
+  const list = (v1 ?? v2)!;
+  const geometry = makeGeometry(list, pieceLength, version, options);
+  const rootOffsets =
+    v1 !== undefined && v2 !== undefined ? checkHybrid(v1, v2, geometry) : list.rootOffsets;
+  const isSingleFile = dict.has('files') ? false : v1 !== undefined || isLone(v2!, rawName);
+
+  const warnings: PathWarning[] = [];
+  const name = readName(rawName, options, warnings);
+  const paths = new InfoPaths({
+    info: bytes,
+    raw: list.raw,
+    folder: isSingleFile ? undefined : name,
+    rules: options,
+    symlinkOffsets: list.symlinkOffsets,
+  });
+  if (!isSingleFile) makePathsUnique(list, paths, warnings);
+  const files = new FileTable({
+    lengths: list.lengths,
+    flags: list.flags,
+    paths,
+    rootOffsets,
+    info: bytes,
+  });
+  if (files.contentLength === 0) {
+    throw new MetainfoError('no-content', 'info', 'The torrent has no file with content.');
+  }
+
+  const infoHashV1 = isV1 ? sha1(bytes) : undefined;
+  const infoHashV2 = isV2 ? sha256(bytes) : undefined;
+  const source = optionalText(dict, 'source');
+  return {
+    version,
+    bytes,
+    infoHash: infoHashV1 ?? infoHashV2!.slice(0, 20),
+    ...(infoHashV1 === undefined ? {} : { infoHashV1 }),
+    ...(infoHashV2 === undefined ? {} : { infoHashV2 }),
+    name,
+    isSingleFile,
+    pieceLength,
+    isPrivate: (dict.integer('private') ?? 0) !== 0,
+    ...(source === undefined ? {} : { source }),
+    files,
+    geometry,
+    ...(isV1 ? { pieceHashes: readPieceHashes(dict, geometry) } : {}),
+    warnings,
+  };
+}
+
+/** Whether it is v2: `meta version` 2. Without one it is v1. */
+function readVersion(dict: BencodeDict): boolean {
+  if (!dict.has('meta version')) {
+    if (dict.has('file tree')) requireInteger(dict, 'meta version', 'info');
+    return false;
+  }
+  const version = requireInteger(dict, 'meta version', 'info');
+  if (version === 1 || version === 2) return version === 2;
+  throw new MetainfoError(
+    'unknown-version',
+    'info.meta version',
+    `The torrent is of version ${version}; versions 1 and 2 are known.`,
+  );
+}
+
+function readPieceLength(dict: BencodeDict, isV2: boolean): number {
+  const length = requireInteger(dict, 'piece length', 'info');
+  const isValid = isV2
+    ? length >= BLOCK_LENGTH && Number.isInteger(Math.log2(length))
+    : length >= 1;
+  if (isValid && length <= MAX_PIECE_LENGTH) return length;
+  throw new MetainfoError(
+    'invalid-piece-length',
+    'info.piece length',
+    isV2
+      ? `The piece length ${length} is not a power of two from 16 KiB to 64 GiB.`
+      : `The piece length ${length} is not from 1 byte to 64 GiB.`,
+  );
+}
+
+function readV1Files(
+  dict: BencodeDict,
+  name: Uint8Array,
+  bytes: Uint8Array,
+  base: number,
+): FileList {
+  if (dict.has('files')) return readFileList(requireList(dict, 'files', 'info'), bytes, base);
+  requireLength(dict, 'info');
+  return readSingleFile(dict, name);
+}
+
+function makeGeometry(
+  list: FileList,
+  pieceLength: number,
+  version: TorrentVersion,
+  options: ParseOptions,
+): Geometry {
+  const { maxPieces = MAX_PIECES, maxTotalLength = Number.MAX_SAFE_INTEGER } = options;
+  // A sum beyond 2^53 is inexact, but never seems to be below it.
+  const total = list.lengths.reduce((sum, length) => sum + length, 0);
+  if (total > maxTotalLength) {
+    throw new MetainfoError(
+      'total-too-large',
+      'info',
+      `The files have more than ${maxTotalLength} bytes in all.`,
+    );
+  }
+  return new Geometry({
+    pieceLength,
+    lengths: list.lengths,
+    isPad: (file) => (list.flags[file]! & FILE_PAD) !== 0,
+    aligned: version === 'v2',
+    maxPieces,
+  });
+}
+
+/** v2: a tree of one file that has the torrent's name stands for that file, without a folder around it. */
+function isLone(list: FileList, name: Uint8Array): boolean {
+  const path = list.lengths.length === 1 ? list.raw.componentsOf(0) : undefined;
+  return path?.length === 1 && sameBytes(path[0]!, name);
+}
+
+function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): string {
+  const reasons = new Set<PathReason>();
+  const name = safeComponent(raw, 'info.name', reasons, rules);
+  if (reasons.size > 0) {
+    warnings.push({ reasons: [...reasons], original: printableText(raw), renamed: name });
+  }
+  return name;
+}
+
+/** Refuses unsafe paths, gives colliding files other names, and notes what was changed. */
+function makePathsUnique(list: FileList, paths: InfoPaths, warnings: PathWarning[]): void {
+  const count = list.lengths.length;
+  const changed = new Map<number, Set<PathReason>>();
+  for (let file = 0; file < count; file++) {
+    const reasons = new Set<PathReason>();
+    paths.componentsOf(file, reasons);
+    checkSymlink(paths, file);
+    if (reasons.size > 0 && changed.size < MAX_PATH_WARNINGS) changed.set(file, reasons);
+  }
+  const unused = new Set<PathReason>();
+  paths.renames = resolveCollisions(count, (file) =>
+    (list.flags[file]! & FILE_PAD) !== 0 ? undefined : paths.componentsOf(file, unused),
+  );
+  for (const file of paths.renames.keys()) {
+    if (changed.size >= MAX_PATH_WARNINGS) break;
+    changed.set(file, (changed.get(file) ?? new Set()).add('collision'));
+  }
+  for (const [fileIndex, reasons] of changed) {
+    warnings.push({
+      fileIndex,
+      reasons: [...reasons],
+      original: (list.raw.componentsOf(fileIndex) ?? []).map(printableText).join('/'),
+      renamed: paths.pathOf(fileIndex).join('/'),
+    });
+  }
+}
+
+/** A link must stay inside the torrent's folder: its target is held to the rules of paths. */
+function checkSymlink(paths: InfoPaths, fileIndex: number): void {
+  try {
+    paths.symlinkTargetOf(fileIndex);
+  } catch (error) {
+    throw new MetainfoError(
+      'unsafe-symlink',
+      `info.files[${fileIndex}].symlink path`,
+      `The symbolic link info.files[${fileIndex}] leads out of the torrent's folder.`,
+      error,
+    );
+  }
+}
+
+function readPieceHashes(dict: BencodeDict, geometry: Geometry): Uint8Array {
+  const pieces = requireBytes(dict, 'pieces', 'info');
+  if (pieces.length % 20 !== 0) {
+    throw new MetainfoError(
+      'invalid-pieces',
+      'info.pieces',
+      `The piece hashes have ${pieces.length} bytes, which is not a multiple of 20.`,
+    );
+  }
+  if (pieces.length !== geometry.pieceCount * 20) {
+    throw new MetainfoError(
+      'piece-count-mismatch',
+      'info.pieces',
+      `The torrent has ${geometry.pieceCount} pieces, and hashes for ${pieces.length / 20}.`,
+    );
+  }
+  return pieces;
+}
+
+function decode(bytes: Uint8Array, field: string, options: ParseOptions): BencodeDict {
+  const { maxBytes = MAX_METAINFO_BYTES, maxItems = MAX_METAINFO_ITEMS, lenient = false } = options;
+  try {
+    return decodeDict(bytes, { maxBytes, maxItems, lenient });
+  } catch (error) {
+    if (!(error instanceof BencodeError)) throw error;
+    const isLimit = error.code === 'too-long' || error.code === 'too-many-items';
+    throw new MetainfoError(
+      isLimit ? 'limit-exceeded' : 'invalid-bencode',
+      field,
+      `The ${field} is not valid: ${error.message}.`,
+      error,
+    );
+  }
+}
+
+/** Views are made of it, and views of a Buffer would be Buffers. */
+function plainView(bytes: Uint8Array): Uint8Array {
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
