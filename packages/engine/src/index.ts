@@ -1,6 +1,15 @@
 /**
- * BitTorrent session: downloads and seeds torrents over pure state machines.
+ * BitTorrent session: the swarm of one torrent as a machine without I/O. Sockets and files stand in `@bt/engine/node`.
  *
  * @module
  */
-export {};
+export { clientName, makePeerId } from './client-name.ts';
+export { EngineError, type EngineErrorCode } from './errors.ts';
+export type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
+export type { CloseReason, Direction, Peer, PeerTransport } from './peer.ts';
+export { RateLimit } from './rate-limit.ts';
+export type { Reader } from './readers.ts';
+export { defaultStrategies, plainStrategies, type Strategies } from './strategies.ts';
+export type { PeerSource } from './swarm/candidates.ts';
+export type { NewPeer } from './swarm/swarm.ts';
+export { Torrent, type TorrentEffect, type TorrentOptions } from './torrent.ts';

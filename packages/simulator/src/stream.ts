@@ -79,7 +79,7 @@ export class StreamEnd implements Sender {
   /** Breaks the stream: both ends see a reset, what was under way is lost. */
   cut(): void {
     this.#end('reset');
-    this.#other?.#end('reset');
+    if (this.#other !== undefined) this.#other.#end('reset');
   }
 
   /** Nothing leaves this end before `timeMs`. */
@@ -148,7 +148,7 @@ export class StreamEnd implements Sender {
       const bytes = this.#received.shift();
       if (bytes === undefined) break;
       this.receivedBytes += bytes.length;
-      this.#other?.#acknowledge(bytes.length);
+      if (this.#other !== undefined) this.#other.#acknowledge(bytes.length);
       this.listener?.onData(bytes);
     }
     if (this.#remoteFinished && this.#received.length === 0) this.#end(undefined);
@@ -166,7 +166,8 @@ export class StreamEnd implements Sender {
     this.#end(undefined);
     // Behind the last packet: the receiving line may still be busy with it.
     this.#line.clock.after(this.#line.latencyMs, () => {
-      other?.#line.downlink.receive(0, () => {
+      if (other === undefined) return;
+      other.#line.downlink.receive(0, () => {
         other.#remoteFinished = true;
         other.#deliver();
       });

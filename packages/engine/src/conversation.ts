@@ -1,0 +1,114 @@
+// What a peer's messages do: the one place where the wire meets the parts of a torrent. One object for each connection;
+// the wire calls it directly, with numbers and with views that are valid only during the call.
+
+import type { Picker } from '@bt/picker';
+import type { Handshake, WireHandler } from '@bt/wire';
+import type { Download } from './download.ts';
+import type { Peer } from './peer.ts';
+import type { Upload } from './upload.ts';
+
+export interface ConversationOptions {
+  readonly peer: Peer;
+  readonly picker: Picker;
+  readonly download: Download;
+  readonly upload: Upload;
+  readonly torrent: ConversationObserver;
+}
+
+/** What the torrent is told beyond the way of blocks. */
+export interface ConversationObserver {
+  handshakeDone(peer: Peer, handshake: Handshake): void;
+  /** What the peer has changed. */
+  holdingsChanged(peer: Peer): void;
+  /** Whether the peer wants something of ours changed. */
+  peerInterestChanged(peer: Peer): void;
+}
+
+export class Conversation implements WireHandler {
+  readonly #peer: Peer;
+  readonly #picker: Picker;
+  readonly #download: Download;
+  readonly #upload: Upload;
+  readonly #torrent: ConversationObserver;
+
+  constructor(options: ConversationOptions) {
+    this.#peer = options.peer;
+    this.#picker = options.picker;
+    this.#download = options.download;
+    this.#upload = options.upload;
+    this.#torrent = options.torrent;
+  }
+
+  onHandshake(handshake: Handshake): void {
+    this.#torrent.handshakeDone(this.#peer, handshake);
+  }
+
+  // What it has.
+
+  onHave(pieceIndex: number): void {
+    this.#picker.peerHave(this.#peer.handle, pieceIndex);
+    this.#torrent.holdingsChanged(this.#peer);
+  }
+
+  onBitfield(bits: Uint8Array): void {
+    this.#picker.peerBitfield(this.#peer.handle, bits);
+    this.#torrent.holdingsChanged(this.#peer);
+  }
+
+  onHaveAll(): void {
+    this.#picker.peerHaveAll(this.#peer.handle);
+    this.#torrent.holdingsChanged(this.#peer);
+  }
+
+  onHaveNone(): void {
+    this.#picker.peerHaveNone(this.#peer.handle);
+  }
+
+  // What we get from it.
+
+  onChoke(): void {
+    this.#download.choked(this.#peer);
+  }
+
+  onUnchoke(): void {
+    this.#download.unchoked(this.#peer);
+  }
+
+  onReject(pieceIndex: number, blockOffset: number): void {
+    this.#download.rejected(this.#peer, pieceIndex, blockOffset);
+  }
+
+  onAllowedFast(pieceIndex: number): void {
+    this.#picker.peerAllowedFast(this.#peer.handle, pieceIndex);
+  }
+
+  onBlockStart(pieceIndex: number, blockOffset: number, lengthBytes: number): boolean {
+    return this.#download.blockStart(this.#peer, pieceIndex, blockOffset, lengthBytes);
+  }
+
+  onBlockData(chunk: Uint8Array, start: number, end: number, offsetInBlock: number): void {
+    this.#peer.writer.write(chunk, start, end, offsetInBlock);
+  }
+
+  onBlockEnd(): void {
+    this.#download.blockEnd(this.#peer);
+  }
+
+  // What it gets from us.
+
+  onInterested(): void {
+    this.#torrent.peerInterestChanged(this.#peer);
+  }
+
+  onNotInterested(): void {
+    this.#torrent.peerInterestChanged(this.#peer);
+  }
+
+  onRequest(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
+    this.#upload.requested(this.#peer, pieceIndex, blockOffset, lengthBytes);
+  }
+
+  onCancel(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
+    this.#upload.cancelled(this.#peer, pieceIndex, blockOffset, lengthBytes);
+  }
+}

@@ -1,0 +1,321 @@
+// The way of a block down: asked for, received into its piece's buffer, the full piece saved, marked, and told of.
+// Called back directly by the wire for each block: no object is made for one (design rule for the path of piece data).
+
+import type { Picker, PickOptions } from '@bt/picker';
+import type { BlockOutcome, Disk, PieceBuffers, PieceResult, PieceShape } from '@bt/storage';
+import type { Blame } from './blame.ts';
+import type { Holdings } from './holdings.ts';
+import {
+  LAPSED_REQUEST_MS,
+  MAX_REQUESTS_PER_TORRENT,
+  MAX_UNREQUESTED_BLOCKS,
+  REQUEST_TIMEOUT_MS,
+} from './limits.ts';
+import type { Moment } from './moment.ts';
+import { type Identity, type Peer, PeerFault } from './peer.ts';
+import { RateMeter } from './rates.ts';
+import type { Peers } from './swarm/peers.ts';
+
+/** What the torrent is told. */
+export interface DownloadObserver {
+  /** Verified and written. */
+  pieceSaved(pieceIndex: number): void;
+  /** Failed its hash. */
+  pieceFailed(pieceIndex: number): void;
+  /** Sent wrong data, beyond doubt. */
+  liarFound(identity: Identity): void;
+}
+
+export interface DownloadOptions {
+  readonly moment: Moment;
+  readonly geometry: PieceShape & { blockSize(pieceIndex: number, blockIndex: number): number };
+  readonly picker: Picker;
+  readonly buffers: PieceBuffers;
+  readonly disk: Pick<Disk, 'stalledBy'>;
+  readonly peers: Peers;
+  readonly blame: Blame<Identity>;
+  readonly holdings: Holdings;
+  readonly observer: DownloadObserver;
+}
+
+/** Rejects in a row, while we are unchoked, after which a peer is left alone for a while. */
+const MAX_REJECTS_IN_A_ROW = 16;
+const REJECT_PAUSE_MS = 10_000;
+/** A peer always gets this many requests, however many the others have in flight. */
+const SHARE_PER_PEER = 16;
+/** Requests go out in batches of this share of the pipeline, so that a batch is one write. */
+const BATCH_SHARE = 8;
+/** Senders are not kept for pieces of more blocks than this: they have no block hashes either. */
+const MAX_BLAMED_BLOCKS = 65_536;
+
+const freely: PickOptions = {};
+const onParole: PickOptions = { parole: true };
+const slowly: PickOptions = { slow: true };
+const allowedFast: PickOptions = { allowedFastOnly: true };
+
+export class Download {
+  /** Payload received, duplicates included. */
+  readonly meter: RateMeter;
+  duplicateBytes = 0;
+  /** Bytes of pieces that failed their hash. */
+  rejectedBytes = 0;
+  /** Requests in flight to all peers. */
+  requestCount = 0;
+  /** Nothing is asked for while this holds: the torrent is being stopped. */
+  isHalted = false;
+  readonly #moment: Moment;
+  readonly #geometry: DownloadOptions['geometry'];
+  readonly #picker: Picker;
+  readonly #buffers: PieceBuffers;
+  readonly #disk: DownloadOptions['disk'];
+  readonly #peers: Peers;
+  readonly #blame: Blame<Identity>;
+  readonly #holdings: Holdings;
+  readonly #observer: DownloadObserver;
+  readonly #senders = new Map<number, (Identity | undefined)[]>();
+  /** Full pieces that are with the disk. */
+  readonly #saving = new Map<number, (Identity | undefined)[]>();
+  #asking: Peer | undefined;
+
+  constructor(options: DownloadOptions) {
+    this.#moment = options.moment;
+    this.#geometry = options.geometry;
+    this.#picker = options.picker;
+    this.#buffers = options.buffers;
+    this.#disk = options.disk;
+    this.#peers = options.peers;
+    this.#blame = options.blame;
+    this.#holdings = options.holdings;
+    this.#observer = options.observer;
+    this.meter = new RateMeter(options.moment.now);
+  }
+
+  /** Pieces that are with the disk. */
+  get savingCount(): number {
+    return this.#saving.size;
+  }
+
+  /** Keeps the peer's pipeline full; requests are written when enough of it is empty. */
+  request(peer: Peer): void {
+    const { session, requests, pipeline } = peer;
+    if (!session.amInterested || this.isHalted || this.#disk.stalledBy !== undefined) return;
+    if (this.#moment.now < peer.askAgainMs || this.#buffers.isFull) return;
+    const { target } = pipeline;
+    const share = Math.max(SHARE_PER_PEER, MAX_REQUESTS_PER_TORRENT - this.requestCount);
+    const room = Math.min(target - requests.length, share);
+    if (room <= 0 || (requests.length > 0 && room < target / BATCH_SHARE)) return;
+    if (requests.length === 0) peer.waitingSinceMs = this.#moment.now;
+    this.#asking = peer;
+    this.#picker.pick(peer.handle, room, this.#ask, pickOptionsFor(peer));
+    this.#asking = undefined;
+    if (requests.length > 0) this.#peers.markDirty(peer);
+  }
+
+  /** BEP 3 `piece` begins. False: its bytes are skipped. */
+  blockStart(peer: Peer, pieceIndex: number, blockOffset: number, lengthBytes: number): boolean {
+    const { now } = this.#moment;
+    peer.rejectsInARow = 0;
+    const askedMs = peer.requests.take(pieceIndex, blockOffset);
+    if (askedMs === undefined) {
+      if (peer.lapsed.take(pieceIndex, blockOffset) === undefined) {
+        peer.unrequestedBlocks += 1;
+        if (peer.unrequestedBlocks > MAX_UNREQUESTED_BLOCKS) {
+          throw new PeerFault('unrequested-blocks');
+        }
+        return false;
+      }
+    } else {
+      this.requestCount -= 1;
+      peer.pipeline.onBlock(now, now - askedMs, peer.down);
+    }
+    const blockIndex = blockOffset / this.#geometry.blockLength;
+    if (lengthBytes !== this.#geometry.blockSize(pieceIndex, blockIndex)) {
+      throw new PeerFault('protocol-error');
+    }
+    peer.blockPiece = pieceIndex;
+    peer.blockOffset = blockOffset;
+    peer.blockLength = lengthBytes;
+    if (this.#isMissing(pieceIndex)) {
+      // With a disk that takes nothing memory is full: the block has to come again later.
+      if (this.#buffers.isFull && this.#disk.stalledBy !== undefined) {
+        this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+        return false;
+      }
+      if (peer.writer.start(pieceIndex, blockOffset, lengthBytes)) return true;
+    }
+    this.#countDuplicate(peer, lengthBytes);
+    this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+    return false;
+  }
+
+  /** The last byte of a block that `blockStart` took has been written. */
+  blockEnd(peer: Peer): void {
+    const { blockPiece: pieceIndex, blockLength: lengthBytes } = peer;
+    const blockIndex = peer.blockOffset / this.#geometry.blockLength;
+    const outcome: BlockOutcome = peer.writer.end();
+    if (outcome === 'duplicate') {
+      this.#countDuplicate(peer, lengthBytes);
+      this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+      return;
+    }
+    this.#countBlock(peer, lengthBytes);
+    this.#picker.markReceived(peer.handle, pieceIndex, blockIndex, this.#cancel);
+    const senders = this.#sendersOf(pieceIndex);
+    if (senders.length > 0) senders[blockIndex] = peer.identity;
+    if (outcome === 'last') this.savePiece(pieceIndex);
+  }
+
+  /** Gives a complete piece to the disk. */
+  savePiece(pieceIndex: number): void {
+    this.#saving.set(pieceIndex, this.#sendersOf(pieceIndex));
+    this.#senders.delete(pieceIndex);
+    this.#buffers.save(pieceIndex, { blockHashes: this.#blame.isSuspect(pieceIndex) });
+  }
+
+  /** The disk's answer. */
+  pieceResult(pieceIndex: number, result: PieceResult): void {
+    const senders = this.#saving.get(pieceIndex) ?? [];
+    this.#saving.delete(pieceIndex);
+    if (result.outcome === 'saved') {
+      this.#holdings.add(pieceIndex);
+      this.#picker.piecePassed(pieceIndex);
+      const liars = this.#blame.passed(pieceIndex, result.blockHashes);
+      this.#observer.pieceSaved(pieceIndex);
+      for (const liar of liars) this.#observer.liarFound(liar);
+      return;
+    }
+    this.#picker.pieceFailed(pieceIndex);
+    if (result.outcome === 'failed') return;
+    this.rejectedBytes += this.#geometry.pieceSize(pieceIndex);
+    const liar = this.#blame.failed(pieceIndex, senders, result.blockHashes);
+    this.#observer.pieceFailed(pieceIndex);
+    if (liar !== undefined) this.#observer.liarFound(liar);
+  }
+
+  /** BEP 6 `reject_request`, of a request that may have lapsed meanwhile. */
+  rejected(peer: Peer, pieceIndex: number, blockOffset: number): void {
+    if (peer.requests.take(pieceIndex, blockOffset) === undefined) {
+      peer.lapsed.take(pieceIndex, blockOffset);
+      return;
+    }
+    this.requestCount -= 1;
+    const blockIndex = blockOffset / this.#geometry.blockLength;
+    this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+    peer.rejectsInARow += 1;
+    if (peer.rejectsInARow >= MAX_REJECTS_IN_A_ROW) {
+      peer.rejectsInARow = 0;
+      peer.askAgainMs = this.#moment.now + REJECT_PAUSE_MS;
+    }
+  }
+
+  /** The peer choked us: what was asked is free for others, though some of it may still come. */
+  choked(peer: Peer): void {
+    this.#lapseAll(peer);
+  }
+
+  unchoked(peer: Peer): void {
+    peer.pipeline.restart();
+    peer.waitingSinceMs = this.#moment.now;
+  }
+
+  /** Frees requests that were not answered in time. Called about once a second for each peer. */
+  checkTimeouts(peer: Peer): void {
+    const { now } = this.#moment;
+    peer.lapsed.takeUntil(now - LAPSED_REQUEST_MS);
+    const silentSinceMs = Math.max(peer.lastBlockMs ?? 0, peer.waitingSinceMs);
+    if (peer.requests.length === 0) return;
+    const isSilent = now - silentSinceMs > REQUEST_TIMEOUT_MS;
+    // While blocks come, a request may wait its turn twice as long.
+    const patienceMs = isSilent ? REQUEST_TIMEOUT_MS : 2 * REQUEST_TIMEOUT_MS;
+    peer.requests.takeUntil(now - patienceMs, (pieceIndex, blockOffset) => {
+      this.#lapse(peer, pieceIndex, blockOffset);
+      const lengthBytes = this.#blockSizeAt(pieceIndex, blockOffset);
+      peer.session.cancel(pieceIndex, blockOffset, lengthBytes);
+      this.#peers.markDirty(peer);
+    });
+    if (isSilent) peer.askAgainMs = Math.max(peer.askAgainMs, now + 1000);
+  }
+
+  /** The connection is gone: its requests are free, its half block is forgotten. */
+  peerGone(peer: Peer): void {
+    this.requestCount -= peer.requests.length;
+    peer.requests.clear();
+    peer.lapsed.clear();
+    peer.writer.abort();
+    this.#picker.removePeer(peer.handle);
+  }
+
+  #isMissing(pieceIndex: number): boolean {
+    return !this.#holdings.has(pieceIndex) && !this.#saving.has(pieceIndex);
+  }
+
+  #countBlock(peer: Peer, lengthBytes: number): void {
+    const { now } = this.#moment;
+    peer.down.add(now, lengthBytes);
+    this.meter.add(now, lengthBytes);
+    peer.lastBlockMs = now;
+    peer.pipeline.isSnubbed = false;
+  }
+
+  #countDuplicate(peer: Peer, lengthBytes: number): void {
+    this.#countBlock(peer, lengthBytes);
+    this.duplicateBytes += lengthBytes;
+  }
+
+  #sendersOf(pieceIndex: number): (Identity | undefined)[] {
+    let senders = this.#senders.get(pieceIndex);
+    if (senders === undefined) {
+      const count = this.#geometry.blockCount(pieceIndex);
+      senders = count > MAX_BLAMED_BLOCKS ? [] : new Array(count).fill(undefined);
+      this.#senders.set(pieceIndex, senders);
+    }
+    return senders;
+  }
+
+  #blockSizeAt(pieceIndex: number, blockOffset: number): number {
+    return this.#geometry.blockSize(pieceIndex, blockOffset / this.#geometry.blockLength);
+  }
+
+  #lapseAll(peer: Peer): void {
+    while (
+      peer.requests.shift((pieceIndex, blockOffset) => this.#lapse(peer, pieceIndex, blockOffset))
+    );
+  }
+
+  /** A request that has left `requests` may still be answered. */
+  #lapse(peer: Peer, pieceIndex: number, blockOffset: number): void {
+    this.requestCount -= 1;
+    peer.lapsed.push(pieceIndex, blockOffset, this.#moment.now);
+    const blockIndex = blockOffset / this.#geometry.blockLength;
+    this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+  }
+
+  /** The picker's choice, one block at a time. */
+  readonly #ask = (pieceIndex: number, blockIndex: number): void => {
+    const peer = this.#asking!;
+    const blockOffset = blockIndex * this.#geometry.blockLength;
+    const lengthBytes = this.#geometry.blockSize(pieceIndex, blockIndex);
+    peer.requests.push(pieceIndex, blockOffset, this.#moment.now);
+    this.requestCount += 1;
+    peer.session.request(pieceIndex, blockOffset, lengthBytes);
+  };
+
+  /** Somebody else was asked for a block that has come. */
+  readonly #cancel = (handle: number, pieceIndex: number, blockIndex: number): void => {
+    const peer = this.#peers.byHandle(handle);
+    if (peer === undefined) return;
+    const blockOffset = blockIndex * this.#geometry.blockLength;
+    // Not there when the block is arriving from it at this moment.
+    if (peer.requests.take(pieceIndex, blockOffset) === undefined) return;
+    this.requestCount -= 1;
+    peer.lapsed.push(pieceIndex, blockOffset, this.#moment.now);
+    peer.session.cancel(pieceIndex, blockOffset, this.#geometry.blockSize(pieceIndex, blockIndex));
+    this.#peers.markDirty(peer);
+  };
+}
+
+function pickOptionsFor(peer: Peer): PickOptions {
+  if (peer.session.peerChoking) return allowedFast;
+  if (peer.identity.suspicions > 0) return onParole;
+  return peer.pipeline.isSnubbed ? slowly : freely;
+}

@@ -1,0 +1,86 @@
+// What a torrent tells its owner. Plain data: numbers and strings, so that it can be printed as JSON.
+
+import type { StorageError } from '@bt/storage';
+import type { CloseReason, Direction } from './peer.ts';
+import type { PeerSource } from './swarm/candidates.ts';
+
+export type TorrentState = 'checking' | 'downloading' | 'seeding' | 'paused' | 'stopped';
+
+export interface TorrentStats {
+  readonly state: TorrentState;
+  readonly totalBytes: number;
+  /** Of the pieces of the wanted files. */
+  readonly wantedBytes: number;
+  /** Of these, verified and written. */
+  readonly verifiedBytes: number;
+  readonly pieceCount: number;
+  readonly piecesHave: number;
+  /** Payload in this life, duplicates included. */
+  readonly downloadedBytes: number;
+  readonly uploadedBytes: number;
+  readonly duplicateBytes: number;
+  /** Of pieces that failed their hash. */
+  readonly rejectedBytes: number;
+  /** Bytes a second over the last 20 s. */
+  readonly downRate: number;
+  readonly upRate: number;
+  /** Uploaded by downloaded; by the torrent's size where nothing was downloaded. */
+  readonly ratio: number;
+  readonly peersConnected: number;
+  readonly seedsConnected: number;
+  readonly peersKnown: number;
+  /** 0 to 1. */
+  readonly checkedShare: number;
+  readonly runningMs: number;
+  /** Time since the download began, up to its end. */
+  readonly downloadingMs: number;
+  /** Time since a peer was connected that has what we lack; 0 while there is one, or when nothing is lacking. */
+  readonly uselessMs: number;
+}
+
+export type TorrentEvent =
+  | { readonly type: 'state'; readonly state: TorrentState }
+  | {
+      readonly type: 'checked';
+      readonly piecesHave: number;
+      readonly pieceCount: number;
+      readonly verifiedBytes: number;
+    }
+  | { readonly type: 'progress'; readonly stats: TorrentStats }
+  | { readonly type: 'piece'; readonly pieceIndex: number }
+  | { readonly type: 'piece-failed'; readonly pieceIndex: number }
+  | { readonly type: 'file'; readonly fileIndex: number }
+  | {
+      readonly type: 'peer';
+      readonly address: string;
+      readonly port: number;
+      readonly direction: Direction;
+      readonly source: PeerSource;
+      readonly client: string;
+    }
+  | {
+      readonly type: 'peer-closed';
+      readonly address: string;
+      readonly port: number;
+      readonly reason: CloseReason;
+      readonly message: string | undefined;
+    }
+  | {
+      readonly type: 'peer-banned';
+      readonly address: string;
+      readonly port: number;
+      readonly reason: 'bad-data';
+    }
+  | {
+      readonly type: 'tracker';
+      readonly url: string;
+      readonly outcome: 'ok' | 'failed';
+      readonly message: string | undefined;
+      readonly peers: number;
+      readonly intervalSeconds: number | undefined;
+    }
+  | { readonly type: 'warning'; readonly message: string }
+  | { readonly type: 'disk-error'; readonly error: StorageError }
+  | { readonly type: 'done'; readonly stats: TorrentStats }
+  | { readonly type: 'seeding-limit'; readonly reason: 'ratio' | 'time' }
+  | { readonly type: 'stopped'; readonly stats: TorrentStats; readonly error: Error | undefined };

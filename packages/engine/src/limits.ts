@@ -1,0 +1,105 @@
+// Every cap of a torrent session, with its reason. docs/LIMITS.md lists them. Times are milliseconds.
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+// Requests we make.
+
+/** Requests in flight to one peer: what libtorrent accepts (its `reqq`), and 31 MiB, which covers loopback. */
+export const MAX_REQUESTS_PER_PEER = 2_000;
+/** Requests in flight to all peers of a torrent: 64 MiB of blocks under way. */
+export const MAX_REQUESTS_PER_TORRENT = 4_096;
+/** A peer that names no `reqq` in its extended handshake takes this many (BEP 10: the default of libtorrent). */
+export const DEFAULT_PEER_REQQ = 250;
+/** The pipeline of a peer that has just unchoked us; it doubles with each round trip from here. */
+export const INITIAL_PIPELINE = 8;
+export const MIN_PIPELINE = 2;
+/** A pipeline holds what the peer sends in its round trip and this long. */
+export const PIPELINE_QUEUE_MS = 1_000;
+/** A request without an answer for this long is freed for other peers. */
+export const REQUEST_TIMEOUT_MS = 30_000;
+/** A block whose request was given up may still come for this long, without being an offence. */
+export const LAPSED_REQUEST_MS = 120_000;
+/** Given-up requests remembered for each peer. */
+export const MAX_LAPSED_REQUESTS = 2_048;
+/** Blocks nobody asked for, after which the connection is closed. */
+export const MAX_UNREQUESTED_BLOCKS = 32;
+
+// Requests we take.
+
+/** Requests waiting for one peer: what we name as `reqq`. More are rejected, or dropped without the fast extension. */
+export const MAX_QUEUED_UPLOADS = 2_000;
+/** Largest request that is served: 16 KiB is the custom, 128 KiB the most that clients accept. */
+export const MAX_REQUEST_BYTES = 128 * KiB;
+/** Bytes handed to one peer's socket and not sent: no more blocks are read for it beyond. */
+export const MAX_SEND_QUEUE_BYTES = 512 * KiB;
+/** Blocks being read from disk for one peer at a time. */
+export const MAX_READS_PER_PEER = 32;
+/** Requests dropped or rejected beyond the queue's length, after which the connection is closed. */
+export const MAX_EXCESS_REQUESTS = 10_000;
+
+// Connections.
+
+/** Time from connecting to the end of the handshake. */
+export const HANDSHAKE_TIMEOUT_MS = 10_000;
+/** Without a byte from the peer for this long it is closed (BEP 3: two minutes is the custom for keep-alives). */
+export const IDLE_TIMEOUT_MS = 180_000;
+/** Without a byte to the peer for this long a keep-alive goes out. */
+export const KEEP_ALIVE_MS = 100_000;
+/** Connections under way at one time, for a session. */
+export const MAX_HALF_OPEN = 50;
+export const MAX_PEERS_PER_TORRENT = 200;
+/** Connections of one torrent from one address: several clients behind one router. */
+export const MAX_PEERS_PER_ADDRESS = 8;
+/** The same for loopback and private addresses, where whole swarms share one machine. */
+export const MAX_PEERS_PER_LOCAL_ADDRESS = 200;
+/** Connections accepted from one address within a minute, before the handshake. */
+export const MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE = 120;
+/** Accepted connections whose handshake is awaited, for a session. */
+export const MAX_PENDING_ACCEPTS = 200;
+/** Connections dialled in a second, for one torrent. */
+export const MAX_DIALS_PER_SECOND = 20;
+/** Neither side has what the other lacks: closed after this long. */
+export const USELESS_PEER_MS = 60_000;
+/** What is read in one go from a socket: larger is fewer calls, and fits the second-level cache. */
+export const READ_BUFFER_BYTES = 256 * KiB;
+
+// Candidates.
+
+/** Known addresses of a torrent that we are not connected to. */
+export const MAX_CANDIDATES = 1_000;
+/** Wait after the first failed connection; doubles with each further failure. */
+export const REDIAL_FIRST_MS = 15_000;
+export const REDIAL_MAX_MS = 1_800_000;
+/** Failures after which a candidate that nobody names again is forgotten. */
+export const MAX_DIAL_FAILURES = 5;
+/** The same for those the user named: they are tried for ever, this often at least. */
+export const REDIAL_KEPT_MAX_MS = 60_000;
+/** Bans remembered for a torrent; the oldest is forgotten first. */
+export const MAX_BANS = 5_000;
+/** Banned ports of one public address, after which the whole address is banned. */
+export const BANNED_PORTS_PER_ADDRESS = 3;
+
+// Suspicion.
+
+/** Pieces that failed their hash whose senders and block hashes are kept until the piece passes. */
+export const MAX_SUSPECT_ATTEMPTS = 256;
+/** Attempts kept for one piece. */
+export const MAX_ATTEMPTS_PER_PIECE = 8;
+
+// The rest.
+
+/** `have` messages gather for this long, so that a burst of pieces is one write for each peer. */
+export const HAVE_DELAY_MS = 50;
+/** Events waiting for one reader that doesn't read; the oldest `progress` goes first, then the oldest. */
+export const MAX_QUEUED_EVENTS = 1_000;
+/** Time between two attempts to write after a disk error. */
+export const DISK_RETRY_MS = 5_000;
+/** What a reader of a file gets fetched ahead of everything else. */
+export const STREAM_WINDOW_BYTES = 8 * MiB;
+/** Readers of one torrent at a time. */
+export const MAX_READERS = 64;
+/** What a clean stop gives the trackers. */
+export const STOP_ANNOUNCE_MS = 3_000;
+/** Torrents of a session. */
+export const MAX_TORRENTS = 10_000;

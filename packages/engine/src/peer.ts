@@ -1,0 +1,181 @@
+// One connection to one peer: its wire session, what it has, what we asked of it and what it asked of us.
+// Data and small accessors; what happens with them stands in conversation.ts, download.ts and upload.ts.
+
+import type { Endpoint } from '@bt/endpoint';
+import type { PeerHandle } from '@bt/picker';
+import type { BlockWriter } from '@bt/storage';
+import type { WireSession } from '@bt/wire';
+import { MAX_LAPSED_REQUESTS, MAX_QUEUED_UPLOADS, MAX_REQUESTS_PER_PEER } from './limits.ts';
+import { Pipeline } from './pipeline.ts';
+import { RateMeter } from './rates.ts';
+import { RequestLog } from './request-log.ts';
+import type { Candidate, PeerSource } from './swarm/candidates.ts';
+
+/**
+ * What carries the bytes: a socket, or one end of a simulated stream. Calls don't call back. What is handed over must not
+ * be changed afterwards; `sendBlock`'s two parts leave in one write.
+ */
+export interface PeerTransport {
+  send(bytes: Uint8Array): void;
+  sendBlock(header: Uint8Array, block: Uint8Array): void;
+  /** Bytes accepted and not yet with the operating system. `handleWritable` follows when they are gone. */
+  readonly queuedBytes: number;
+  /** Stop reading, go on reading. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+export type Direction = 'in' | 'out';
+
+/** Who is at the other end, as far as we know. It outlives the connection: blame for wrong data finds it later. */
+export interface Identity {
+  suspicions: number;
+  /** Where it came from, or where we dialled. */
+  readonly endpoint: Endpoint;
+  /** Where it listens: the dialled endpoint, or the port of its extended handshake. */
+  listensAt: Endpoint | undefined;
+  /** Hex. */
+  peerId: string | undefined;
+  isBanned: boolean;
+}
+
+export interface PeerOptions {
+  readonly id: number;
+  readonly now: number;
+  readonly transport: PeerTransport;
+  readonly session: WireSession;
+  readonly writer: BlockWriter;
+  readonly handle: PeerHandle;
+  readonly endpoint: Endpoint;
+  readonly direction: Direction;
+  readonly source: PeerSource;
+  readonly candidate: Candidate | undefined;
+  readonly blockLength: number;
+}
+
+export class Peer {
+  readonly id: number;
+  readonly transport: PeerTransport;
+  readonly session: WireSession;
+  readonly writer: BlockWriter;
+  readonly handle: PeerHandle;
+  readonly direction: Direction;
+  readonly source: PeerSource;
+  readonly identity: Identity;
+  candidate: Candidate | undefined;
+  readonly connectedMs: number;
+  /** The handshake is done. */
+  isReady = false;
+  isClosed = false;
+  client = '';
+  /** It says that it will never download (BEP 21). */
+  isUploadOnly = false;
+
+  // What we ask of it.
+  readonly pipeline: Pipeline;
+  readonly requests = new RequestLog(MAX_REQUESTS_PER_PEER);
+  /** Cancelled, timed-out and choked-away requests whose blocks may still come. */
+  readonly lapsed = new RequestLog(MAX_LAPSED_REQUESTS);
+  readonly down: RateMeter;
+  lastBlockMs: number | undefined;
+  /** Since when there have been requests in flight without a block. */
+  waitingSinceMs = 0;
+  /** No requests before this time: it has rejected too many. */
+  askAgainMs = 0;
+  rejectsInARow = 0;
+  unrequestedBlocks = 0;
+  /** The block that is arriving. */
+  blockPiece = 0;
+  blockOffset = 0;
+  blockLength = 0;
+
+  // What it asks of us.
+  readonly uploads = new RequestLog(MAX_QUEUED_UPLOADS);
+  readonly up: RateMeter;
+  readsPending = 0;
+  readingBytes = 0;
+  excessRequests = 0;
+  isUploadWaiting = false;
+  unchokedMs: number | undefined;
+
+  // The connection.
+  lastReceivedMs: number;
+  lastSentMs: number;
+  /** Since when neither side has been interested in the other. */
+  uselessSinceMs: number;
+  isPaused = false;
+  /** It has output to flush, and stands in the list of those. */
+  isDirty = false;
+
+  constructor(options: PeerOptions) {
+    const { now } = options;
+    this.id = options.id;
+    this.transport = options.transport;
+    this.session = options.session;
+    this.writer = options.writer;
+    this.handle = options.handle;
+    this.direction = options.direction;
+    this.source = options.source;
+    this.candidate = options.candidate;
+    this.pipeline = new Pipeline(options.blockLength);
+    this.down = new RateMeter(now);
+    this.up = new RateMeter(now);
+    this.connectedMs = now;
+    this.lastReceivedMs = now;
+    this.lastSentMs = now;
+    this.uselessSinceMs = now;
+    this.identity = {
+      suspicions: 0,
+      endpoint: options.endpoint,
+      listensAt: options.direction === 'out' ? options.endpoint : undefined,
+      peerId: undefined,
+      isBanned: false,
+    };
+  }
+
+  get endpoint(): Endpoint {
+    return this.identity.endpoint;
+  }
+
+  /** Sends what the session has written. */
+  flush(now: number): void {
+    this.isDirty = false;
+    if (this.isClosed) return;
+    const output = this.session.takeOutput();
+    if (output === undefined) return;
+    this.lastSentMs = now;
+    this.transport.send(output);
+  }
+}
+
+/** Thrown while a message is handled to end this one connection. */
+export class PeerFault extends Error {
+  override readonly name = 'PeerFault';
+  readonly reason: CloseReason;
+
+  constructor(reason: CloseReason) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+/** Why a connection ended. */
+export type CloseReason =
+  | 'remote-closed'
+  | 'connection-error'
+  | 'protocol-error'
+  | 'handshake-timeout'
+  | 'idle'
+  | 'useless'
+  | 'both-seeds'
+  | 'own-peer-id'
+  | 'duplicate'
+  | 'banned'
+  | 'too-many'
+  | 'wrong-torrent'
+  | 'unrequested-blocks'
+  | 'bad-request'
+  | 'request-flood'
+  | 'internal-error'
+  | 'stopped';

@@ -1,0 +1,126 @@
+// Reading a file while it downloads: each reader has a place in the torrent, a window of pieces before it that are fetched
+// ahead of everything else, and at most one chunk that it waits for.
+
+import type { Geometry } from '@bt/metainfo';
+import { type Picker, PRIORITY_DEFAULT, PRIORITY_URGENT } from '@bt/picker';
+import { EngineError } from './errors.ts';
+import type { Holdings } from './holdings.ts';
+import { MAX_READERS, STREAM_WINDOW_BYTES } from './limits.ts';
+
+/** What a reader gets in one chunk at most. */
+const CHUNK_BYTES = 64 * 1024;
+
+export class Reader {
+  pieceIndex: number;
+  offset: number;
+  remainingBytes: number;
+  /** A chunk is wanted. */
+  isWaiting = false;
+  /** A chunk is being read from disk. */
+  isReading = false;
+  isClosed = false;
+
+  constructor(pieceIndex: number, offset: number, remainingBytes: number) {
+    this.pieceIndex = pieceIndex;
+    this.offset = offset;
+    this.remainingBytes = remainingBytes;
+  }
+}
+
+export class Readers {
+  readonly #geometry: Geometry;
+  readonly #holdings: Holdings;
+  readonly #picker: Picker;
+  readonly #readers = new Set<Reader>();
+  #urgent = new Set<number>();
+
+  constructor(geometry: Geometry, holdings: Holdings, picker: Picker) {
+    this.#geometry = geometry;
+    this.#holdings = holdings;
+    this.#picker = picker;
+  }
+
+  /** True while somebody reads: blocks of the window may be asked of several peers. */
+  get isActive(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  [Symbol.iterator](): Iterator<Reader> {
+    return this.#readers[Symbol.iterator]();
+  }
+
+  /** Begins to read `lengthBytes` of a file from `start`. */
+  open(fileIndex: number, start: number, lengthBytes: number): Reader {
+    if (this.#readers.size >= MAX_READERS) {
+      throw new EngineError('too-many', `${MAX_READERS} readers are open already`);
+    }
+    const { pieceIndex, offset } = this.#geometry.fileStart(fileIndex);
+    const position = offset + start;
+    const { pieceLength } = this.#geometry;
+    const reader = new Reader(
+      pieceIndex + Math.floor(position / pieceLength),
+      position % pieceLength,
+      lengthBytes,
+    );
+    this.#readers.add(reader);
+    this.updatePriorities();
+    return reader;
+  }
+
+  close(reader: Reader): void {
+    reader.isClosed = true;
+    if (this.#readers.delete(reader)) this.updatePriorities();
+  }
+
+  /** Bytes to read for the reader now; 0 when its piece isn't there yet. */
+  readable(reader: Reader): number {
+    if (!this.#holdings.has(reader.pieceIndex)) return 0;
+    const inPiece = this.#geometry.pieceSize(reader.pieceIndex) - reader.offset;
+    return Math.min(inPiece, reader.remainingBytes, CHUNK_BYTES - (reader.offset % CHUNK_BYTES));
+  }
+
+  advance(reader: Reader, lengthBytes: number): void {
+    reader.remainingBytes -= lengthBytes;
+    reader.offset += lengthBytes;
+    if (reader.offset < this.#geometry.pieceSize(reader.pieceIndex)) return;
+    reader.pieceIndex += 1;
+    reader.offset = 0;
+    if (reader.remainingBytes > 0) this.updatePriorities();
+  }
+
+  /** Gives each missing piece its priority: urgent before a reader, none outside the selection. */
+  updatePriorities(): void {
+    const urgent = new Set<number>();
+    const { pieceLength } = this.#geometry;
+    for (const reader of this.#readers) {
+      if (reader.remainingBytes <= 0) continue;
+      const window = Math.min(
+        reader.remainingBytes,
+        Math.max(STREAM_WINDOW_BYTES, 2 * pieceLength),
+      );
+      const last = reader.pieceIndex + Math.floor((reader.offset + window - 1) / pieceLength);
+      for (let piece = reader.pieceIndex; piece <= last; piece += 1) {
+        if (!this.#holdings.has(piece)) urgent.add(piece);
+      }
+    }
+    for (const piece of this.#urgent) if (!urgent.has(piece)) this.#setNormal(piece);
+    for (const piece of urgent) {
+      if (!this.#urgent.has(piece)) this.#picker.setPiecePriority(piece, PRIORITY_URGENT);
+    }
+    this.#urgent = urgent;
+  }
+
+  /** The selection of files has changed. */
+  applySelection(): void {
+    for (let piece = 0; piece < this.#geometry.pieceCount; piece += 1) {
+      if (!this.#urgent.has(piece)) this.#setNormal(piece);
+    }
+  }
+
+  #setNormal(pieceIndex: number): void {
+    const priority = this.#holdings.isWanted(pieceIndex) ? PRIORITY_DEFAULT : 0;
+    if (this.#picker.piecePriority(pieceIndex) !== priority) {
+      this.#picker.setPiecePriority(pieceIndex, priority);
+    }
+  }
+}

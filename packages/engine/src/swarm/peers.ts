@@ -1,0 +1,65 @@
+// The connected peers of a torrent: a list to walk, an index by the picker's handle, and those with something to send.
+
+import type { PeerHandle } from '@bt/picker';
+import type { Peer } from '../peer.ts';
+
+export class Peers implements Iterable<Peer> {
+  #list: Peer[] = [];
+  #byHandle: (Peer | undefined)[] = [];
+  #dirty: Peer[] = [];
+  #byAddress = new Map<string, number>();
+
+  get size(): number {
+    return this.#list.length;
+  }
+
+  [Symbol.iterator](): Iterator<Peer> {
+    return this.#list[Symbol.iterator]();
+  }
+
+  /** A copy, for loops in which peers are closed. */
+  snapshot(): Peer[] {
+    return this.#list.slice();
+  }
+
+  add(peer: Peer): void {
+    this.#list.push(peer);
+    this.#byHandle[peer.handle] = peer;
+    const { address } = peer.endpoint;
+    this.#byAddress.set(address, this.countFrom(address) + 1);
+  }
+
+  remove(peer: Peer): void {
+    const index = this.#list.indexOf(peer);
+    if (index < 0) return;
+    this.#list.splice(index, 1);
+    this.#byHandle[peer.handle] = undefined;
+    const { address } = peer.endpoint;
+    const count = this.countFrom(address) - 1;
+    if (count > 0) this.#byAddress.set(address, count);
+    else this.#byAddress.delete(address);
+  }
+
+  byHandle(handle: PeerHandle): Peer | undefined {
+    return this.#byHandle[handle];
+  }
+
+  /** Connections from one address. */
+  countFrom(address: string): number {
+    return this.#byAddress.get(address) ?? 0;
+  }
+
+  /** The peer's session has written something: `flushDirty` sends it at the end of this turn. */
+  markDirty(peer: Peer): void {
+    if (peer.isDirty) return;
+    peer.isDirty = true;
+    this.#dirty.push(peer);
+  }
+
+  flushDirty(now: number): void {
+    if (this.#dirty.length === 0) return;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const peer of dirty) peer.flush(now);
+  }
+}

@@ -1,0 +1,391 @@
+// The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned.
+
+import type { Endpoint } from '@bt/endpoint';
+import { type Geometry, toHex } from '@bt/metainfo';
+import type { Picker } from '@bt/picker';
+import type { PieceBuffers } from '@bt/storage';
+import { type Handshake, WireError, WireSession } from '@bt/wire';
+import { clientName } from '../client-name.ts';
+import { Conversation, type ConversationObserver } from '../conversation.ts';
+import type { Download } from '../download.ts';
+import type { TorrentEvent } from '../events.ts';
+import type { Holdings } from '../holdings.ts';
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  IDLE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  MAX_DIALS_PER_SECOND,
+  MAX_PEERS_PER_ADDRESS,
+  MAX_PEERS_PER_LOCAL_ADDRESS,
+  MAX_QUEUED_UPLOADS,
+  USELESS_PEER_MS,
+} from '../limits.ts';
+import type { Moment } from '../moment.ts';
+import {
+  type CloseReason,
+  type Direction,
+  type Identity,
+  Peer,
+  PeerFault,
+  type PeerTransport,
+} from '../peer.ts';
+import type { Upload } from '../upload.ts';
+import { type Candidates, isLocalAddress } from './candidates.ts';
+import type { Peers } from './peers.ts';
+
+export interface SwarmOptions {
+  readonly moment: Moment;
+  readonly geometry: Geometry;
+  readonly infoHash: Uint8Array;
+  readonly peerId: Uint8Array;
+  /** Where we listen; 0: nowhere. */
+  readonly listenPort: number;
+  readonly maxPeers: number;
+  readonly picker: Picker;
+  readonly buffers: PieceBuffers;
+  readonly holdings: Holdings;
+  readonly candidates: Candidates;
+  readonly peers: Peers;
+  readonly download: Download;
+  readonly upload: Upload;
+  readonly emit: (event: TorrentEvent) => void;
+  /** A peer came, went, or changed its mind: upload slots may be given anew. */
+  readonly peersChanged: () => void;
+}
+
+export interface NewPeer {
+  /** Where the other end is; for a connection of ours, what was dialled. */
+  readonly endpoint: Endpoint;
+  readonly direction: Direction;
+  /** What was read already of an accepted connection. */
+  readonly handshake?: Handshake | undefined;
+}
+
+const CLIENT_VERSION = 'bt-engine 0.1';
+
+export class Swarm implements ConversationObserver {
+  /** When a peer was last connected that has what we lack. */
+  lastUsefulMs: number;
+  readonly #options: SwarmOptions;
+  readonly #moment: Moment;
+  readonly #peers: Peers;
+  readonly #ownPeerId: string;
+  readonly #conversations = new Map<Peer, Conversation>();
+  #nextId = 1;
+  #dialling = 0;
+  #dialSecond = 0;
+  #dialsThisSecond = 0;
+
+  constructor(options: SwarmOptions) {
+    this.#options = options;
+    this.#moment = options.moment;
+    this.#peers = options.peers;
+    this.#ownPeerId = toHex(options.peerId);
+    this.lastUsefulMs = options.moment.now;
+  }
+
+  // Coming in.
+
+  /** Takes a connection; undefined when it is not wanted (the caller closes it). */
+  add(transport: PeerTransport, added: NewPeer): Peer | undefined {
+    const { candidates, picker, buffers, geometry, infoHash, peerId } = this.#options;
+    const { endpoint, direction, handshake } = added;
+    const { now } = this.#moment;
+    const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
+    if (candidate?.state === 'dialling') this.#dialling -= 1;
+    const id = handshake === undefined ? undefined : toHex(handshake.peerId);
+    if (candidates.isBanned(endpoint, id) || this.#isFull(endpoint)) {
+      if (candidate !== undefined) candidates.failed(now, candidate);
+      return undefined;
+    }
+    if (candidate !== undefined) candidates.connected(candidate);
+    const session = new WireSession({
+      handshake: { infoHash, peerId, features: { fast: true, extended: true } },
+      pieces: {
+        pieceCount: geometry.pieceCount,
+        pieceLength: geometry.pieceLength,
+        pieceSize: (pieceIndex) => geometry.paddedPieceSize(pieceIndex),
+      },
+      ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
+    });
+    session.sendHandshake();
+    const peer = new Peer({
+      id: this.#nextId,
+      now,
+      transport,
+      session,
+      writer: buffers.createWriter(),
+      handle: picker.addPeer(),
+      endpoint,
+      direction,
+      source: candidate?.source ?? 'incoming',
+      candidate,
+      blockLength: geometry.blockLength,
+    });
+    this.#nextId += 1;
+    const { download, upload } = this.#options;
+    this.#conversations.set(
+      peer,
+      new Conversation({ peer, picker, download, upload, torrent: this }),
+    );
+    this.#peers.add(peer);
+    this.#options.peersChanged();
+    this.#peers.markDirty(peer);
+    if (handshake === undefined) return peer;
+    try {
+      this.handshakeDone(peer, handshake);
+    } catch (error) {
+      this.#closeFor(peer, error);
+      return undefined;
+    }
+    return peer;
+  }
+
+  /** A dialled connection didn't come about. */
+  dialFailed(endpoint: Endpoint): void {
+    const candidate = this.#options.candidates.find(endpoint);
+    if (candidate?.state !== 'dialling') return;
+    this.#dialling -= 1;
+    this.#options.candidates.failed(this.#moment.now, candidate);
+  }
+
+  /** Bytes from the peer. Whatever goes wrong in here ends this connection and no other. */
+  handleBytes(peer: Peer, chunk: Uint8Array): void {
+    if (peer.isClosed) return;
+    peer.lastReceivedMs = this.#moment.now;
+    const conversation = this.#conversations.get(peer);
+    if (conversation === undefined) return;
+    try {
+      peer.session.handleBytes(chunk, conversation);
+    } catch (error) {
+      this.#closeFor(peer, error);
+      return;
+    }
+    this.#updateInterest(peer);
+    this.#options.download.request(peer);
+    this.#options.upload.pump(peer);
+    this.#peers.markDirty(peer);
+  }
+
+  // What the conversation tells.
+
+  handshakeDone(peer: Peer, handshake: Handshake): void {
+    const { candidates, holdings } = this.#options;
+    const id = toHex(handshake.peerId);
+    if (id === this.#ownPeerId) {
+      if (peer.direction === 'out') candidates.ban(peer.endpoint, undefined);
+      throw new PeerFault('own-peer-id');
+    }
+    if (candidates.isBanned(peer.endpoint, id)) throw new PeerFault('banned');
+    this.#checkDuplicate(peer, id);
+    peer.identity.peerId = id;
+    peer.client = clientName(handshake.peerId);
+    peer.isReady = true;
+    const { session } = peer;
+    if (holdings.isWhole && session.features.fast) session.haveAll();
+    else if (holdings.count > 0) session.bitfield(holdings.bits);
+    else if (session.features.fast) session.haveNone();
+    const { address, port } = peer.endpoint;
+    const { direction, source, client } = peer;
+    this.#options.emit({ type: 'peer', address, port, direction, source, client });
+    this.#options.peersChanged();
+  }
+
+  holdingsChanged(peer: Peer): void {
+    this.#closeUseless(peer);
+  }
+
+  peerInterestChanged(_peer: Peer): void {
+    this.#options.peersChanged();
+  }
+
+  // Going out.
+
+  /** The next address to dial now, if there is room. */
+  nextDial(): Endpoint | undefined {
+    const { now } = this.#moment;
+    if (this.nextDialMs() > now) return undefined;
+    const candidate = this.#options.candidates.take(now, this.#options.holdings.isDone);
+    if (candidate === undefined) return undefined;
+    this.#dialling += 1;
+    this.#dialsThisSecond += 1;
+    return candidate.endpoint;
+  }
+
+  nextDialMs(): number {
+    const { maxPeers, candidates, holdings } = this.#options;
+    const { now } = this.#moment;
+    if (this.#peers.size + this.#dialling >= maxPeers) return Number.POSITIVE_INFINITY;
+    const second = Math.floor(now / 1000);
+    if (second !== this.#dialSecond) {
+      this.#dialSecond = second;
+      this.#dialsThisSecond = 0;
+    }
+    const next = candidates.nextDialMs(holdings.isDone);
+    if (this.#dialsThisSecond < MAX_DIALS_PER_SECOND) return next;
+    return Math.max(next, (second + 1) * 1000);
+  }
+
+  /** About once a second: time limits, keep-alives, requests that have become possible. */
+  tick(): void {
+    const { now } = this.#moment;
+    const { download, holdings } = this.#options;
+    for (const peer of this.#peers.snapshot()) {
+      const reason = this.#overdue(peer);
+      if (reason !== undefined) {
+        this.close(peer, reason);
+        continue;
+      }
+      if (!peer.isReady) continue;
+      download.checkTimeouts(peer);
+      this.#updateInterest(peer);
+      download.request(peer);
+      if (peer.session.amInterested) this.lastUsefulMs = now;
+      if (now - peer.lastSentMs >= KEEP_ALIVE_MS) {
+        peer.session.keepAlive();
+        this.#peers.markDirty(peer);
+      }
+    }
+    if (holdings.isDone) this.lastUsefulMs = now;
+  }
+
+  /** Pieces have come or the selection has changed: what we want of whom may have changed too. */
+  updateInterests(): void {
+    for (const peer of this.#peers.snapshot()) {
+      if (!peer.isReady) continue;
+      this.#updateInterest(peer);
+      this.#closeIfUseless(peer);
+    }
+  }
+
+  /** Asks every peer for what it may be asked. */
+  requestAll(): void {
+    for (const peer of this.#peers) this.#options.download.request(peer);
+  }
+
+  close(peer: Peer, reason: CloseReason, message?: string): void {
+    if (peer.isClosed) return;
+    const { candidates, download } = this.#options;
+    const { now } = this.#moment;
+    peer.flush(now);
+    peer.isClosed = true;
+    this.#conversations.delete(peer);
+    this.#peers.remove(peer);
+    download.peerGone(peer);
+    peer.uploads.clear();
+    peer.transport.close();
+    const { candidate } = peer;
+    if (candidate !== undefined) {
+      candidate.isSeed ||= reason === 'both-seeds';
+      if (peer.isReady && peer.down.totalBytes > 0) candidates.disconnected(now, candidate);
+      else candidates.failed(now, candidate);
+      if (reason === 'duplicate') candidates.forget(candidate.endpoint);
+    }
+    const { address, port } = peer.endpoint;
+    this.#options.emit({ type: 'peer-closed', address, port, reason, message });
+    this.#options.peersChanged();
+  }
+
+  closeAll(): void {
+    for (const peer of this.#peers.snapshot()) this.close(peer, 'stopped');
+  }
+
+  /** It sent wrong data, beyond doubt: it and everybody at its place are closed, and it is never dialled again. */
+  ban(identity: Identity): void {
+    if (identity.isBanned) return;
+    identity.isBanned = true;
+    const endpoint = identity.listensAt ?? identity.endpoint;
+    this.#options.candidates.ban(endpoint, identity.peerId);
+    const { address, port } = endpoint;
+    this.#options.emit({ type: 'peer-banned', address, port, reason: 'bad-data' });
+    for (const peer of this.#peers.snapshot()) {
+      const samePeerId = identity.peerId !== undefined && peer.identity.peerId === identity.peerId;
+      if (peer.identity === identity || samePeerId) this.close(peer, 'banned');
+    }
+  }
+
+  #closeFor(peer: Peer, error: unknown): void {
+    if (error instanceof PeerFault) {
+      this.close(peer, error.reason);
+    } else if (error instanceof WireError && error.fault === 'remote') {
+      this.close(
+        peer,
+        error.code === 'wrong-info-hash' ? 'wrong-torrent' : 'protocol-error',
+        error.message,
+      );
+    } else {
+      this.close(peer, 'internal-error', error instanceof Error ? error.message : String(error));
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#options.emit({
+        type: 'warning',
+        message: `internal error, one peer closed: ${message}`,
+      });
+    }
+  }
+
+  #isFull(endpoint: Endpoint): boolean {
+    const { address } = endpoint;
+    const limit = isLocalAddress(address) ? MAX_PEERS_PER_LOCAL_ADDRESS : MAX_PEERS_PER_ADDRESS;
+    const { maxPeers } = this.#options;
+    return this.#peers.size >= maxPeers || this.#peers.countFrom(address) >= limit;
+  }
+
+  /** Two connections to one peer: both ends keep the one that was opened by the smaller peer id. */
+  #checkDuplicate(peer: Peer, id: string): void {
+    for (const other of this.#peers.snapshot()) {
+      if (other === peer || other.identity.peerId !== id) continue;
+      const opener = this.#ownPeerId < id ? 'out' : 'in';
+      if (other.direction === peer.direction || other.direction === opener) {
+        throw new PeerFault('duplicate');
+      }
+      this.close(other, 'duplicate');
+    }
+  }
+
+  #updateInterest(peer: Peer): void {
+    if (peer.isClosed || !peer.isReady) return;
+    const { picker, holdings } = this.#options;
+    const { session } = peer;
+    const isInteresting = picker.isInteresting(peer.handle);
+    if (isInteresting) this.lastUsefulMs = this.#moment.now;
+    if (isInteresting !== session.amInterested) {
+      if (isInteresting) session.interested();
+      else session.notInterested();
+      this.#peers.markDirty(peer);
+      this.#options.peersChanged();
+    }
+    const isUseful = isInteresting || session.peerInterested;
+    if (isUseful) peer.uselessSinceMs = this.#moment.now;
+    if (holdings.isDone && peer.candidate !== undefined) {
+      peer.candidate.isSeed = picker.isSeed(peer.handle);
+    }
+  }
+
+  /** From inside a message: neither side has anything for the other. */
+  #closeUseless(peer: Peer): void {
+    if (this.#isUseless(peer)) throw new PeerFault('both-seeds');
+  }
+
+  #closeIfUseless(peer: Peer): void {
+    if (this.#isUseless(peer)) this.close(peer, 'both-seeds');
+  }
+
+  /** It wants nothing (it has everything, or says so), and we want nothing. */
+  #isUseless(peer: Peer): boolean {
+    const { picker, holdings } = this.#options;
+    if (!peer.isReady || !holdings.isDone) return false;
+    return picker.isSeed(peer.handle) || peer.isUploadOnly;
+  }
+
+  #overdue(peer: Peer): CloseReason | undefined {
+    const { now } = this.#moment;
+    if (!peer.isReady) {
+      return now - peer.connectedMs >= HANDSHAKE_TIMEOUT_MS ? 'handshake-timeout' : undefined;
+    }
+    if (now - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
+    // Room for others is made only where it is short.
+    const isCrowded = this.#peers.size >= this.#options.maxPeers * 0.9;
+    if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
+    return undefined;
+  }
+}

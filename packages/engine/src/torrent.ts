@@ -1,0 +1,690 @@
+// One torrent: the join of its swarm, its pieces, its disk and its trackers. A machine without I/O: time, bytes and results
+// come in through the `handle...` calls, what is to be done comes out of `poll()`, and `deadline()` says when to call
+// `handleTimeout`. Blocks and bytes for peers don't pass `poll`: they go straight to the disk's and the transport's
+// interface, so that no object is made for one.
+//
+// The contract: after every call drain `poll()` before the next one. Calls come one at a time, with a clock that doesn't
+// run backwards.
+
+import type { Endpoint } from '@bt/endpoint';
+import type { Info } from '@bt/metainfo';
+import { Picker } from '@bt/picker';
+import { type Disk, PieceBuffers, type PieceResult, type StorageError } from '@bt/storage';
+import {
+  type AnnounceFailure,
+  type AnnounceRequest,
+  type AnnounceResponse,
+  Announcer,
+} from '@bt/tracker';
+import { Blame } from './blame.ts';
+import { Choking } from './choking.ts';
+import { Download } from './download.ts';
+import type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
+import { FileProgress } from './file-progress.ts';
+import { Gate } from './gate.ts';
+import { Haves } from './haves.ts';
+import { Holdings } from './holdings.ts';
+import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
+import type { Moment } from './moment.ts';
+import type { Identity, Peer, PeerTransport } from './peer.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { type Reader, Readers } from './readers.ts';
+import { Reads } from './reads.ts';
+import type { Strategies } from './strategies.ts';
+import { Candidates, type PeerSource } from './swarm/candidates.ts';
+import { Peers } from './swarm/peers.ts';
+import { type NewPeer, Swarm } from './swarm/swarm.ts';
+import { Upload } from './upload.ts';
+
+export interface TorrentOptions {
+  readonly now: number;
+  readonly info: Info;
+  /** Open; the owner passes its events on (`handlePieceSaved` and the others). */
+  readonly disk: Disk;
+  /** What is on disk and verified: a BEP 3 bitfield. Absent: nothing. */
+  readonly have?: Uint8Array | undefined;
+  /** Blocks of unfinished pieces that are on disk. */
+  readonly partialPieces?: ReadonlyMap<number, Uint8Array> | undefined;
+  /** 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** Where the owner listens; 0: nowhere. */
+  readonly listenPort: number;
+  readonly announceTiers?: readonly (readonly string[])[] | undefined;
+  readonly strategies: Strategies;
+  readonly random: () => number;
+  readonly downLimit: RateLimit;
+  readonly upLimit: RateLimit;
+  /** Files wanted; absent: all. */
+  readonly files?: readonly number[] | undefined;
+  readonly sequential?: boolean | undefined;
+  readonly maxPeers?: number | undefined;
+  readonly uploadSlots?: number | undefined;
+  /** Bound on pieces in memory. Default: storage's. */
+  readonly bufferBytes?: number | undefined;
+}
+
+/** What the owner is to do. */
+export type TorrentEffect =
+  | { readonly type: 'dial'; readonly endpoint: Endpoint }
+  | {
+      readonly type: 'announce';
+      readonly requestId: number;
+      readonly url: string;
+      readonly request: AnnounceRequest;
+    }
+  | { readonly type: 'announce-cancel'; readonly requestId: number }
+  /** The chunk that a reader waited for; without bytes the read failed. */
+  | {
+      readonly type: 'chunk';
+      readonly reader: Reader;
+      readonly bytes: Uint8Array | undefined;
+      readonly error: StorageError | undefined;
+    }
+  | { readonly type: 'event'; readonly event: TorrentEvent };
+
+const TICK_MS = 1_000;
+/** Enough peers to choose from: beyond it trackers are asked at their own pace only. */
+const ENOUGH_PEERS = 30;
+/** Pieces begun and unfinished, in bytes, beyond which peers are kept to those that are begun. */
+const OPEN_PIECES_BYTES = 32 * 1024 * 1024;
+
+export class Torrent {
+  readonly info: Info;
+  readonly #moment: Moment;
+  readonly #options: TorrentOptions;
+  readonly #disk: Disk;
+  readonly #holdings: Holdings;
+  readonly #picker: Picker;
+  readonly #buffers: PieceBuffers;
+  readonly #peers = new Peers();
+  readonly #candidates: Candidates;
+  readonly #reads: Reads<Peer | Reader>;
+  readonly #download: Download;
+  readonly #upload: Upload;
+  readonly #choking: Choking;
+  readonly #haves: Haves;
+  readonly #gate: Gate;
+  readonly #swarm: Swarm;
+  readonly #readers: Readers;
+  readonly #announcer: Announcer;
+  readonly #files: FileProgress;
+  readonly #key: number;
+  readonly #startedMs: number;
+  #effects: TorrentEffect[] = [];
+  #doneMs: number | undefined;
+  #isStopped = false;
+  #nextTickMs: number;
+  #retryMs = Number.POSITIVE_INFINITY;
+  /** Freed requests or new room: everybody is asked at the end of this turn. */
+  #mustRequestAll = false;
+  #state: TorrentState;
+  /** Peers whose piece was found wrong on our own disk since. */
+  constructor(options: TorrentOptions) {
+    const { info, disk, strategies, random, now } = options;
+    const { geometry } = info;
+    this.info = info;
+    this.#options = options;
+    this.#disk = disk;
+    this.#moment = { now };
+    this.#startedMs = now;
+    this.#nextTickMs = now + TICK_MS;
+    this.#key = Math.floor(random() * 0x1_0000_0000);
+    this.#holdings = new Holdings(geometry, info.files);
+    this.#picker = new Picker({
+      pieceCount: geometry.pieceCount,
+      blockCount: (pieceIndex) => geometry.blockCount(pieceIndex),
+      random,
+      rarestFirst: strategies.rarestFirst,
+      endGame: strategies.endGame,
+      bbsPlus: strategies.bbsPlus,
+      sequential: options.sequential ?? false,
+      maxOpenPieces: Math.max(16, Math.ceil(OPEN_PIECES_BYTES / geometry.pieceLength)),
+    });
+    this.#buffers = new PieceBuffers({
+      geometry,
+      disk,
+      ...(options.bufferBytes === undefined ? {} : { maxBytes: options.bufferBytes }),
+    });
+    this.#candidates = new Candidates(random);
+    this.#reads = new Reads(disk);
+    const moment = this.#moment;
+    const holdings = this.#holdings;
+    const picker = this.#picker;
+    const buffers = this.#buffers;
+    const peers = this.#peers;
+    this.#download = new Download({
+      moment,
+      geometry,
+      picker,
+      buffers,
+      disk,
+      peers,
+      blame: new Blame<Identity>(),
+      holdings,
+      observer: {
+        pieceSaved: (pieceIndex) => this.#pieceSaved(pieceIndex),
+        pieceFailed: (pieceIndex) => this.#pieceFailed(pieceIndex),
+        liarFound: (identity) => this.#swarm.ban(identity),
+      },
+    });
+    this.#upload = new Upload({
+      moment,
+      geometry,
+      reads: this.#reads,
+      holdings,
+      peers,
+      limit: options.upLimit,
+      readFailed: (pieceIndex, error) => this.#pieceInDoubt(pieceIndex, error),
+    });
+    this.#choking = new Choking({
+      moment,
+      peers,
+      upload: this.#upload,
+      strategies,
+      limit: options.upLimit,
+      random,
+      slots: options.uploadSlots,
+      isSeeding: () => holdings.isDone,
+    });
+    this.#haves = new Haves(moment, peers, picker);
+    this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
+    this.#swarm = new Swarm({
+      moment,
+      geometry,
+      infoHash: info.infoHash,
+      peerId: options.peerId,
+      listenPort: options.listenPort,
+      maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,
+      picker,
+      buffers,
+      holdings,
+      candidates: this.#candidates,
+      peers,
+      download: this.#download,
+      upload: this.#upload,
+      emit: (event) => this.#emit(event),
+      peersChanged: () => this.#choking.peersChanged(),
+    });
+    this.#readers = new Readers(geometry, holdings, picker);
+    this.#announcer = new Announcer({ tiers: options.announceTiers ?? [], random });
+    this.#restore();
+    this.#files = new FileProgress(geometry, info.files, holdings);
+    this.#state = holdings.isDone ? 'seeding' : 'downloading';
+    if (holdings.isDone) this.#doneMs = now;
+  }
+
+  // Beginning and end.
+
+  /** Begins to announce and to dial. */
+  start(now: number): void {
+    this.#moment.now = now;
+    this.#emit({ type: 'state', state: this.#state });
+    this.#announcer.start(now);
+    this.#announcer.handlePeersNeeded(now, !this.#holdings.isDone);
+    if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
+    this.#settle();
+  }
+
+  /** Closes all connections, hands what is complete to the disk, and says `stopped` to the trackers. */
+  stop(now: number): void {
+    this.#moment.now = now;
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#download.isHalted = true;
+    this.#haves.flush(true);
+    this.#swarm.closeAll();
+    this.#buffers.flush();
+    this.#announcer.stop(now);
+    this.#setState('stopped');
+    this.#drainAnnouncer();
+  }
+
+  /** After `stop`: every tracker has answered or failed. */
+  get isSettled(): boolean {
+    return this.#isStopped && this.#announcer.isStopped;
+  }
+
+  // What comes in.
+
+  /** A connection: one that was dialled, or one that was accepted and has sent its handshake. */
+  addPeer(now: number, transport: PeerTransport, peer: NewPeer): Peer | undefined {
+    this.#moment.now = now;
+    if (this.#isStopped) return undefined;
+    const added = this.#swarm.add(transport, peer);
+    if (added !== undefined) this.#gate.admit(added);
+    this.#settle();
+    return added;
+  }
+
+  handleBytes(now: number, peer: Peer, chunk: Uint8Array): void {
+    this.#moment.now = now;
+    this.#gate.charge(chunk.length);
+    this.#swarm.handleBytes(peer, chunk);
+    this.#settle();
+  }
+
+  /** The peer's transport has passed everything on. */
+  handleWritable(now: number, peer: Peer): void {
+    this.#moment.now = now;
+    if (peer.isClosed) return;
+    this.#upload.pump(peer);
+    this.#settle();
+  }
+
+  handleClosed(now: number, peer: Peer, error?: string): void {
+    this.#moment.now = now;
+    this.#swarm.close(peer, error === undefined ? 'remote-closed' : 'connection-error', error);
+    this.#mustRequestAll = true;
+    this.#settle();
+  }
+
+  handleDialFailed(now: number, endpoint: Endpoint): void {
+    this.#moment.now = now;
+    this.#swarm.dialFailed(endpoint);
+    this.#settle();
+  }
+
+  /** Addresses of possible peers. `tellerIsLoopback`: they may be on loopback. */
+  handleCandidates(
+    now: number,
+    endpoints: readonly Endpoint[],
+    source: PeerSource,
+    tellerIsLoopback: boolean,
+  ): void {
+    this.#moment.now = now;
+    for (const endpoint of endpoints) {
+      this.#candidates.add(now, endpoint, source, tellerIsLoopback);
+    }
+    this.#settle();
+  }
+
+  handleAnnounced(now: number, requestId: number, url: string, response: AnnounceResponse): void {
+    this.#moment.now = now;
+    this.#announcer.handleResponse(now, requestId, response);
+    const { peers, intervalSeconds } = response;
+    this.#emit({
+      type: 'tracker',
+      url,
+      outcome: 'ok',
+      message: response.warning,
+      peers: peers.length,
+      intervalSeconds,
+    });
+    // The tracker package has dropped loopback peers where the tracker itself is elsewhere.
+    for (const endpoint of peers) this.#candidates.add(now, endpoint, 'tracker', true);
+    this.#settle();
+  }
+
+  handleAnnounceFailed(
+    now: number,
+    requestId: number,
+    url: string,
+    failure: AnnounceFailure,
+  ): void {
+    this.#moment.now = now;
+    this.#announcer.handleFailure(now, requestId, failure);
+    this.#emit({
+      type: 'tracker',
+      url,
+      outcome: 'failed',
+      message: failure.message,
+      peers: 0,
+      intervalSeconds: undefined,
+    });
+    this.#settle();
+  }
+
+  // What the disk tells (storage's DiskEvents, with the time).
+
+  handlePieceSaved(now: number, pieceIndex: number, result: PieceResult): void {
+    this.#moment.now = now;
+    this.#download.pieceResult(pieceIndex, result);
+    this.#settle();
+  }
+
+  handleBlockRead(
+    now: number,
+    token: number,
+    bytes: Uint8Array | undefined,
+    error: StorageError | undefined,
+  ): void {
+    this.#moment.now = now;
+    const read = this.#reads.take(token);
+    if (read === undefined) return;
+    const { owner } = read;
+    if ('session' in owner) this.#upload.blockRead({ ...read, owner }, bytes, error);
+    else this.#chunkRead(owner, bytes, error);
+    this.#settle();
+  }
+
+  handlePieceVerified(now: number, pieceIndex: number, isRight: boolean): void {
+    this.#moment.now = now;
+    if (isRight) this.#regain(pieceIndex);
+    this.#settle();
+  }
+
+  handleBufferReturned(now: number, buffer: ArrayBuffer): void {
+    this.#moment.now = now;
+    this.#buffers.recycle(buffer);
+    this.#settle();
+  }
+
+  handleStalled(now: number, error: StorageError): void {
+    this.#moment.now = now;
+    this.#retryMs = now + DISK_RETRY_MS;
+    this.#emit({ type: 'disk-error', error });
+    this.#setState('paused');
+    this.#settle();
+  }
+
+  handleResumed(now: number): void {
+    this.#moment.now = now;
+    this.#retryMs = Number.POSITIVE_INFINITY;
+    this.#mustRequestAll = true;
+    this.#setState(this.#holdings.isDone ? 'seeding' : 'downloading');
+    this.#settle();
+  }
+
+  handleFileChanged(now: number, fileIndex: number, error: StorageError): void {
+    this.#moment.now = now;
+    this.#emit({ type: 'warning', message: error.message });
+    const pieces = this.info.geometry.filePieces(fileIndex);
+    if (pieces !== undefined) {
+      for (let piece = pieces.first; piece <= pieces.last; piece += 1) this.#pieceInDoubt(piece);
+    }
+    this.#settle();
+  }
+
+  // What the user wants.
+
+  selectFiles(now: number, files: readonly number[] | undefined): void {
+    this.#moment.now = now;
+    this.#holdings.select(files);
+    this.#readers.applySelection();
+    this.#mustRequestAll = true;
+    this.#checkDone();
+    this.#settle();
+  }
+
+  /** Reads part of a file, from disk where it is there, and fetched first where it isn't. */
+  openReader(now: number, fileIndex: number, start: number, lengthBytes: number): Reader {
+    this.#moment.now = now;
+    const reader = this.#readers.open(fileIndex, start, lengthBytes);
+    this.#mustRequestAll = true;
+    this.#settle();
+    return reader;
+  }
+
+  /** The reader wants its next chunk: a `chunk` effect follows, now or when the piece has come. */
+  pull(now: number, reader: Reader): void {
+    this.#moment.now = now;
+    reader.isWaiting = true;
+    this.#serveReaders();
+    this.#settle();
+  }
+
+  closeReader(now: number, reader: Reader): void {
+    this.#moment.now = now;
+    this.#readers.close(reader);
+    this.#settle();
+  }
+
+  // Time, and what goes out.
+
+  handleTimeout(now: number): void {
+    this.#moment.now = now;
+    if (now >= this.#nextTickMs) {
+      this.#nextTickMs = now + TICK_MS;
+      this.#swarm.tick();
+      const needsPeers = !this.#holdings.isDone && this.#peers.size < ENOUGH_PEERS;
+      this.#announcer.handlePeersNeeded(now, needsPeers);
+    }
+    if (now >= this.#retryMs) {
+      this.#retryMs = now + DISK_RETRY_MS;
+      this.#disk.retry();
+    }
+    this.#announcer.handleTimeout(now);
+    this.#upload.pumpWaiting();
+    this.#settle();
+  }
+
+  deadline(): number {
+    const { now } = this.#moment;
+    if (this.#isStopped) return Number.POSITIVE_INFINITY;
+    return Math.min(
+      this.#peers.size > 0 ? this.#nextTickMs : Number.POSITIVE_INFINITY,
+      this.#choking.deadline(),
+      this.#haves.deadline(),
+      this.#upload.deadline(now),
+      this.#gate.deadline(now),
+      this.#swarm.nextDialMs(),
+      this.#announcer.deadline(),
+      this.#retryMs,
+    );
+  }
+
+  /** The next thing to do, until there is none. */
+  poll(): TorrentEffect | undefined {
+    return this.#effects.shift();
+  }
+
+  // What it knows.
+
+  get state(): TorrentState {
+    return this.#state;
+  }
+
+  get isDone(): boolean {
+    return this.#holdings.isDone;
+  }
+
+  has(pieceIndex: number): boolean {
+    return this.#holdings.has(pieceIndex);
+  }
+
+  get peers(): Iterable<Peer> {
+    return this.#peers;
+  }
+
+  stats(now: number): TorrentStats {
+    const { geometry } = this.info;
+    const download = this.#download;
+    const upload = this.#upload;
+    const downloadedBytes = download.meter.totalBytes;
+    const uploadedBytes = upload.meter.totalBytes;
+    let seedsConnected = 0;
+    for (const peer of this.#peers) if (this.#picker.isSeed(peer.handle)) seedsConnected += 1;
+    return {
+      state: this.#state,
+      totalBytes: geometry.totalLength,
+      wantedBytes: this.#holdings.wantedBytes,
+      verifiedBytes: this.#holdings.verifiedBytes,
+      pieceCount: geometry.pieceCount,
+      piecesHave: this.#holdings.count,
+      downloadedBytes,
+      uploadedBytes,
+      duplicateBytes: download.duplicateBytes,
+      rejectedBytes: download.rejectedBytes,
+      downRate: download.meter.rate(now),
+      upRate: upload.meter.rate(now),
+      ratio: uploadedBytes / Math.max(1, downloadedBytes || geometry.totalLength),
+      peersConnected: this.#peers.size,
+      seedsConnected,
+      peersKnown: this.#candidates.size,
+      checkedShare: 1,
+      runningMs: now - this.#startedMs,
+      downloadingMs: (this.#doneMs ?? now) - this.#startedMs,
+      uselessMs: this.#holdings.isDone ? 0 : now - this.#swarm.lastUsefulMs,
+    };
+  }
+
+  // Inside.
+
+  /** What an earlier life left. */
+  #restore(): void {
+    const { have, partialPieces, files } = this.#options;
+    const { geometry } = this.info;
+    if (have !== undefined) {
+      for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
+        if ((have[piece >>> 3]! & (0x80 >>> (piece & 7))) === 0) continue;
+        this.#holdings.add(piece);
+        this.#picker.markHave(piece);
+      }
+    }
+    if (files !== undefined) {
+      this.#holdings.select(files);
+      this.#readers.applySelection();
+    }
+    for (const [pieceIndex, blocks] of partialPieces ?? []) {
+      if (this.#holdings.has(pieceIndex)) continue;
+      const blockCount = geometry.blockCount(pieceIndex);
+      for (let block = 0; block < blockCount; block += 1) {
+        if ((blocks[block >>> 3]! & (0x80 >>> (block & 7))) === 0) continue;
+        this.#picker.markBlockHave(pieceIndex, block);
+      }
+      if (this.#buffers.restore(pieceIndex, blocks)) this.#download.savePiece(pieceIndex);
+    }
+  }
+
+  #pieceSaved(pieceIndex: number): void {
+    this.#haves.add(pieceIndex);
+    this.#emit({ type: 'piece', pieceIndex });
+    this.#files.pieceAdded(pieceIndex, (fileIndex) => this.#emit({ type: 'file', fileIndex }));
+    this.#serveReaders();
+    this.#checkDone();
+  }
+
+  #pieceFailed(pieceIndex: number): void {
+    this.#mustRequestAll = true;
+    this.#emit({ type: 'piece-failed', pieceIndex });
+  }
+
+  #checkDone(): void {
+    const { now } = this.#moment;
+    if (!this.#holdings.isDone) {
+      if (this.#state === 'seeding') this.#setState('downloading');
+      this.#doneMs = undefined;
+      return;
+    }
+    if (this.#doneMs !== undefined) return;
+    this.#doneMs = now;
+    this.#haves.flush(true);
+    this.#setState('seeding');
+    if (this.#holdings.isWhole) this.#announcer.complete(now);
+    this.#emit({ type: 'done', stats: this.stats(now) });
+    this.#swarm.updateInterests();
+  }
+
+  /** Bytes that were right are not to be read, or not to be trusted, any more. */
+  #pieceInDoubt(pieceIndex: number, error?: StorageError): void {
+    if (!this.#holdings.has(pieceIndex) || this.#isStopped) return;
+    if (error !== undefined) this.#emit({ type: 'warning', message: error.message });
+    this.#holdings.remove(pieceIndex);
+    this.#picker.loseHave(pieceIndex);
+    this.#files.pieceLost(pieceIndex);
+    this.#mustRequestAll = true;
+    this.#checkDone();
+    this.#disk.verifyPiece(pieceIndex);
+  }
+
+  /** A piece in doubt is right after all. */
+  #regain(pieceIndex: number): void {
+    if (this.#holdings.has(pieceIndex)) return;
+    this.#buffers.drop(pieceIndex);
+    this.#holdings.add(pieceIndex);
+    this.#picker.markHave(pieceIndex);
+    this.#pieceSaved(pieceIndex);
+  }
+
+  #serveReaders(): void {
+    for (const reader of this.#readers) {
+      if (!reader.isWaiting || reader.isReading) continue;
+      const lengthBytes = this.#readers.readable(reader);
+      if (lengthBytes === 0) continue;
+      reader.isReading = true;
+      const { pieceIndex, offset } = reader;
+      const bytes = this.#reads.read(reader, pieceIndex, offset, lengthBytes);
+      if (bytes !== undefined) this.#chunkRead(reader, bytes, undefined);
+    }
+  }
+
+  #chunkRead(reader: Reader, bytes: Uint8Array | undefined, error: StorageError | undefined): void {
+    reader.isReading = false;
+    if (reader.isClosed) return;
+    reader.isWaiting = false;
+    if (bytes !== undefined) this.#readers.advance(reader, bytes.length);
+    this.#effects.push({ type: 'chunk', reader, bytes, error });
+  }
+
+  /** What has to happen at the end of every call, in this order. */
+  #settle(): void {
+    const { now } = this.#moment;
+    if (this.#isStopped) {
+      this.#drainAnnouncer();
+      return;
+    }
+    if (this.#gate.update()) this.#mustRequestAll = true;
+    this.#choking.run();
+    if (this.#haves.flush()) this.#swarm.updateInterests();
+    if (this.#mustRequestAll) {
+      this.#mustRequestAll = false;
+      this.#swarm.requestAll();
+    }
+    this.#peers.flushDirty(now);
+    this.#dial();
+    this.#drainAnnouncer();
+  }
+
+  #dial(): void {
+    for (;;) {
+      const endpoint = this.#swarm.nextDial();
+      if (endpoint === undefined) return;
+      this.#effects.push({ type: 'dial', endpoint });
+    }
+  }
+
+  #drainAnnouncer(): void {
+    for (;;) {
+      const effect = this.#announcer.poll();
+      if (effect === undefined) return;
+      if (effect.type === 'cancel') {
+        this.#effects.push({ type: 'announce-cancel', requestId: effect.requestId });
+        continue;
+      }
+      const { requestId, url } = effect;
+      const { geometry, infoHash } = this.info;
+      const { peerId, listenPort } = this.#options;
+      const request: AnnounceRequest = {
+        infoHash,
+        peerId,
+        // A tracker wants some port; 9 is discard (RFC 863): nobody answers there.
+        port: listenPort || 9,
+        uploadedBytes: this.#upload.meter.totalBytes,
+        downloadedBytes: this.#download.meter.totalBytes,
+        leftBytes: this.#leftBytes(geometry.totalLength),
+        event: effect.event,
+        numWant: effect.numWant,
+        key: this.#key,
+        trackerId: effect.trackerId,
+      };
+      this.#effects.push({ type: 'announce', requestId, url, request });
+    }
+  }
+
+  /** BEP 3 `left`; 0 says that we are a seed, so it must not be said by somebody who wanted only some files. */
+  #leftBytes(totalBytes: number): number {
+    if (this.#holdings.isWhole) return 0;
+    const haveShare = this.#holdings.count / Math.max(1, this.#holdings.pieceCount);
+    return Math.max(1, Math.floor(totalBytes * (1 - haveShare)));
+  }
+
+  #setState(state: TorrentState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#emit({ type: 'state', state });
+  }
+
+  #emit(event: TorrentEvent): void {
+    this.#effects.push({ type: 'event', event });
+  }
+}

@@ -1,0 +1,310 @@
+// A swarm of real Torrents on virtual time: each on a host of the simulated network, with a disk and a tracker.
+
+import type { Endpoint } from '@bt/endpoint';
+import {
+  Alarm,
+  createRandom,
+  type Host,
+  Network,
+  type NetworkOptions,
+  type Random,
+  type StreamEnd,
+  VirtualClock,
+} from '@bt/simulator';
+import { HandshakeReader } from '@bt/wire';
+import {
+  defaultStrategies,
+  makePeerId,
+  type Peer,
+  type PeerTransport,
+  RateLimit,
+  type Strategies,
+  Torrent,
+  type TorrentEvent,
+} from '../../src/index.ts';
+import type { Content } from './content.ts';
+import { SimDisk } from './sim-disk.ts';
+
+const PORT = 6881;
+
+export interface SwarmOptions extends NetworkOptions {
+  readonly seed?: number;
+}
+
+export interface NodeOptions {
+  readonly isSeed?: boolean;
+  /** Pieces it begins with. */
+  readonly have?: readonly number[];
+  readonly strategies?: Partial<Strategies>;
+  readonly upBytesPerSecond?: number;
+  readonly downBytesPerSecond?: number;
+  /** The host's line, as opposed to the limits that the client sets itself. */
+  readonly lineUp?: number;
+  readonly lineDown?: number;
+  readonly latencyMs?: number;
+  readonly uploadSlots?: number;
+  readonly maxPeers?: number;
+  readonly bufferBytes?: number;
+  readonly sequential?: boolean;
+  readonly diskDelayMs?: number;
+  readonly announces?: boolean;
+}
+
+export class SimSwarm {
+  readonly clock = new VirtualClock();
+  readonly network: Network;
+  readonly random: Random;
+  readonly content: Content;
+  readonly nodes: SimNode[] = [];
+  /** Who has announced itself. */
+  readonly announced: Endpoint[] = [];
+
+  constructor(content: Content, options: SwarmOptions = {}) {
+    this.content = content;
+    this.random = createRandom(options.seed ?? 1);
+    this.network = new Network(this.clock, this.random, options);
+  }
+
+  addNode(options: NodeOptions = {}): SimNode {
+    const node = new SimNode(this, options);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** A host for a peer of the test's own. */
+  addHost(): Host {
+    return this.network.addHost({ address: `10.1.0.${this.nodes.length + 1}` });
+  }
+
+  /** Runs until all nodes (or those given) have everything; the time it took from now, or undefined. */
+  runUntilDone(limitMs: number, nodes: readonly SimNode[] = this.nodes): number | undefined {
+    const start = this.clock.now;
+    const isOver = this.clock.runWhile(
+      () => nodes.some((node) => !node.torrent.isDone),
+      start + limitMs,
+    );
+    return isOver ? this.clock.now - start : undefined;
+  }
+}
+
+export class SimNode {
+  readonly host: Host;
+  readonly disk: SimDisk;
+  readonly torrent: Torrent;
+  readonly events: TorrentEvent[] = [];
+  readonly endpoint: Endpoint;
+  doneMs: number | undefined;
+  isStopped = false;
+  readonly #swarm: SimSwarm;
+  readonly #alarm: Alarm;
+
+  constructor(swarm: SimSwarm, options: NodeOptions) {
+    this.#swarm = swarm;
+    const { clock, content } = swarm;
+    const { info } = content;
+    const number = swarm.nodes.length;
+    this.host = swarm.network.addHost({
+      address: `10.0.${number >> 8}.${(number & 255) + 1}`,
+      ...(options.lineUp === undefined ? {} : { upBytesPerSecond: options.lineUp }),
+      ...(options.lineDown === undefined ? {} : { downBytesPerSecond: options.lineDown }),
+      ...(options.latencyMs === undefined ? {} : { latencyMs: options.latencyMs }),
+    });
+    this.endpoint = { address: this.host.address, port: PORT };
+    this.disk = new SimDisk(clock, content, options.diskDelayMs ?? 1);
+    const have = new Uint8Array((info.geometry.pieceCount + 7) >>> 3);
+    const pieces =
+      options.isSeed === true ? [...Array(info.geometry.pieceCount).keys()] : (options.have ?? []);
+    for (const piece of pieces) have[piece >>> 3]! |= 0x80 >>> (piece & 7);
+    this.torrent = new Torrent({
+      now: clock.now,
+      info,
+      disk: this.disk,
+      have,
+      peerId: makePeerId(swarm.random),
+      listenPort: PORT,
+      announceTiers: options.announces === false ? [] : [['http://10.9.9.9/announce']],
+      strategies: { ...defaultStrategies, ...options.strategies },
+      random: swarm.random,
+      downLimit: new RateLimit(options.downBytesPerSecond),
+      upLimit: new RateLimit(options.upBytesPerSecond),
+      uploadSlots: options.uploadSlots,
+      maxPeers: options.maxPeers,
+      bufferBytes: options.bufferBytes,
+      sequential: options.sequential,
+    });
+    const { torrent } = this;
+    this.#alarm = new Alarm(clock, () => this.act(() => torrent.handleTimeout(clock.now)));
+    this.disk.connect({
+      onPieceSaved: (piece, result) =>
+        this.act(() => torrent.handlePieceSaved(clock.now, piece, result)),
+      onBlockRead: (token, bytes, error) =>
+        this.act(() => torrent.handleBlockRead(clock.now, token, bytes, error)),
+      onPieceVerified: (piece, isRight) =>
+        this.act(() => torrent.handlePieceVerified(clock.now, piece, isRight)),
+      onBufferReturned: (buffer) => this.act(() => torrent.handleBufferReturned(clock.now, buffer)),
+      onStalled: (error) => this.act(() => torrent.handleStalled(clock.now, error)),
+      onResumed: () => this.act(() => torrent.handleResumed(clock.now)),
+      onFileChanged: (file, error) =>
+        this.act(() => torrent.handleFileChanged(clock.now, file, error)),
+    });
+    this.host.listen(PORT, (stream) => this.#accept(stream));
+  }
+
+  get stats() {
+    return this.torrent.stats(this.#swarm.clock.now);
+  }
+
+  start(): this {
+    this.act(() => this.torrent.start(this.#swarm.clock.now));
+    return this;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    this.act(() => this.torrent.stop(this.#swarm.clock.now));
+    this.host.stopListening(PORT);
+  }
+
+  connectTo(...others: readonly (SimNode | Endpoint)[]): this {
+    const endpoints = others.map((other) => (other instanceof SimNode ? other.endpoint : other));
+    const { now } = this.#swarm.clock;
+    this.act(() => this.torrent.handleCandidates(now, endpoints, 'user', false));
+    return this;
+  }
+
+  /** Calls the machine and drains it. */
+  act(call: () => void): void {
+    call();
+    for (;;) {
+      const effect = this.torrent.poll();
+      if (effect === undefined) break;
+      if (effect.type === 'dial') this.#dial(effect.endpoint);
+      else if (effect.type === 'announce') this.#announce(effect.requestId, effect.url);
+      else if (effect.type === 'event') this.#heard(effect.event);
+      else if (effect.type === 'chunk') this.onChunk?.(effect.bytes);
+    }
+    this.#alarm.set(this.torrent.deadline());
+  }
+
+  onChunk: ((bytes: Uint8Array | undefined) => void) | undefined;
+
+  #heard(event: TorrentEvent): void {
+    this.events.push(event);
+    if (event.type === 'done') this.doneMs = this.#swarm.clock.now;
+  }
+
+  #announce(requestId: number, url: string): void {
+    const { clock, announced } = this.#swarm;
+    clock.after(20, () => {
+      const peers = announced.filter((other) => other.address !== this.host.address);
+      if (peers.length === announced.length && !this.isStopped) announced.push(this.endpoint);
+      this.act(() => {
+        const response = { intervalSeconds: 60, peers };
+        this.torrent.handleAnnounced(clock.now, requestId, url, response);
+      });
+    });
+  }
+
+  #dial(endpoint: Endpoint): void {
+    const stream = this.host.connect(endpoint);
+    const { clock } = this.#swarm;
+    let peer: Peer | undefined;
+    stream.listener = {
+      onConnect: () => {
+        const transport = new SimTransport(stream);
+        this.act(() => {
+          peer = this.torrent.addPeer(clock.now, transport, { endpoint, direction: 'out' });
+        });
+        if (peer === undefined) stream.close();
+      },
+      onData: (bytes) => {
+        if (peer !== undefined) this.#data(peer, bytes);
+      },
+      onWritable: () => {
+        if (peer !== undefined) this.#writable(peer);
+      },
+      onClose: (error) => {
+        this.act(() => {
+          if (peer === undefined) this.torrent.handleDialFailed(clock.now, endpoint);
+          else this.torrent.handleClosed(clock.now, peer, error);
+        });
+      },
+    };
+  }
+
+  #accept(stream: StreamEnd): void {
+    const { clock } = this.#swarm;
+    const reader = new HandshakeReader();
+    let peer: Peer | undefined;
+    stream.listener = {
+      onData: (bytes) => {
+        if (peer !== undefined) {
+          this.#data(peer, bytes);
+          return;
+        }
+        const taken = reader.handleBytes(bytes);
+        const { handshake } = reader;
+        if (handshake === undefined) return;
+        const transport = new SimTransport(stream);
+        this.act(() => {
+          peer = this.torrent.addPeer(clock.now, transport, {
+            endpoint: stream.remoteEndpoint,
+            direction: 'in',
+            handshake,
+          });
+        });
+        if (peer === undefined) stream.close();
+        else if (taken < bytes.length) this.#data(peer, bytes.subarray(taken));
+      },
+      onWritable: () => {
+        if (peer !== undefined) this.#writable(peer);
+      },
+      onClose: (error) => {
+        if (peer === undefined) return;
+        const closed = peer;
+        this.act(() => this.torrent.handleClosed(clock.now, closed, error));
+      },
+    };
+  }
+
+  #data(peer: Peer, bytes: Uint8Array): void {
+    this.act(() => this.torrent.handleBytes(this.#swarm.clock.now, peer, bytes));
+  }
+
+  #writable(peer: Peer): void {
+    this.act(() => this.torrent.handleWritable(this.#swarm.clock.now, peer));
+  }
+}
+
+class SimTransport implements PeerTransport {
+  readonly #stream: StreamEnd;
+
+  constructor(stream: StreamEnd) {
+    this.#stream = stream;
+  }
+
+  get queuedBytes(): number {
+    return this.#stream.queuedBytes;
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#stream.send(bytes);
+  }
+
+  sendBlock(header: Uint8Array, block: Uint8Array): void {
+    this.#stream.send(header);
+    this.#stream.send(block);
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  close(): void {
+    this.#stream.close();
+  }
+}
