@@ -21,9 +21,22 @@ export {
   type StorageErrorFacts,
   storageError,
 } from './errors.ts';
+export { MemoryDisk, type MemoryDiskOptions } from './memory-disk.ts';
 export {
   DEFAULT_BUFFER_BYTES,
   PieceBuffers,
   type PieceBuffersOptions,
   type PieceShape,
 } from './piece-buffer.ts';
+export {
+  decodeResume,
+  encodeResume,
+  FILE_DIRTY,
+  FILE_OURS,
+  FILE_PRESENT,
+  FILE_SYNCED,
+  type FileColumnsOnDisk,
+  type PartialBlocks,
+  type ResumeRecord,
+  type ResumeSubject,
+} from './resume.ts';

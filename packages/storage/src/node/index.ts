@@ -3,4 +3,6 @@
  *
  * @module
  */
-export {};
+export { DiskPool, type DiskPoolOptions } from './disk-pool.ts';
+export { type CheckProgress, FileStore, type FileStoreOptions } from './file-store.ts';
+export { defaultStateFolder } from './resume-file.ts';

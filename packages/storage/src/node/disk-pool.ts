@@ -1,0 +1,250 @@
+/**
+ * The threads and descriptors that all stores of a process share: disk workers that are started when there is work for
+ * them, and the read-ahead cache for uploads. A thousand torrents have one pool.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import type { Answer, AnswerTo, Job } from './protocol.ts';
+import { ReadAhead } from './read-ahead.ts';
+
+/** Called once with the answer; undefined when the worker died, with the reason. */
+export type Done<K extends Job['kind']> = (
+  answer: AnswerTo[K] | undefined,
+  error: Error | undefined,
+) => void;
+
+/** Carries out jobs. Jobs may overtake each other; `done` is never called from inside `submit`. */
+export interface JobExecutor {
+  readonly maxWorkers: number;
+  submit<J extends Job>(job: J, done: Done<J['kind']>): void;
+  /** End the workers when they are done. */
+  close(): void;
+}
+
+/** More threads than this don't make one disk faster. */
+const MAX_WORKERS = 8;
+/** A message to a worker holds jobs of up to this many bytes, but at least one. */
+const BATCH_BYTES = 1024 * 1024;
+const BATCH_JOBS = 128;
+/** Messages under way to a worker: one being worked on and one that waits, so that it never idles. */
+const BATCHES_AHEAD = 2;
+/** Descriptors for torrent files: this many, or a quarter of the process's limit where that is less. */
+const MAX_OPEN_FILES = 40;
+
+export interface DiskPoolOptions {
+  /** Default: the number of cores, 8 at most. */
+  readonly maxWorkers?: number;
+  /** Descriptors for all workers and uploads together. Default 40, or a quarter of `ulimit -n`. */
+  readonly maxOpenFiles?: number;
+  /** Bound on the read-ahead cache. Default 32 MiB. */
+  readonly cacheBytes?: number;
+  /** Carry out the jobs by something else than worker threads (tests). */
+  readonly executor?: JobExecutor;
+}
+
+export class DiskPool {
+  readonly executor: JobExecutor;
+  readonly readAhead: ReadAhead;
+
+  constructor(options: DiskPoolOptions = {}) {
+    const maxWorkers = options.maxWorkers ?? Math.min(MAX_WORKERS, availableParallelism());
+    const maxOpenFiles =
+      options.maxOpenFiles ?? Math.min(MAX_OPEN_FILES, Math.floor(descriptorLimit() / 4));
+    const share = Math.max(1, Math.floor(maxOpenFiles / (maxWorkers + 1)));
+    this.executor = options.executor ?? new WorkerThreads(maxWorkers, share);
+    this.readAhead = new ReadAhead({
+      maxOpenFiles: share,
+      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    });
+  }
+
+  /** End the workers and close the files. Stores that use the pool must be closed first. */
+  close(): void {
+    this.executor.close();
+    this.readAhead.close();
+  }
+}
+
+let shared: DiskPool | undefined;
+let users = 0;
+
+/** The process's own pool, for stores that were given none. Each call wants a {@link releaseSharedPool}. */
+export function acquireSharedPool(): DiskPool {
+  users++;
+  shared ??= new DiskPool();
+  return shared;
+}
+
+export function releaseSharedPool(): void {
+  users--;
+  if (users > 0) return;
+  shared?.close();
+  shared = undefined;
+}
+
+/** The soft limit on descriptors (RLIMIT_NOFILE), which Node raises to the hard limit when it starts. */
+function descriptorLimit(): number {
+  try {
+    const found = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
+    if (found?.[1] !== undefined) return Number(found[1]);
+  } catch {
+    // Not Linux: the limits there are far above what is used here.
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+interface Pending {
+  readonly job: Job;
+  readonly done: Done<Job['kind']>;
+}
+
+interface Slot {
+  readonly worker: Worker;
+  /** Messages under way, oldest first. */
+  readonly batches: (readonly Pending[])[];
+}
+
+class WorkerThreads implements JobExecutor {
+  readonly maxWorkers: number;
+  readonly #maxOpenFiles: number;
+  readonly #slots: Slot[] = [];
+  #queue: Pending[] = [];
+  #head = 0;
+  #isScheduled = false;
+  #isClosed = false;
+
+  constructor(maxWorkers: number, maxOpenFiles: number) {
+    this.maxWorkers = Math.max(1, maxWorkers);
+    this.#maxOpenFiles = maxOpenFiles;
+  }
+
+  submit<J extends Job>(job: J, done: Done<J['kind']>): void {
+    this.#queue.push({ job, done: done as Done<Job['kind']> });
+    // Jobs of one turn of the event loop travel together.
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#dispatch();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#endIdle();
+  }
+
+  #dispatch(): void {
+    while (this.#head < this.#queue.length) {
+      const slot = this.#freeSlot();
+      if (slot === undefined) return;
+      const batch = this.#takeBatch();
+      const jobs = batch.map((pending) => pending.job);
+      const transfer: ArrayBuffer[] = [];
+      for (const job of jobs) {
+        if (job.kind === 'save' || job.kind === 'write') transfer.push(job.data.buffer);
+      }
+      if (slot.batches.length === 0) slot.worker.ref();
+      slot.batches.push(batch);
+      slot.worker.postMessage(jobs, transfer);
+    }
+  }
+
+  /** The worker with the least to do; a new one when all have something. */
+  #freeSlot(): Slot | undefined {
+    let best: Slot | undefined;
+    for (const slot of this.#slots) {
+      if (best === undefined || slot.batches.length < best.batches.length) best = slot;
+    }
+    if (best?.batches.length === 0) return best;
+    if (this.#slots.length < this.maxWorkers) return this.#start();
+    return best !== undefined && best.batches.length < BATCHES_AHEAD ? best : undefined;
+  }
+
+  #takeBatch(): Pending[] {
+    const batch: Pending[] = [];
+    let bytes = 0;
+    while (this.#head < this.#queue.length && batch.length < BATCH_JOBS) {
+      const pending = this.#queue[this.#head]!;
+      const weight = weightOf(pending.job);
+      if (batch.length > 0 && bytes + weight > BATCH_BYTES) break;
+      bytes += weight;
+      batch.push(pending);
+      this.#head++;
+    }
+    if (this.#head === this.#queue.length || this.#head > 1024) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return batch;
+  }
+
+  #start(): Slot {
+    const worker = startWorker(this.#maxOpenFiles);
+    const slot: Slot = { worker, batches: [] };
+    this.#slots.push(slot);
+    worker.unref();
+    worker.on('message', (answers: readonly Answer[]) => {
+      const batch = slot.batches.shift() ?? [];
+      if (slot.batches.length === 0) worker.unref();
+      this.#dispatch();
+      batch.forEach((pending, index) => {
+        pending.done(answers[index], undefined);
+      });
+      if (this.#isClosed) this.#endIdle();
+    });
+    worker.on('error', (error) => {
+      this.#bury(slot, error);
+    });
+    worker.on('exit', () => {
+      this.#bury(slot, new Error('the disk worker has ended'));
+    });
+    return slot;
+  }
+
+  /** A worker that dies (out of memory, a defect) takes its jobs with it; the next job starts another. */
+  #bury(slot: Slot, error: Error): void {
+    const index = this.#slots.indexOf(slot);
+    if (index >= 0) this.#slots.splice(index, 1);
+    for (const batch of slot.batches.splice(0)) {
+      for (const pending of batch) pending.done(undefined, error);
+    }
+    this.#dispatch();
+  }
+
+  #endIdle(): void {
+    if (this.#head < this.#queue.length) return;
+    for (const slot of [...this.#slots]) {
+      if (slot.batches.length > 0) continue;
+      this.#slots.splice(this.#slots.indexOf(slot), 1);
+      slot.worker.postMessage([]); // an empty message ends the worker
+    }
+  }
+}
+
+function weightOf(job: Job): number {
+  switch (job.kind) {
+    case 'save':
+    case 'write':
+      return job.data.length;
+    case 'check':
+      return job.sizes.reduce((sum, size) => sum + size, 0);
+    default:
+      return BATCH_BYTES;
+  }
+}
+
+/** The worker stands beside this module: as JavaScript once built, as TypeScript in the source tree. */
+function startWorker(maxOpenFiles: number): Worker {
+  const here = import.meta.url;
+  const options = { name: 'bt-disk', workerData: { maxOpenFiles } };
+  if (!here.endsWith('.ts')) {
+    return new Worker(new URL('./disk-worker.js', here), { ...options, execArgv: [] });
+  }
+  return new Worker(new URL('./source-worker.mjs', here), {
+    ...options,
+    argv: [new URL('./disk-worker.ts', here).href],
+    execArgv: ['--conditions=@bt/source'],
+  });
+}

@@ -1,0 +1,577 @@
+/**
+ * A torrent's files in a folder: the {@link Disk} of real downloads.
+ *
+ * Opening finds out what is there (`open-store.ts`). Then whole pieces go to a worker thread that hashes and writes them,
+ * blocks are read ahead on the main thread, and the resume record follows what is known of the files: it is written before
+ * the first write ("these files are being written to"), when the torrent is complete, after files have been flushed, and
+ * on a clean close.
+ */
+import type { Info } from '@bt/metainfo';
+import { bitAt, clearBit, setBit } from '../bits.ts';
+import {
+  type Disk,
+  type DiskEvents,
+  MAX_BLOCK_HASHED_PIECE_BYTES,
+  type PieceCheckOptions,
+} from '../disk.ts';
+import { StorageError, storageError } from '../errors.ts';
+import { SpanBuilder, type SpanList } from '../layout.ts';
+import { encodeResume, FILE_DIRTY, FILE_PRESENT, type PartialBlocks } from '../resume.ts';
+import { acquireSharedPool, type DiskPool, releaseSharedPool } from './disk-pool.ts';
+import { FileStates } from './file-states.ts';
+import { DiskFailure } from './open-files.ts';
+import { type Opened, openStore } from './open-store.ts';
+import { PieceChecker } from './piece-checker.ts';
+import {
+  type Answer,
+  type CheckJob,
+  RIGHT,
+  type SaveJob,
+  WRONG,
+  type WriteJob,
+} from './protocol.ts';
+import type { ReadSource } from './read-ahead.ts';
+import { inSlices, surveyFile } from './survey.ts';
+import type { TorrentFiles } from './torrent-files.ts';
+import { WriteQueue } from './write-queue.ts';
+
+export interface FileStoreOptions {
+  readonly info: Info;
+  /** v2: hashes of the pieces by pieces root (`Metainfo.pieceLayers`). May grow while the store is open. */
+  readonly pieceLayers?: ReadonlyMap<string, Uint8Array>;
+  /** The download folder; the torrent's name is made below it. Made if missing, unless `readOnly`. */
+  readonly folder: string;
+  /** Where resume records are kept; null keeps none. Default `defaultStateFolder()`. */
+  readonly stateFolder?: string | null;
+  /** Touch nothing in the folder; `savePiece` and `saveBlocks` throw. For seeding and for looking. */
+  readonly readOnly?: boolean;
+  /** `full` hashes everything that is there and believes no record. Default `auto`. */
+  readonly check?: 'auto' | 'full';
+  /** Which files are to be downloaded: the others' paths may be blocked, and empty ones are not made. Default all. */
+  readonly wanted?: (fileIndex: number) => boolean;
+  /** Ends the opening with a StorageError `aborted`; no effect later. */
+  readonly signal?: AbortSignal;
+  /** How far the hashing is; not called when nothing has to be hashed. */
+  readonly onProgress?: (progress: CheckProgress) => void;
+  /** Threads and caches to use. Default: those that all stores of the process share. */
+  readonly pool?: DiskPool;
+}
+
+export interface CheckProgress {
+  readonly checkedPieces: number;
+  readonly totalPieces: number;
+  readonly checkedBytes: number;
+  readonly totalBytes: number;
+  readonly rightPieces: number;
+}
+
+/** How long finished files wait to be flushed, and the record to be told: they share the trip. */
+const CHECKPOINT_MS = 60_000;
+/** Files to a job of flushing: each can take long, and saves wait behind it. */
+const SYNC_BATCH = 8;
+
+export class FileStore implements Disk {
+  readonly #files: TorrentFiles;
+  readonly #states: FileStates;
+  readonly #have: Uint8Array;
+  readonly #partials: Map<number, PartialBlocks>;
+  readonly #opened: Opened;
+  readonly #readOnly: boolean;
+  readonly #pool: DiskPool;
+  readonly #isPoolShared: boolean;
+  readonly #queue: WriteQueue;
+  readonly #checker: PieceChecker;
+  readonly #source: ReadSource;
+  #events: DiskEvents | undefined;
+  #stalledBy: StorageError | undefined;
+  #recordError: StorageError | undefined;
+  #pendingReads = 0;
+  #onReadsDone: (() => void)[] = [];
+  #isRecordStale: boolean;
+  #checkpointTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Look at what is in the folder, hash what no record vouches for, and make the empty files.
+   * @throws StorageError when the folder or a wanted file can't be used, or `aborted`.
+   */
+  static async open(options: FileStoreOptions): Promise<FileStore> {
+    const pool = options.pool ?? acquireSharedPool();
+    try {
+      return new FileStore(options, pool, await openStore(options, pool));
+    } catch (error) {
+      if (options.pool === undefined) releaseSharedPool();
+      throw error;
+    }
+  }
+
+  private constructor(options: FileStoreOptions, pool: DiskPool, opened: Opened) {
+    const { files, found, have, partialPieces } = opened;
+    this.#opened = opened;
+    this.#files = files;
+    this.#have = have;
+    this.#partials = partialPieces;
+    this.#readOnly = options.readOnly ?? false;
+    this.#pool = pool;
+    this.#isPoolShared = options.pool === undefined;
+    this.#isRecordStale = opened.isRecordStale;
+    this.#states = new FileStates(files.info.geometry, found, have);
+    this.#queue = new WriteQueue(pool.executor, {
+      onStalled: (error) => {
+        this.#stalledBy = error;
+        this.#events?.onStalled(error);
+      },
+      onResumed: () => {
+        this.#stalledBy = undefined;
+        this.#events?.onResumed();
+      },
+    });
+    this.#checker = new PieceChecker(pool.executor, files, {
+      onChecked: (pieceIndex, result, error) => this.#verified(pieceIndex, result, error),
+    });
+    this.#source = this.#makeSource();
+    if (this.#isRecordStale) void this.#saveRecord();
+    this.#planCheckpoint();
+  }
+
+  /** The pieces that are there and right: one bit each, the first in the highest bit (BEP 3). Follows what happens; don't write to it. */
+  get have(): Uint8Array {
+    return this.#have;
+  }
+
+  /** Blocks on disk of pieces that are not complete: piece index to one bit a block. For `PieceBuffers.restore`. */
+  get partialPieces(): ReadonlyMap<number, Uint8Array> {
+    return new Map([...this.#partials].map(([pieceIndex, { blocks }]) => [pieceIndex, blocks]));
+  }
+
+  /** Files that could not be looked at or read when the store was opened, and why. */
+  get problems(): ReadonlyMap<number, StorageError> {
+    return this.#opened.problems;
+  }
+
+  /** Every piece of every file is there. */
+  get isComplete(): boolean {
+    return this.#states.isComplete;
+  }
+
+  /** Resolved path of the download folder. */
+  get root(): string {
+    return this.#files.root;
+  }
+
+  /** Path of the resume record; undefined when none is kept. */
+  get recordPath(): string | undefined {
+    return this.#opened.resume?.path;
+  }
+
+  /** Why the record could not be written the last time. Without a record all is hashed on the next start, nothing else. */
+  get recordError(): StorageError | undefined {
+    return this.#recordError;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.queuedBytes;
+  }
+
+  get stalledBy(): StorageError | undefined {
+    return this.#stalledBy;
+  }
+
+  connect(events: DiskEvents): void {
+    if (this.#events !== undefined) throw storageError('bad-argument');
+    this.#events = events;
+  }
+
+  savePiece(
+    pieceIndex: number,
+    data: Uint8Array<ArrayBuffer>,
+    options: PieceCheckOptions = {},
+  ): void {
+    const events = this.#toWrite(pieceIndex);
+    const sizeBytes = this.#files.info.geometry.pieceSize(pieceIndex);
+    if (data.length !== sizeBytes) {
+      throw new StorageError('bad-argument', `piece ${pieceIndex} has ${sizeBytes} bytes`);
+    }
+    const list = this.#files.pieceSpans(pieceIndex);
+    const job: SaveJob = {
+      kind: 'save',
+      ...this.#files.jobSpans(list),
+      data,
+      expected: this.#expected(pieceIndex),
+      blockHashes: options.blockHashes ?? false,
+    };
+    this.#write(pieceIndex, list, job, (answer, error) => {
+      if (answer?.kind !== 'save') {
+        events.onPieceSaved(pieceIndex, { outcome: 'failed', error: error! });
+        return;
+      }
+      const { blockHashes } = answer;
+      if (answer.isRight) this.#gained(pieceIndex);
+      events.onPieceSaved(pieceIndex, {
+        outcome: answer.isRight ? 'saved' : 'mismatch',
+        ...(blockHashes === undefined ? {} : { blockHashes }),
+      });
+    });
+  }
+
+  saveBlocks(
+    pieceIndex: number,
+    offset: number,
+    data: Uint8Array<ArrayBuffer>,
+    runs: readonly number[],
+  ): void {
+    this.#toWrite(pieceIndex);
+    const { geometry } = this.#files.info;
+    const list = new SpanBuilder();
+    for (let index = 0; index < runs.length; index += 2) {
+      const start = runs[index]!;
+      list.add(geometry, pieceIndex, offset + start, runs[index + 1]! - start);
+    }
+    const job: WriteJob = { kind: 'write', ...this.#files.jobSpans(list), data, runs };
+    this.#write(pieceIndex, list, job, (answer) => {
+      if (answer !== undefined) this.#addPartial(pieceIndex, offset, runs);
+    });
+  }
+
+  finishPiece(pieceIndex: number, options: PieceCheckOptions = {}): void {
+    const events = this.#toWork(pieceIndex);
+    const sizeBytes = this.#files.info.geometry.pieceSize(pieceIndex);
+    const list = this.#files.pieceSpans(pieceIndex);
+    const always = options.blockHashes ? 'always' : 'on-mismatch';
+    const job: CheckJob = {
+      kind: 'check',
+      ...this.#files.jobSpans(list),
+      sizes: [sizeBytes],
+      expected: [this.#expected(pieceIndex)],
+      blockHashes: sizeBytes > MAX_BLOCK_HASHED_PIECE_BYTES ? 'never' : always,
+    };
+    const done = (answer: Answer | undefined, givenUp: StorageError | undefined): void => {
+      const result = answer?.kind === 'check' ? answer : undefined;
+      const isRight = result?.results[0] === RIGHT;
+      if (isRight) this.#gained(pieceIndex);
+      else if (result !== undefined) this.#partials.delete(pieceIndex);
+      const blockHashes = result?.blockHashes;
+      if (isRight || result?.results[0] === WRONG) {
+        events.onPieceSaved(pieceIndex, {
+          outcome: isRight ? 'saved' : 'mismatch',
+          ...(blockHashes === undefined ? {} : { blockHashes }),
+        });
+      } else {
+        const error = result?.failure && this.#files.error(result.failure, list);
+        const reason = error ?? givenUp ?? storageError('io');
+        events.onPieceSaved(pieceIndex, { outcome: 'failed', error: reason });
+      }
+    };
+    this.#queue.add({
+      pieceIndex,
+      bytes: 0,
+      job,
+      errorOf: (f) => this.#files.error(f, list),
+      done,
+    });
+  }
+
+  forgetBlocks(pieceIndex: number): void {
+    this.#toWork(pieceIndex);
+    this.#queue.whenPieceIdle(pieceIndex, () => {
+      this.#partials.delete(pieceIndex);
+    });
+  }
+
+  readBlock(
+    pieceIndex: number,
+    blockOffset: number,
+    lengthBytes: number,
+    token: number,
+  ): Uint8Array | undefined {
+    this.#toWork(pieceIndex);
+    const isInside =
+      blockOffset >= 0 &&
+      lengthBytes > 0 &&
+      blockOffset + lengthBytes <= this.#source.readableSize(pieceIndex);
+    if (!isInside) {
+      throw new StorageError('bad-argument', `piece ${pieceIndex} has no such bytes`);
+    }
+    const bytes = this.#pool.readAhead.read(
+      this.#source,
+      pieceIndex,
+      blockOffset,
+      lengthBytes,
+      token,
+    );
+    if (bytes === undefined) this.#pendingReads++;
+    return bytes;
+  }
+
+  verifyPiece(pieceIndex: number): void {
+    this.#toWork(pieceIndex);
+    this.#queue.whenPieceIdle(pieceIndex, () => this.#checker.add(pieceIndex));
+  }
+
+  retry(): void {
+    this.#queue.retry();
+  }
+
+  /**
+   * Flush the files that are complete, and let the record say so: from then on a power failure costs no hashing of them.
+   * Happens by itself a minute after a file was completed.
+   */
+  async checkpoint(): Promise<void> {
+    clearTimeout(this.#checkpointTimer);
+    this.#checkpointTimer = undefined;
+    const unsynced = this.#states.unsyncedFiles();
+    for (let first = 0; first < unsynced.length && !this.#closing; first += SYNC_BATCH) {
+      await this.#flush(unsynced.slice(first, first + SYNC_BATCH));
+    }
+    if (!this.#closing) await this.#saveRecord();
+  }
+
+  /**
+   * Finish what is queued, write the record, close the files. What waits for a disk that refuses is given up: its result
+   * is `failed`. Call `PieceBuffers.flush` before, to keep the blocks of unfinished pieces. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#checkpointTimer);
+    await this.#queue.close();
+    this.#checker.cancel((pieceIndex) => {
+      this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
+    });
+    await this.#checker.idle();
+    if (this.#pendingReads > 0) {
+      await new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
+    }
+    await this.#settleDirtyFiles();
+    if (this.#isRecordStale) void this.#saveRecord();
+    await this.#opened.resume?.idle();
+    this.#pool.readAhead.forget(this.#source);
+    await new Promise<void>((resolve) => {
+      this.#pool.executor.submit({ kind: 'forget', root: this.root }, () => resolve());
+    });
+    if (this.#isPoolShared) releaseSharedPool();
+  }
+
+  /** Nobody writes any more: what the files are now is what the record says. */
+  async #settleDirtyFiles(): Promise<void> {
+    const { columns } = this.#states;
+    const dirty: number[] = [];
+    columns.flags.forEach((flags, fileIndex) => {
+      if ((flags & FILE_DIRTY) !== 0) dirty.push(fileIndex);
+    });
+    if (dirty.length === 0) return;
+    // Where runs of the system can't be told apart, only flushed files are believed: flush them now.
+    if (this.#opened.bootId === '') await this.#flush(dirty);
+    await inSlices(dirty.length, undefined, (index) => {
+      const fileIndex = dirty[index]!;
+      surveyFile(this.#files.fullPath(fileIndex), fileIndex, columns);
+      this.#states.settle(fileIndex);
+    });
+    this.#isRecordStale = true;
+  }
+
+  #flush(fileIndices: readonly number[]): Promise<void> {
+    const paths = fileIndices.map((fileIndex) => this.#files.place(fileIndex).relative);
+    return new Promise((resolve) => {
+      this.#pool.executor.submit({ kind: 'sync', root: this.root, paths }, (answer) => {
+        answer?.synced.forEach((isSynced, index) => {
+          if (isSynced === 1) this.#states.markSynced(fileIndices[index]!);
+        });
+        resolve();
+      });
+    });
+  }
+
+  #toWork(pieceIndex: number): DiskEvents {
+    if (this.#closing !== undefined) throw storageError('closed');
+    if (this.#events === undefined) throw new StorageError('bad-argument', 'connect first');
+    const { pieceCount } = this.#files.info.geometry;
+    if (!Number.isInteger(pieceIndex) || pieceIndex < 0 || pieceIndex >= pieceCount) {
+      throw new StorageError('bad-argument', `there is no piece ${pieceIndex}`);
+    }
+    return this.#events;
+  }
+
+  #toWrite(pieceIndex: number): DiskEvents {
+    if (this.#readOnly) throw storageError('read-only', { path: this.root });
+    return this.#toWork(pieceIndex);
+  }
+
+  #expected(pieceIndex: number): SaveJob['expected'] {
+    const expected = this.#files.expected(pieceIndex);
+    if (expected !== undefined) return expected;
+    throw new StorageError('bad-argument', `the hash of piece ${pieceIndex} is not known yet`);
+  }
+
+  #write(
+    pieceIndex: number,
+    list: SpanList,
+    job: SaveJob | WriteJob,
+    done: (answer: Answer | undefined, error: StorageError | undefined) => void,
+  ): void {
+    this.#isRecordStale = true;
+    this.#pool.readAhead.invalidate(this.#source, pieceIndex);
+    if (this.#states.beginWriting(list.files) && this.#opened.resume !== undefined) {
+      this.#queue.hold();
+      void this.#saveRecord().finally(() => this.#queue.release());
+    }
+    const bytes = job.data.buffer.byteLength;
+    this.#queue.add({
+      pieceIndex,
+      bytes,
+      job,
+      errorOf: (failure) => this.#files.error(failure, list),
+      done: (answer, error, unsent) => {
+        const returned =
+          answer !== undefined && 'data' in answer ? answer.data.buffer : unsent?.buffer;
+        // A worker that died has taken the buffer with it.
+        this.#events?.onBufferReturned(returned ?? new ArrayBuffer(bytes));
+        done(answer, error);
+      },
+    });
+  }
+
+  #gained(pieceIndex: number): void {
+    this.#partials.delete(pieceIndex);
+    if (bitAt(this.#have, pieceIndex)) return;
+    setBit(this.#have, pieceIndex);
+    this.#isRecordStale = true;
+    for (const fileIndex of this.#states.gainPiece(pieceIndex)) this.#settleComplete(fileIndex);
+    if (this.#states.isComplete) void this.#saveRecord();
+  }
+
+  /** The last piece of a file is there: from now on the file has to stay as it is. */
+  #settleComplete(fileIndex: number): void {
+    if (this.#states.isDirty(fileIndex)) {
+      const { columns } = this.#states;
+      const path = this.#files.fullPath(fileIndex);
+      const problem = surveyFile(path, fileIndex, columns);
+      const isMissing = (columns.flags[fileIndex]! & FILE_PRESENT) === 0;
+      const isShort = columns.sizes[fileIndex]! < this.#files.place(fileIndex).lengthBytes;
+      if (isMissing || isShort) {
+        // Somebody removed or cut the file while it was being written. To be told after the piece that completed it.
+        const code = isMissing ? 'missing' : 'truncated';
+        const error = problem ?? storageError(code, { path, fileIndex });
+        setImmediate(() => this.#doubtFile(fileIndex, error));
+      }
+    }
+    this.#states.settle(fileIndex);
+    this.#planCheckpoint();
+  }
+
+  #lost(pieceIndex: number): void {
+    if (!bitAt(this.#have, pieceIndex)) return;
+    clearBit(this.#have, pieceIndex);
+    this.#states.losePiece(pieceIndex);
+    this.#isRecordStale = true;
+  }
+
+  #addPartial(pieceIndex: number, offset: number, runs: readonly number[]): void {
+    const { geometry } = this.#files.info;
+    const { blockLength } = geometry;
+    let partial = this.#partials.get(pieceIndex);
+    if (partial === undefined) {
+      const blockCount = geometry.blockCount(pieceIndex);
+      partial = { blockCount, blocks: new Uint8Array(Math.ceil(blockCount / 8)) };
+      this.#partials.set(pieceIndex, partial);
+    }
+    for (let index = 0; index < runs.length; index += 2) {
+      const end = (offset + runs[index + 1]!) / blockLength;
+      for (let block = (offset + runs[index]!) / blockLength; block < end; block++) {
+        setBit(partial.blocks, block);
+      }
+    }
+  }
+
+  #verified(pieceIndex: number, result: number, error: StorageError | undefined): void {
+    const isRight = result === RIGHT;
+    if (isRight) this.#gained(pieceIndex);
+    else this.#lost(pieceIndex);
+    const isExplained = !isRight && result !== WRONG;
+    this.#events?.onPieceVerified(pieceIndex, isRight, isExplained ? error : undefined);
+  }
+
+  #makeSource(): ReadSource {
+    const { geometry } = this.#files.info;
+    return {
+      root: this.root,
+      readableSize: (pieceIndex) => geometry.paddedPieceSize(pieceIndex),
+      fileSpans: (pieceIndex, offset, length, visit) => {
+        geometry.fileSpans(pieceIndex, offset, length, visit);
+      },
+      pathOf: (fileIndex) => this.#files.place(fileIndex).relative,
+      checkStat: (fileIndex, stat) => {
+        const code = this.#states.compare(fileIndex, stat);
+        if (code !== undefined) throw new DiskFailure(code, this.#files.fullPath(fileIndex));
+      },
+      onRead: (token, bytes, failure, fileIndex) => {
+        this.#answerRead(token, bytes, failure, fileIndex);
+      },
+    };
+  }
+
+  #answerRead(
+    token: number,
+    bytes: Uint8Array | undefined,
+    failure: DiskFailure | undefined,
+    fileIndex: number,
+  ): void {
+    let error: StorageError | undefined;
+    if (failure !== undefined) {
+      const { code, path, errno, syscall } = failure;
+      error = storageError(code, { path, fileIndex, errno, syscall });
+      if (code !== 'too-many-files') this.#doubtFile(fileIndex, error);
+    }
+    this.#pendingReads--;
+    this.#events?.onBlockRead(token, bytes, error);
+    if (this.#pendingReads === 0) for (const resolve of this.#onReadsDone.splice(0)) resolve();
+  }
+
+  /** A file is not what it was: none of its pieces is had until it has been verified. Told once. */
+  #doubtFile(fileIndex: number, error: StorageError): void {
+    const pieces = this.#files.info.geometry.filePieces(fileIndex);
+    if (pieces === undefined) return;
+    let isNews = false;
+    for (let pieceIndex = pieces.first; pieceIndex <= pieces.last; pieceIndex++) {
+      if (bitAt(this.#have, pieceIndex)) isNews = true;
+      this.#lost(pieceIndex);
+    }
+    if (!isNews) return;
+    this.#pool.readAhead.forget(this.#source);
+    this.#pool.readAhead.reopen(this.#source, fileIndex);
+    surveyFile(this.#files.fullPath(fileIndex), fileIndex, this.#states.columns);
+    this.#states.doubt(fileIndex);
+    void this.#saveRecord();
+    this.#events?.onFileChanged(fileIndex, error);
+  }
+
+  #planCheckpoint(): void {
+    if (this.#checkpointTimer !== undefined || this.#closing !== undefined) return;
+    if (this.#opened.resume === undefined) return;
+    this.#checkpointTimer = setTimeout(() => {
+      void this.checkpoint();
+    }, CHECKPOINT_MS);
+    this.#checkpointTimer.unref();
+  }
+
+  async #saveRecord(): Promise<void> {
+    const { resume, bootId } = this.#opened;
+    if (resume === undefined) return;
+    this.#recordError = await resume.save(() => {
+      this.#isRecordStale = false;
+      const { infoHash, pieceLength, geometry } = this.#files.info;
+      return encodeResume({
+        infoHash,
+        pieceCount: geometry.pieceCount,
+        pieceLength,
+        bootId,
+        have: this.#have,
+        files: this.#states.columns,
+        partialPieces: this.#partials,
+      });
+    });
+  }
+}

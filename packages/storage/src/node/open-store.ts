@@ -1,0 +1,220 @@
+/**
+ * What happens when a torrent is opened in a folder: look at the files, believe the resume record where it can be
+ * believed, hash the rest with all workers, make the empty files.
+ */
+import fsp from 'node:fs/promises';
+import path from 'node:path';
+import { bitAt, setBit } from '../bits.ts';
+import { planCheck } from '../check-plan.ts';
+import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
+import {
+  decodeResume,
+  FILE_OURS,
+  FILE_PRESENT,
+  FILE_SYNCED,
+  type FileColumnsOnDisk,
+  type PartialBlocks,
+  type ResumeRecord,
+} from '../resume.ts';
+import type { DiskPool } from './disk-pool.ts';
+import type { FileStoreOptions } from './file-store.ts';
+import { DiskFailure, nodeFileSystem, OpenFiles } from './open-files.ts';
+import { PieceChecker } from './piece-checker.ts';
+import { RIGHT } from './protocol.ts';
+import { defaultStateFolder, ResumeFile, readBootId } from './resume-file.ts';
+import { inSlices, type Survey, surveyFile, surveyFiles } from './survey.ts';
+import { TorrentFiles } from './torrent-files.ts';
+
+/** What {@link openStore} has found out. */
+export interface Opened {
+  readonly files: TorrentFiles;
+  readonly found: FileColumnsOnDisk;
+  readonly have: Uint8Array;
+  readonly partialPieces: Map<number, PartialBlocks>;
+  readonly problems: ReadonlyMap<number, StorageError>;
+  readonly resume: ResumeFile | undefined;
+  readonly bootId: string;
+  /** The record on disk does not say what is known now. */
+  readonly isRecordStale: boolean;
+}
+
+export async function openStore(options: FileStoreOptions, pool: DiskPool): Promise<Opened> {
+  const { info, signal, readOnly = false } = options;
+  throwIfAborted(signal);
+  const root = await resolveRoot(options.folder, readOnly);
+  const files = new TorrentFiles(info, root, options.pieceLayers ?? new Map());
+  const resume =
+    options.stateFolder === null
+      ? undefined
+      : new ResumeFile(options.stateFolder ?? defaultStateFolder(), info.infoHash, root);
+  const bootId = await readBootId();
+  const record = await loadRecord(files, resume);
+  const survey = await surveyFiles(root, info.files, signal);
+  const { found } = survey;
+  const problems = new Map(survey.problems);
+  if (!readOnly) {
+    const isWanted = options.wanted ?? (() => true);
+    for (const [fileIndex, problem] of problems) if (isWanted(fileIndex)) throw problem;
+    cutOwnFiles(files, found, record);
+    await makeEmptyFiles(files, survey, isWanted, signal);
+  }
+  const facts = { geometry: info.geometry, found, bootId };
+  const plan = planCheck({ ...facts, record: options.check === 'full' ? undefined : record });
+  const { have } = plan;
+  await hashPieces({ ...options, files, pool, plan, have, problems });
+  const partialPieces = new Map<number, PartialBlocks>();
+  for (const [pieceIndex, blocks] of plan.partialPieces) {
+    const blockCount = info.geometry.blockCount(pieceIndex);
+    if (!bitAt(have, pieceIndex)) partialPieces.set(pieceIndex, { blockCount, blocks });
+  }
+  carryFlags(found, record, plan.trustedFiles);
+  const isRecordStale =
+    record === undefined || options.check === 'full' || !isEveryTrusted(record, plan.trustedFiles);
+  return { files, found, have, partialPieces, problems, resume, bootId, isRecordStale };
+}
+
+async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
+  const full = path.resolve(folder);
+  try {
+    if (!readOnly) await fsp.mkdir(full, { recursive: true });
+    return await fsp.realpath(full);
+  } catch (error) {
+    const { code: errno, syscall } = error as NodeJS.ErrnoException;
+    if (readOnly && errno === 'ENOENT') return full;
+    const code = errno === 'EEXIST' ? 'not-directory' : codeOfErrno(errno);
+    throw storageError(code, { path: full, errno, syscall, cause: error });
+  }
+}
+
+async function loadRecord(
+  { info }: TorrentFiles,
+  resume: ResumeFile | undefined,
+): Promise<ResumeRecord | undefined> {
+  const bytes = await resume?.load();
+  if (bytes === undefined) return undefined;
+  const { geometry, infoHash } = info;
+  return decodeResume(bytes, {
+    infoHash,
+    pieceCount: geometry.pieceCount,
+    pieceLength: geometry.pieceLength,
+    fileCount: geometry.fileCount,
+    blockCount: (pieceIndex) => geometry.blockCount(pieceIndex),
+  });
+}
+
+/** A file that this store made and that has grown since is cut: its tail is none of the torrent's. Others' files stay. */
+function cutOwnFiles(
+  files: TorrentFiles,
+  found: FileColumnsOnDisk,
+  record: ResumeRecord | undefined,
+): void {
+  if (record === undefined) return;
+  for (let fileIndex = 0; fileIndex < found.flags.length; fileIndex++) {
+    const isOurs = (record.files.flags[fileIndex]! & FILE_OURS) !== 0;
+    const isPresent = (found.flags[fileIndex]! & FILE_PRESENT) !== 0;
+    if (!isOurs || !isPresent) continue;
+    if (found.sizes[fileIndex]! <= files.info.files.lengthOf(fileIndex)) continue;
+    withWritableFile(files, fileIndex);
+    surveyFile(files.fullPath(fileIndex), fileIndex, found);
+  }
+}
+
+async function makeEmptyFiles(
+  files: TorrentFiles,
+  { found, problems }: Survey,
+  isWanted: (fileIndex: number) => boolean,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const table = files.info.files;
+  await inSlices(table.count, signal, (fileIndex) => {
+    if (table.lengthOf(fileIndex) > 0 || table.isPad(fileIndex)) return;
+    if (table.isSymlink(fileIndex) || problems.has(fileIndex) || !isWanted(fileIndex)) return;
+    if ((found.flags[fileIndex]! & FILE_PRESENT) !== 0) return;
+    withWritableFile(files, fileIndex);
+    surveyFile(files.fullPath(fileIndex), fileIndex, found);
+    found.flags[fileIndex]! |= FILE_OURS;
+  });
+}
+
+/** Open for writing and close: makes the file and cuts it to its length. */
+function withWritableFile(files: TorrentFiles, fileIndex: number): void {
+  const open = new OpenFiles(nodeFileSystem, 1);
+  const { relative, ...mode } = files.place(fileIndex);
+  try {
+    open.forWriting(files.root, relative, mode);
+  } catch (error) {
+    const { code, path: where, errno, syscall } = DiskFailure.from(error, relative);
+    throw storageError(code, { path: where, fileIndex, errno, syscall, cause: error });
+  } finally {
+    open.close();
+  }
+}
+
+interface HashWork extends FileStoreOptions {
+  readonly files: TorrentFiles;
+  readonly pool: DiskPool;
+  readonly plan: ReturnType<typeof planCheck>;
+  /** Gets a bit for each piece that is right. */
+  readonly have: Uint8Array;
+  /** Gets what could not be read. */
+  readonly problems: Map<number, StorageError>;
+}
+
+async function hashPieces(work: HashWork): Promise<void> {
+  const { files, plan, have, problems, signal, onProgress } = work;
+  const { geometry } = files.info;
+  let checkedPieces = 0;
+  let checkedBytes = 0;
+  let rightPieces = 0;
+  const report = (): void => {
+    const { toHashCount: totalPieces, toHashBytes: totalBytes } = plan;
+    onProgress?.({ checkedPieces, totalPieces, checkedBytes, totalBytes, rightPieces });
+  };
+  const checker = new PieceChecker(work.pool.executor, files, {
+    onChecked: (pieceIndex, result, error) => {
+      checkedPieces++;
+      checkedBytes += geometry.pieceSize(pieceIndex);
+      if (result === RIGHT) {
+        rightPieces++;
+        setBit(have, pieceIndex);
+      }
+      if (error?.fileIndex !== undefined) problems.set(error.fileIndex, error);
+    },
+    onJobDone: report,
+  });
+  if (plan.toHashCount === 0) return;
+  report();
+  for (let pieceIndex = 0; pieceIndex < geometry.pieceCount; pieceIndex++) {
+    if (bitAt(plan.toHash, pieceIndex)) checker.add(pieceIndex);
+  }
+  const onAbort = (): void => checker.cancel(() => {});
+  signal?.addEventListener('abort', onAbort);
+  try {
+    await checker.idle();
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+  throwIfAborted(signal);
+}
+
+/** The flags that outlive a life: whose file it is, and whether its bytes are known to be on the disk. */
+function carryFlags(
+  found: FileColumnsOnDisk,
+  record: ResumeRecord | undefined,
+  trusted: Uint8Array,
+): void {
+  record?.files.flags.forEach((flags, fileIndex) => {
+    const kept = trusted[fileIndex] === 1 ? FILE_OURS | FILE_SYNCED : FILE_OURS;
+    found.flags[fileIndex]! |= flags & kept;
+  });
+}
+
+function isEveryTrusted(record: ResumeRecord, trusted: Uint8Array): boolean {
+  return record.files.flags.every(
+    (flags, fileIndex) => trusted[fileIndex] === 1 || (flags & FILE_PRESENT) === 0,
+  );
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw storageError('aborted', { cause: signal.reason });
+}

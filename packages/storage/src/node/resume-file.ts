@@ -1,0 +1,111 @@
+/**
+ * Where a resume record is kept and how it gets there whole: written to a temporary file, flushed, renamed over the old
+ * one, and the folder flushed, so that at any moment there is the old record or the new one.
+ *
+ * Records are not put beside the data: a folder that is only seeded stays as it is, one that can't be written to has a record
+ * too, and every content folder holds content alone. They are in the state folder of the user (XDG base directory specification),
+ * named by info-hash and download folder.
+ */
+import { createHash } from 'node:crypto';
+import fs from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
+
+/** `$XDG_STATE_HOME/pieces`, on most systems `~/.local/state/pieces`; on Windows `%LOCALAPPDATA%\pieces`. */
+export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const { XDG_STATE_HOME: state, LOCALAPPDATA: local } = env;
+  if (state !== undefined && path.isAbsolute(state)) return path.join(state, 'pieces');
+  if (process.platform === 'win32' && local !== undefined) return path.join(local, 'pieces');
+  return path.join(os.homedir(), '.local', 'state', 'pieces');
+}
+
+/** The name of the run of the operating system: what was written in it can't have been lost unless it has ended. */
+export async function readBootId(): Promise<string> {
+  try {
+    return (await fs.readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim().slice(0, 64);
+  } catch {
+    return '';
+  }
+}
+
+/** One torrent's record in one download folder. Saves are carried out one after the other; of several that wait, the last. */
+export class ResumeFile {
+  readonly path: string;
+  #next: (() => Uint8Array) | undefined;
+  #saving: Promise<StorageError | undefined> | undefined;
+
+  constructor(stateFolder: string, infoHash: Uint8Array, root: string) {
+    const place = createHash('sha256').update(root).digest('hex').slice(0, 16);
+    const torrent = Buffer.from(infoHash).toString('hex');
+    this.path = path.join(stateFolder, `${torrent}-${place}.resume`);
+  }
+
+  /** The bytes of the record; undefined when there is none that can be read. */
+  async load(): Promise<Uint8Array | undefined> {
+    try {
+      return await fs.readFile(this.path);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Replace the record. `encode` is called when it is its turn. Never rejects: resolves to what went wrong, if anything did. */
+  save(encode: () => Uint8Array): Promise<StorageError | undefined> {
+    this.#next = encode;
+    const before = this.#saving ?? Promise.resolve(undefined);
+    const saving = before.then(async (earlier) => {
+      const encodeNow = this.#next;
+      if (encodeNow === undefined) return earlier; // a later call's turn came first and wrote what this one wanted
+      this.#next = undefined;
+      try {
+        await this.#replace(encodeNow());
+        return undefined;
+      } catch (error) {
+        const { code: errno, syscall } = error as NodeJS.ErrnoException;
+        if (errno === undefined) throw error;
+        return storageError(codeOfErrno(errno), { path: this.path, errno, syscall, cause: error });
+      }
+    });
+    this.#saving = saving;
+    return saving;
+  }
+
+  /** Resolves when no save is under way or waiting. */
+  async idle(): Promise<void> {
+    await this.#saving;
+  }
+
+  async #replace(bytes: Uint8Array): Promise<void> {
+    const folder = path.dirname(this.path);
+    const temporary = `${this.path}.${process.pid}.tmp`;
+    await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      const file = await fs.open(temporary, 'w', 0o600);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await fs.rename(temporary, this.path);
+    } catch (error) {
+      await fs.rm(temporary, { force: true }).catch(() => {});
+      throw error;
+    }
+    await syncFolder(folder);
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await fs.open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // Windows can't open a folder; there the rename is as durable as it gets.
+  }
+}

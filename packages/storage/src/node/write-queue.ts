@@ -1,0 +1,190 @@
+/**
+ * The order of writing: operations on one piece one after the other, operations on different pieces as workers are free; all of them
+ * held while the resume record is being written, and while the disk refuses.
+ *
+ * A refused write is kept with all its bytes. Nothing is sent after it until a retry has succeeded.
+ */
+import { type StorageError, storageError } from '../errors.ts';
+import type { JobExecutor } from './disk-pool.ts';
+import type { Answer, CheckJob, Failure, SaveJob, WriteJob } from './protocol.ts';
+
+export interface WriteOperation {
+  readonly pieceIndex: number;
+  /** What it counts for in `queuedBytes`: the size of its buffer, or 0 for reading. */
+  readonly bytes: number;
+  job: SaveJob | WriteJob | CheckJob;
+  errorOf(failure: Failure): StorageError;
+  /**
+   * The answer; or undefined when the operation was given up, with the reason, and with its bytes when they have not been
+   * lost with a worker.
+   */
+  done(
+    answer: Answer | undefined,
+    error: StorageError | undefined,
+    unsent: Uint8Array<ArrayBuffer> | undefined,
+  ): void;
+}
+
+export interface WriteQueueEvents {
+  onStalled(error: StorageError): void;
+  onResumed(): void;
+}
+
+export class WriteQueue {
+  readonly #executor: JobExecutor;
+  readonly #events: WriteQueueEvents;
+  /** By piece: what waits for the operation that is under way. */
+  readonly #busy = new Map<number, (WriteOperation | (() => void))[]>();
+  /** Ready to be sent but for a hold or a stall. */
+  #waiting: WriteOperation[] = [];
+  /** Refused by the disk. */
+  #refused: WriteOperation[] = [];
+  #stalledBy: StorageError | undefined;
+  #retrying = 0;
+  #holds = 0;
+  #sent = 0;
+  #isClosed = false;
+  #onIdle: (() => void)[] = [];
+  queuedBytes = 0;
+
+  constructor(executor: JobExecutor, events: WriteQueueEvents) {
+    this.#executor = executor;
+    this.#events = events;
+  }
+
+  add(operation: WriteOperation): void {
+    this.queuedBytes += operation.bytes;
+    const line = this.#busy.get(operation.pieceIndex);
+    if (line === undefined) {
+      this.#busy.set(operation.pieceIndex, []);
+      this.#ready(operation);
+    } else {
+      line.push(operation);
+    }
+  }
+
+  /** Call back when no operation on the piece is under way; at once when that is so. */
+  whenPieceIdle(pieceIndex: number, callback: () => void): void {
+    const line = this.#busy.get(pieceIndex);
+    if (line === undefined) callback();
+    else line.push(callback);
+  }
+
+  /** Send nothing until `release`. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  release(): void {
+    this.#holds--;
+    this.#sendWaiting();
+  }
+
+  retry(): void {
+    if (this.#stalledBy === undefined || this.#retrying > 0) return;
+    const again = this.#refused;
+    this.#refused = [];
+    this.#retrying = again.length;
+    for (const operation of again) this.#send(operation);
+  }
+
+  /** No more is accepted; resolves when all is written, or given up since the disk refuses. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (this.#stalledBy !== undefined) this.#giveUp();
+    return new Promise((resolve) => {
+      this.#onIdle.push(resolve);
+      this.#checkIdle();
+    });
+  }
+
+  #ready(operation: WriteOperation): void {
+    if (this.#isClosed && this.#stalledBy !== undefined)
+      this.#finish(operation, undefined, storageError('closed', { cause: this.#stalledBy }));
+    else if (this.#holds > 0 || this.#stalledBy !== undefined) this.#waiting.push(operation);
+    else this.#send(operation);
+  }
+
+  #send(operation: WriteOperation): void {
+    this.#sent++;
+    this.#executor.submit(operation.job, (answer, error) => {
+      this.#sent--;
+      const failure = answer === undefined ? undefined : refusalOf(answer);
+      const reason = answer === undefined ? storageError('io', { cause: error }) : undefined;
+      if (failure === undefined) this.#finish(operation, answer, reason);
+      else this.#refuse(operation, answer!, failure);
+      if (this.#retrying > 0) this.#endRetry();
+      this.#checkIdle();
+    });
+  }
+
+  #refuse(operation: WriteOperation, answer: Answer, failure: Failure): void {
+    if ('data' in answer && 'data' in operation.job) {
+      operation.job = { ...operation.job, data: answer.data };
+    }
+    this.#refused.push(operation);
+    const isNew = this.#stalledBy === undefined;
+    this.#stalledBy ??= operation.errorOf(failure);
+    if (this.#isClosed) this.#giveUp();
+    else if (isNew) this.#events.onStalled(this.#stalledBy);
+  }
+
+  #endRetry(): void {
+    this.#retrying--;
+    if (this.#retrying > 0 || this.#refused.length > 0 || this.#isClosed) return;
+    this.#stalledBy = undefined;
+    this.#events.onResumed();
+    this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    if (this.#holds > 0 || this.#stalledBy !== undefined) return;
+    const ready = this.#waiting;
+    this.#waiting = [];
+    for (const operation of ready) this.#ready(operation);
+  }
+
+  #finish(
+    operation: WriteOperation,
+    answer: Answer | undefined,
+    error: StorageError | undefined,
+  ): void {
+    const { pieceIndex, job } = operation;
+    this.queuedBytes -= operation.bytes;
+    const isUnsent = answer === undefined && 'data' in job && job.data.buffer.byteLength > 0;
+    operation.done(answer, error, isUnsent ? job.data : undefined);
+    const line = this.#busy.get(pieceIndex) ?? [];
+    for (;;) {
+      const next = line.shift();
+      if (next === undefined) {
+        this.#busy.delete(pieceIndex);
+        return;
+      }
+      if (typeof next !== 'function') {
+        this.#ready(next);
+        return;
+      }
+      next();
+    }
+  }
+
+  /** The disk refuses and nobody will retry: everything that has not been sent is given up. */
+  #giveUp(): void {
+    for (const operation of [...this.#refused.splice(0), ...this.#waiting.splice(0)]) {
+      this.#finish(operation, undefined, storageError('closed', { cause: this.#stalledBy }));
+    }
+  }
+
+  #checkIdle(): void {
+    if (this.#busy.size > 0 || this.#sent > 0) return;
+    for (const callback of this.#onIdle.splice(0)) callback();
+  }
+}
+
+/** Whether an answer means that the disk refused, so that the same is to be tried again later. */
+function refusalOf(answer: Answer): Failure | undefined {
+  if (answer.kind === 'save' || answer.kind === 'write') return answer.failure;
+  // A read can fail for good (the file was cut or removed); only a lack of descriptors passes.
+  if (answer.kind === 'check' && answer.failure?.code === 'too-many-files') return answer.failure;
+  return undefined;
+}
