@@ -16,15 +16,17 @@ export type HashReply =
     };
 
 export interface HashPoolOptions {
-  /** Worker threads; 0 hashes on this thread, giving other work a turn between jobs. Default: one for each processor. */
-  readonly threads?: number | undefined;
+  /** Worker threads, 0 or more. */
+  readonly workers: number;
+  /** This thread hashes too, in turns of one job (a few milliseconds); it must when there are no workers. */
+  readonly isThisThreadUsed: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Jobs a worker has at once: one in hand and one waiting. */
 const JOBS_PER_WORKER = 2;
 
-/** The threads a pool has unless told otherwise: as many as there are processors for this process. */
+/** How many threads hash unless told otherwise: one for each processor that this process may use. */
 export function defaultThreads(): number {
   return availableParallelism();
 }
@@ -32,6 +34,7 @@ export function defaultThreads(): number {
 /** Threads start at once, so make the pool before listing files. Close it when done. */
 export class HashPool {
   readonly #workers: Worker[] = [];
+  readonly #isThisThreadUsed: boolean;
   readonly #signal: AbortSignal | undefined;
   /** Written by the workers, read here for progress. */
   readonly #shared = new BigUint64Array(new SharedArrayBuffer(8));
@@ -39,10 +42,10 @@ export class HashPool {
   /** Why a worker ended before it was given anything. */
   #failure: unknown;
 
-  constructor(options: HashPoolOptions = {}) {
+  constructor(options: HashPoolOptions) {
     this.#signal = options.signal;
-    const threads = options.threads ?? defaultThreads();
-    for (let index = 0; index < threads; index++) {
+    this.#isThisThreadUsed = options.isThisThreadUsed || options.workers === 0;
+    for (let index = 0; index < options.workers; index++) {
       const worker = startWorker(this.#shared);
       worker.on('error', (error) => {
         this.#failure ??= error;
@@ -57,29 +60,27 @@ export class HashPool {
   }
 
   /**
-   * Runs all jobs; `onResult` gets each as it is done, in any order.
+   * Runs all jobs; `onResult` gets each as it is done, in any order. Once it has failed the pool can only be closed.
    *
-   * @throws the first job's FileError, or the signal's reason.
+   * @throws the first FileError of a job, or the signal's reason.
    */
   async run(
     jobs: Iterable<HashJob>,
     onResult: (job: HashJob, result: HashResult) => void,
   ): Promise<void> {
     this.#signal?.throwIfAborted();
-    if (this.#workers.length === 0) return this.#runHere(jobs, onResult);
     if (this.#failure !== undefined) throw workerFailed(this.#failure);
     const queue = jobs[Symbol.iterator]();
     const abort = new AbortController();
-    const lanes = this.#workers.map((worker) =>
-      runLane(worker, queue, onResult, abort.signal).catch((error: unknown) => {
-        abort.abort(error);
-        throw error;
-      }),
-    );
     const forward = () => abort.abort(this.#signal?.reason);
     this.#signal?.addEventListener('abort', forward, { once: true });
+    const lanes = this.#workers.map((worker) => runLane(worker, queue, onResult, abort.signal));
+    if (this.#isThisThreadUsed) lanes.push(this.#runHere(queue, onResult, abort.signal));
     try {
       await Promise.all(lanes);
+    } catch (error) {
+      abort.abort(error); // the other lanes stop too
+      throw error;
     } finally {
       this.#signal?.removeEventListener('abort', forward);
       await Promise.allSettled(lanes);
@@ -91,18 +92,17 @@ export class HashPool {
   }
 
   async #runHere(
-    jobs: Iterable<HashJob>,
+    queue: Iterator<HashJob>,
     onResult: (job: HashJob, result: HashResult) => void,
+    signal: AbortSignal,
   ): Promise<void> {
-    for (const job of jobs) {
-      onResult(
-        job,
-        runHashJob(job, (bytes) => {
-          this.#bytesHere += bytes;
-        }),
-      );
+    const onBytes = (bytes: number) => {
+      this.#bytesHere += bytes;
+    };
+    for (let next = queue.next(); next.done !== true; next = queue.next()) {
+      onResult(next.value, runHashJob(next.value, onBytes));
       await nextTurn();
-      this.#signal?.throwIfAborted();
+      signal.throwIfAborted();
     }
   }
 }

@@ -1,8 +1,6 @@
 // Merkle trees of SHA-256 (BEP 52) with the platform's hash, for the bulk of work that creating and checking a torrent is.
 import { hash } from 'node:crypto';
-
-/** The leaves of a v2 tree are hashes of this many bytes (BEP 52). */
-export const BLOCK_LENGTH = 16 * 1024;
+import { BLOCK_LENGTH } from '../geometry.ts';
 
 /** Roots of trees of nothing but zero hashes, by height: what stands for blocks beyond the end of a file. */
 const padding: Buffer[] = [Buffer.alloc(32)];
