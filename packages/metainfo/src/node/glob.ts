@@ -1,5 +1,7 @@
 // Shell patterns for file names: which files `exclude` leaves out.
 
+import { MetainfoError } from '../errors.ts';
+
 /** Says whether a path, given as its components below the root, is matched. */
 export type PathMatcher = (path: readonly string[]) => boolean;
 
@@ -54,7 +56,12 @@ function globToRegExp(pattern: string): RegExp {
     } else source += escapeRegExp(char);
     at++;
   }
-  return new RegExp(`^${source}$`, 's');
+  try {
+    return new RegExp(`^${source}$`, 's');
+  } catch (error) {
+    const message = `'${pattern}' is not a pattern: a range in brackets runs backwards`;
+    throw new MetainfoError('invalid-argument', 'exclude', message, error);
+  }
 }
 
 function escapeRegExp(char: string): string {

@@ -2,7 +2,7 @@
 // 16 KiB blocks joined to the piece layer for v2 (BEP 52), both from one read. Synchronous on purpose: a worker has nothing
 // else to do, and a read from the page cache is cheaper than a turn of its event loop.
 import { createHash, type Hash, hash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { BLOCK_LENGTH } from '../geometry.ts';
 import { errnoOf, FileError, fileErrorFrom } from './errors.ts';
 import { joinPairs } from './merkle.ts';
@@ -96,6 +96,9 @@ function hashZeros(sha1: PieceDigests, lengthBytes: number): void {
   }
 }
 
+/** A named pipe in the place of a file must not hold up the thread until somebody writes to it. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 /** Reads a span from its start to its end, and judges at the end whether the file is still the one that was listed. */
 class SpanReader {
   readonly #span: HashSpan;
@@ -110,7 +113,7 @@ class SpanReader {
     this.#isTolerant = isTolerant;
     this.#position = span.offset;
     try {
-      this.#descriptor = openSync(path, 'r');
+      this.#descriptor = openSync(path, OPEN_FLAGS);
     } catch (error) {
       if (!isTolerant) {
         throw errnoOf(error) === 'ENOENT' ? this.#changed(error) : fileErrorFrom(error, path);

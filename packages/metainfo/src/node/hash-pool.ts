@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { MetainfoError } from '../errors.ts';
 import { FileError, type FileErrorCode } from './errors.ts';
 import { type HashJob, type HashResult, runHashJob } from './hash-job.ts';
 
@@ -26,9 +27,35 @@ export interface HashPoolOptions {
 /** Jobs a worker has at once: one in hand and one waiting. */
 const JOBS_PER_WORKER = 2;
 
-/** How many threads hash unless told otherwise: one for each processor that this process may use. */
-export function defaultThreads(): number {
-  return availableParallelism();
+export interface ThreadOptions {
+  /** Threads that hash, 1 to 64. Default: one for each processor. */
+  readonly threads?: number | undefined;
+  /** Lets the calling thread be one of them, busy for some milliseconds at a time. */
+  readonly isCallerBusy?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Less than this is hashed before a worker thread would have started. */
+const MIN_LENGTH_FOR_WORKERS = 16 * 1024 * 1024;
+const MAX_THREADS = 64;
+
+export function needsWorkers(totalLength: number): boolean {
+  return totalLength >= MIN_LENGTH_FOR_WORKERS;
+}
+
+/** @throws MetainfoError `invalid-argument` for a number of threads that can't be. */
+export function openPool(totalLength: number, options: ThreadOptions): HashPool {
+  const { threads = Math.min(availableParallelism(), MAX_THREADS), isCallerBusy = false } = options;
+  if (!(Number.isInteger(threads) && threads > 0 && threads <= MAX_THREADS)) {
+    const message = `${threads} threads are not possible: 1 to ${MAX_THREADS} are`;
+    throw new MetainfoError('invalid-argument', 'threads', message);
+  }
+  const { signal } = options;
+  if (!needsWorkers(totalLength)) {
+    return new HashPool({ workers: 0, isThisThreadUsed: true, signal });
+  }
+  const workers = isCallerBusy ? threads - 1 : threads;
+  return new HashPool({ workers, isThisThreadUsed: isCallerBusy, signal });
 }
 
 /** Threads start at once, so make the pool before listing files. Close it when done. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { MetainfoError } from '../../src/errors.ts';
 import { compileGlobs } from '../../src/node/glob.ts';
 
 const matches = (pattern: string, path: string) => compileGlobs([pattern])(path.split('/'));
@@ -46,6 +47,6 @@ describe('compileGlobs', () => {
   });
 
   it('refuses a range that runs backwards', () => {
-    expect(() => compileGlobs(['[z-a]'])).toThrow(/\[z-a\]/);
+    expect(() => compileGlobs(['[z-a]'])).toThrow(MetainfoError);
   });
 });

@@ -1,0 +1,215 @@
+// Compares files on disk with a torrent, piece by piece: v1 pieces (BEP 3), v2 piece layers (BEP 52), and for a hybrid torrent
+// both, since either may be what a peer goes by.
+import { type Stats, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { toHex } from '../hex.ts';
+import type { Info, Metainfo } from '../metainfo.ts';
+import { errnoOf, FileError, fileErrorFrom } from './errors.ts';
+import { type HashedFile, planHashJobs } from './hash-plan.ts';
+import { openPool } from './hash-pool.ts';
+
+export interface CheckOptions {
+  readonly metainfo: Metainfo;
+  /** The file or folder that the torrent was made of, or the folder it lies in under the torrent's name. */
+  readonly path: string;
+  /** Threads that hash; default: one for each processor. */
+  readonly threads?: number | undefined;
+  /** See {@link CreateOptions.isCallerBusy}. */
+  readonly isCallerBusy?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called about ten times a second, and once at the end. */
+  readonly onProgress?: ((progress: CheckProgress) => void) | undefined;
+}
+
+export interface CheckProgress {
+  readonly totalLength: number;
+  readonly bytesHashed: number;
+}
+
+/** A file that is not as the torrent says. */
+export interface CheckedFile {
+  readonly diskPath: string;
+  /**
+   * `wrong-kind`: a folder, say, where a file should be. `wrong-length`: shorter or longer. `damaged`: bytes differ;
+   * at v1, also a file that merely shares a piece with a damaged one, since the hash can't tell which of them it is.
+   */
+  readonly problem: 'missing' | 'wrong-kind' | 'unreadable' | 'wrong-length' | 'damaged';
+  readonly lengthBytes: number;
+  /** Pieces with bytes of this file, and how many of them are right. */
+  readonly pieceCount: number;
+  readonly goodPieceCount: number;
+}
+
+export interface CheckResult {
+  /** Every piece is right, and every file has its length. */
+  readonly isWhole: boolean;
+  readonly pieceCount: number;
+  readonly goodPieceCount: number;
+  /** Bytes of files, without padding. */
+  readonly totalLength: number;
+  /** Of these, the ones in pieces that are right. */
+  readonly goodLength: number;
+  readonly problems: readonly CheckedFile[];
+}
+
+/**
+ * Hashes what is on disk and tells how much of it is what the torrent describes. Missing and short files are results, not errors.
+ *
+ * @throws FileError `not-found` when `path` itself is not there; the signal's reason when aborted.
+ */
+export async function checkTorrent(options: CheckOptions): Promise<CheckResult> {
+  const { metainfo, onProgress } = options;
+  const { info } = metainfo;
+  const files = locateFiles(info, options.path);
+  const isGood = new Uint8Array(info.geometry.pieceCount).fill(1);
+  const expected = {
+    sha1: info.version === 'v2' ? undefined : info.pieceHashes,
+    merkle: info.version === 'v1' ? undefined : expectedLayers(metainfo),
+  };
+  const totalLength = info.files.contentLength;
+  const pool = openPool(totalLength, options);
+  const report = () => onProgress?.({ totalLength, bytesHashed: pool.bytesHashed });
+  const timer = onProgress === undefined ? undefined : setInterval(report, 100);
+  try {
+    const jobs = planHashJobs({
+      files,
+      pieceLength: info.pieceLength,
+      sha1: expected.sha1 !== undefined,
+      merkle: expected.merkle !== undefined,
+      isTolerant: true,
+    });
+    await pool.run(jobs, ({ firstPiece }, { sha1, merkle, unreadable }) => {
+      if (expected.sha1 !== undefined) judge(isGood, firstPiece, sha1, expected.sha1, 20);
+      if (expected.merkle !== undefined) judge(isGood, firstPiece, merkle, expected.merkle, 32);
+      for (const piece of unreadable) isGood[firstPiece + piece] = 0;
+    });
+    report();
+  } finally {
+    clearInterval(timer);
+    await pool.close();
+  }
+  return summarise(info, files, isGood);
+}
+
+function judge(
+  isGood: Uint8Array,
+  firstPiece: number,
+  hashes: Uint8Array,
+  expected: Uint8Array,
+  hashLength: number,
+): void {
+  for (let at = 0; at < hashes.length; at += hashLength) {
+    const hash = hashes.subarray(at, at + hashLength);
+    const piece = firstPiece + at / hashLength;
+    const right = expected.subarray(piece * hashLength, (piece + 1) * hashLength);
+    if (Buffer.compare(hash, right) !== 0) isGood[piece] = 0;
+  }
+}
+
+/** The piece layers of all files one behind the other; a layer that the .torrent lacks stays zeros, which nothing hashes to. */
+function expectedLayers({ info, pieceLayers }: Metainfo): Uint8Array {
+  const expected = new Uint8Array(info.geometry.pieceCount * 32);
+  for (let index = 0; index < info.files.count; index++) {
+    const root = info.files.piecesRootOf(index);
+    const pieces = info.geometry.filePieces(index);
+    if (root === undefined || pieces === undefined) continue;
+    const layer = pieces.first === pieces.last ? root : pieceLayers.get(toHex(root));
+    if (layer !== undefined) expected.set(layer, pieces.first * 32);
+  }
+  return expected;
+}
+
+interface LocatedFile extends HashedFile {
+  readonly diskPath?: string | undefined;
+  readonly stats?: Stats | undefined;
+  readonly errno?: string | undefined;
+}
+
+function locateFiles(info: Info, path: string): LocatedFile[] {
+  const root = contentRoot(info, resolve(path));
+  return Array.from(info.files, (file) => {
+    if (file.isPad || file.symlinkTarget !== undefined) return { lengthBytes: file.length };
+    const diskPath = join(root, ...file.path.slice(1));
+    return { diskPath, lengthBytes: file.length, ...statsOf(diskPath) };
+  });
+}
+
+/** `path` may be the content or the folder around it: whichever has the torrent's first file. */
+function contentRoot(info: Info, path: string): string {
+  const { stats, errno } = statsOf(path);
+  if (stats === undefined) {
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+      throw new FileError('not-found', path, `${path} does not exist`);
+    }
+    throw fileErrorFrom(new Error(errno), path);
+  }
+  if (!stats.isDirectory()) return path;
+  const below = join(path, info.name);
+  if (info.isSingleFile) return below;
+  const hasAny = (root: string) => {
+    for (const file of info.files) {
+      if (!file.isPad) return statsOf(join(root, ...file.path.slice(1))).stats !== undefined;
+    }
+    return false;
+  };
+  return !hasAny(path) && statsOf(below).stats?.isDirectory() ? below : path;
+}
+
+function statsOf(path: string): { stats?: Stats; errno?: string } {
+  try {
+    return { stats: statSync(path) };
+  } catch (error) {
+    return { errno: errnoOf(error) };
+  }
+}
+
+function summarise(info: Info, files: readonly LocatedFile[], isGood: Uint8Array): CheckResult {
+  const { geometry } = info;
+  const problems: CheckedFile[] = [];
+  let goodLength = 0;
+  for (const [index, file] of files.entries()) {
+    if (file.diskPath === undefined) continue;
+    const { first, last } = geometry.filePieces(index) ?? { first: 0, last: -1 };
+    let goodPieceCount = 0;
+    for (let piece = first; piece <= last; piece++) {
+      if (isGood[piece] !== 1) continue;
+      goodPieceCount++;
+      goodLength += overlap(info, index, piece);
+    }
+    const pieceCount = last - first + 1;
+    const problem = problemOf(file, goodPieceCount === pieceCount);
+    if (problem === undefined) continue;
+    const { diskPath, lengthBytes } = file;
+    problems.push({ diskPath, problem, lengthBytes, pieceCount, goodPieceCount });
+  }
+  const goodPieceCount = isGood.reduce((sum, good) => sum + good, 0);
+  return {
+    isWhole: problems.length === 0 && goodPieceCount === geometry.pieceCount,
+    pieceCount: geometry.pieceCount,
+    goodPieceCount,
+    totalLength: info.files.contentLength,
+    goodLength,
+    problems,
+  };
+}
+
+function problemOf(
+  { stats, errno, lengthBytes }: LocatedFile,
+  isRight: boolean,
+): CheckedFile['problem'] | undefined {
+  if (stats === undefined) {
+    return errno === 'ENOENT' || errno === 'ENOTDIR' ? 'missing' : 'unreadable';
+  }
+  if (!stats.isFile()) return 'wrong-kind';
+  if (stats.size !== lengthBytes) return 'wrong-length';
+  return isRight ? undefined : 'damaged';
+}
+
+/** Bytes of the file in the piece. */
+function overlap(info: Info, fileIndex: number, piece: number): number {
+  const { geometry, pieceLength } = info;
+  const start = geometry.fileStart(fileIndex);
+  const from = Math.max(0, (piece - start.pieceIndex) * pieceLength - start.offset);
+  const to = (piece - start.pieceIndex + 1) * pieceLength - start.offset;
+  return Math.min(to, info.files.lengthOf(fileIndex)) - from;
+}
