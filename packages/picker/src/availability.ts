@@ -139,15 +139,17 @@ export class Availability {
     }
   }
 
-  /** A fresh piece of the peer's that is rarest among those of the highest priority, ties by chance; or -1. */
-  findRarest(peer: Peer): number {
+  /**
+   * A fresh piece of the peer's that is rarest among those of the highest priority not above `top`, ties by chance; or -1.
+   */
+  findRarest(peer: Peer, top: number): number {
     const pieces = peer.pieces;
     if (!peer.isSeed && pieces !== undefined && pieces.size <= FEW_PIECES) {
-      return this.#findAmong(pieces);
+      return this.#findAmong(pieces, top);
     }
     const start = (this.#random() * this.#wordCount) | 0;
     const last = this.#peerCount - this.base;
-    for (let priority = PRIORITY_URGENT; priority > 0; priority -= 1) {
+    for (let priority = top; priority > 0; priority -= 1) {
       if (this.fresh[priority]!.size === 0) continue;
       const levels = this.#levels[priority]!;
       let counter = this.#lowestLevel(priority);
@@ -167,10 +169,10 @@ export class Availability {
     return -1;
   }
 
-  /** A fresh piece of the peer's by chance among those of the highest priority, or -1. */
-  findRandom(peer: Peer): number {
+  /** A fresh piece of the peer's by chance among those of the highest priority not above `top`, or -1. */
+  findRandom(peer: Peer, top: number): number {
     const start = (this.#random() * this.#wordCount) | 0;
-    for (let priority = PRIORITY_URGENT; priority > 0; priority -= 1) {
+    for (let priority = top; priority > 0; priority -= 1) {
       const set = this.fresh[priority]!;
       const w = set.findWord(peer.pieces, start);
       if (w >= 0) return randomPiece(w, set.common(peer.pieces, w), this.#random);
@@ -178,9 +180,9 @@ export class Availability {
     return -1;
   }
 
-  /** The first fresh piece of the peer's among those of the highest priority, or -1. */
-  findFirst(peer: Peer): number {
-    for (let priority = PRIORITY_URGENT; priority > 0; priority -= 1) {
+  /** The first fresh piece of the peer's among those of the highest priority not above `top`, or -1. */
+  findFirst(peer: Peer, top: number): number {
+    for (let priority = top; priority > 0; priority -= 1) {
       const set = this.fresh[priority]!;
       const w = set.findWord(peer.pieces, 0);
       if (w >= 0) return firstPiece(w, set.common(peer.pieces, w));
@@ -193,7 +195,7 @@ export class Availability {
     return this.#levels[priority]![(availability - this.base) & this.#mask];
   }
 
-  #findAmong(pieces: PieceSet): number {
+  #findAmong(pieces: PieceSet, top: number): number {
     let best = -1;
     let bestPriority = 1;
     let bestCounter = 0;
@@ -205,6 +207,7 @@ export class Availability {
         const p = (w << 5) | lead;
         if (!this.isFresh(p)) continue;
         const priority = this.priorities[p]!;
+        if (priority > top) continue;
         const counter = this.counters[p]!;
         if (
           best < 0 ||

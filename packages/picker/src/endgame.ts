@@ -4,12 +4,15 @@ import type { OpenPiece } from './open-piece.ts';
 import type { Peer } from './peer.ts';
 import { NONE } from './requests.ts';
 import type { PickerState } from './state.ts';
-import { type PickSink, PRIORITY_URGENT } from './view.ts';
+import type { PickSink } from './view.ts';
 
 /** Duplicate requests a peer holds at a time: enough to fill a pipe of 512 KiB, few enough to waste little. */
 const MAX_DUPLICATES_PER_PEER = 32;
 /** More peers than this are not asked for one block; the count of askers has 16 bits. */
 const MAX_ASKERS = 10_000;
+
+/** Blocks and pieces looked at in one search; what lies beyond is found by a later one, which begins elsewhere. */
+const LOOKS = 16_384;
 
 /** Asks the peer for up to `count` blocks that others were asked for; only of urgent pieces if `urgentOnly`. */
 export function pickDuplicates(
@@ -19,22 +22,26 @@ export function pickDuplicates(
   sink: PickSink,
   urgentOnly: boolean,
 ): number {
+  const { open } = state;
   const bound = state.view.maxDuplicatesPerPeer ?? MAX_DUPLICATES_PER_PEER;
   const wanted = Math.min(count, bound - peer.duplicates);
-  if (wanted <= 0 || state.open.length === 0) return 0;
+  if (wanted <= 0 || open.length === 0) return 0;
   if (peer.raceDryVersion === state.requestVersion) return 0;
   let picked = 0;
+  let looks = LOOKS;
   let askers = peer.raceVersion === state.freeVersion ? peer.raceFloor : 1;
-  for (;;) {
+  while (askers < MAX_ASKERS) {
     let more = MAX_ASKERS;
-    const { open } = state;
     let at = (state.view.random() * open.length) | 0;
     for (let i = 0; i < open.length; i += 1) {
       const piece = open[at]!;
       at = at + 1 === open.length ? 0 : at + 1;
+      looks -= 1;
+      if (looks < 0) break;
       if (!mayRace(state, peer, piece, urgentOnly)) continue;
       const { blockCount } = piece;
-      let block = (state.view.random() * blockCount) | 0;
+      looks -= blockCount;
+      let block = blockCount === 1 ? 0 : (state.view.random() * blockCount) | 0;
       for (let j = 0; j < blockCount; j += 1) {
         const asked = piece.askers[block]!;
         if (asked > askers) {
@@ -48,9 +55,10 @@ export function pickDuplicates(
         block = block + 1 === blockCount ? 0 : block + 1;
       }
     }
-    if (more === MAX_ASKERS) break;
+    if (looks < 0 && (picked > 0 || more === MAX_ASKERS)) return picked;
     askers = more;
-    if (!urgentOnly) {
+    if (looks < 0) looks = LOOKS;
+    else if (!urgentOnly) {
       peer.raceFloor = askers;
       peer.raceVersion = state.freeVersion;
     }
@@ -61,6 +69,5 @@ export function pickDuplicates(
 
 function mayRace(state: PickerState, peer: Peer, piece: OpenPiece, urgentOnly: boolean): boolean {
   if (piece.exclusive || piece.requestedCount === 0 || !peer.has(piece.pieceIndex)) return false;
-  const priority = state.availability.priorities[piece.pieceIndex]!;
-  return urgentOnly ? priority === PRIORITY_URGENT : priority > 0;
+  return urgentOnly ? state.isUrgent(piece.pieceIndex) : state.isWanted(piece.pieceIndex);
 }

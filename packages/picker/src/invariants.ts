@@ -121,11 +121,9 @@ function checkRequests(state: PickerState, peers: readonly Peer[]): void {
 
 function checkPeer(state: PickerState, peer: Peer): void {
   let has = 0;
-  let interesting = 0;
   for (let p = 0; p < state.pieceCount; p += 1) {
     if (!peer.has(p)) continue;
     has += 1;
-    if (state.wanted.has(p)) interesting += 1;
   }
   const begun = state.open.filter((piece) => piece.beginner === peer.handle).length;
   check(begun === peer.begun, `begun by ${peer.handle}`);
@@ -133,7 +131,7 @@ function checkPeer(state: PickerState, peer: Peer): void {
   else {
     check(has === (peer.pieces?.size ?? 0), `pieces of ${peer.handle}`);
     check(has < state.pieceCount || has === 0, `${peer.handle} is a seed`);
-    check(interesting === peer.interesting, `interest in ${peer.handle}`);
+    check(peer.witness === NONE || peer.has(peer.witness), `witness of ${peer.handle}`);
   }
   const listed = peer.leecherPosition !== NONE;
   check(listed === (peer.pieces !== undefined), `${peer.handle} in the list of leechers`);

@@ -10,8 +10,10 @@ export class Peer {
   /** It has every piece; `pieces` is then undefined, so that a seed costs no memory. */
   isSeed = false;
   pieces: PieceSet | undefined;
-  /** Pieces it has that are wanted and missing. Not kept for a seed, which has them all. */
-  interesting = 0;
+  /** A piece of its that was wanted and missing when it was last asked whether there is one, or NONE. */
+  witness = NONE;
+  /** `PickerState.wantedVersion` when no such piece was found; none can be there until it moves. */
+  boringVersion = NONE;
   /** Where it stands in the list of peers that are no seeds and have a piece. */
   leecherPosition = NONE;
 
@@ -24,6 +26,8 @@ export class Peer {
   /** The piece it was last asked for, and the slot's tenant then: slots are used again. */
   current: OpenPiece | undefined;
   currentPiece = NONE;
+  /** It was called slow when it was last asked for blocks. */
+  slow = false;
   /** Begun and unfinished pieces that it was the first to be asked for. */
   begun = 0;
   /** Pieces it may be asked for while it chokes us (BEP 6). */
@@ -52,6 +56,7 @@ export class Peer {
 
   /** Its holdings changed: what was not found before may be there now. */
   searchAgain(): void {
+    this.boringVersion = NONE;
     this.dryVersion = NONE;
     this.raceDryVersion = NONE;
     this.raceVersion = NONE;

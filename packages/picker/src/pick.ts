@@ -3,15 +3,17 @@
 import { pickDuplicates } from './endgame.ts';
 import type { OpenPiece } from './open-piece.ts';
 import type { Peer } from './peer.ts';
-import { firstPiece } from './piece-set.ts';
+import { firstPiece, HIGH_BIT } from './piece-set.ts';
 import { NONE } from './requests.ts';
 import { HAVE, type PickerState } from './state.ts';
-import type { PickOptions, PickSink } from './view.ts';
+import { type PickOptions, type PickSink, PRIORITY_URGENT } from './view.ts';
 
 /** Begun pieces looked at for a peer before a fresh one is begun; keeps the search short when thousands are begun. */
 const PARTIALS_LOOKED_AT = 64;
 /** A slow peer is the first supplier of no more begun pieces than this. */
 const SLOW_PEER_PIECES = 2;
+/** As in libtorrent (`initial_picker_threshold`): a rare piece comes slowly, and a peer with nothing can't trade. */
+const RANDOM_FIRST = 4;
 
 /** Asks the peer for up to `count` blocks and says for how many. */
 export function pickBlocks(
@@ -21,64 +23,99 @@ export function pickBlocks(
   sink: PickSink,
   options: PickOptions,
 ): number {
-  if (peer.isSeed ? state.wanted.size === 0 : peer.interesting === 0) return 0;
+  setSlow(state, peer, options.slow === true);
+  if (!state.isInteresting(peer)) return 0;
   if (options.allowedFastOnly === true) return pickAllowedFast(state, peer, count, sink, options);
   if (options.parole === true) return pickAlone(state, peer, count, sink);
-  const slow = options.slow === true;
   let picked = 0;
   if (peer.dryVersion !== state.freeVersion) {
-    if (state.urgent.size > 0) picked = pickUrgent(state, peer, count, sink);
-    while (picked < count) {
-      let piece = continuable(state, peer) ?? findPartial(state, peer, PARTIALS_LOOKED_AT);
-      if (piece === undefined && state.view.bbsPlus === true && !slow) {
-        picked += pickDuplicates(state, peer, count - picked, sink, false);
-        if (picked === count) return picked;
-      }
-      piece ??= beginFresh(state, peer, slow) ?? findPartial(state, peer, state.partial.length);
-      if (piece === undefined) {
-        if (!slow && !atOpenLimit(state, peer)) peer.dryVersion = state.freeVersion;
-        break;
-      }
-      picked += takeFree(state, peer, piece, count - picked, sink);
-    }
+    // A reader waits for urgent pieces: a slow peer gets them when it is good for nothing else.
+    if (!peer.slow) picked += pickUrgent(state, peer, count, sink);
+    picked += pickByStrategy(state, peer, count - picked, sink);
+    if (peer.slow) picked += pickUrgent(state, peer, count - picked, sink);
+    const exhausted = picked < count && !peer.slow && !atOpenLimit(state, peer);
+    if (exhausted) peer.dryVersion = state.freeVersion;
   }
-  if (picked === count) return picked;
   if (options.duplicateUrgent === true) {
     picked += pickDuplicates(state, peer, count - picked, sink, true);
   }
-  if (!slow && picked < count) {
-    const race = state.view.bbsPlus === true || (state.view.endGame && state.inEndGame);
-    if (race) picked += pickDuplicates(state, peer, count - picked, sink, false);
+  if (racing(state, peer)) picked += pickDuplicates(state, peer, count - picked, sink, false);
+  return picked;
+}
+
+/** Blocks of begun pieces, then of fresh ones, as long as there are any. */
+function pickByStrategy(state: PickerState, peer: Peer, count: number, sink: PickSink): number {
+  let picked = 0;
+  while (picked < count) {
+    let piece = state.sequential ? undefined : findBegun(state, peer);
+    if (piece === undefined && state.view.bbsPlus === true && !peer.slow) {
+      picked += pickDuplicates(state, peer, count - picked, sink, false);
+      if (picked === count) break;
+    }
+    piece ??= state.sequential ? nextInOrder(state, peer) : beginFresh(state, peer);
+    piece ??= findPartial(state, peer, state.partial.length);
+    if (piece === undefined) break;
+    picked += takeFree(state, peer, piece, count - picked, sink);
   }
   return picked;
 }
 
+/** Pieces of priority 7, in the order of their index. */
 function pickUrgent(state: PickerState, peer: Peer, count: number, sink: PickSink): number {
   const { urgent } = state;
   let picked = 0;
-  let from = 0;
-  while (picked < count) {
+  for (let from = 0; picked < count && from < urgent.words.length; ) {
     const w = urgent.findWord(peer.pieces, from);
     if (w < from) break;
     let bits = urgent.common(peer.pieces, w);
     while (bits !== 0 && picked < count) {
       const pieceIndex = firstPiece(w, bits);
-      bits &= ~(1 << (31 - (pieceIndex & 31)));
+      bits &= ~(HIGH_BIT >>> (pieceIndex & 31));
       const piece = state.openPieceOf(pieceIndex) ?? state.begin(pieceIndex, peer);
-      if (mayJoin(piece, peer)) picked += takeFree(state, peer, piece, count - picked, sink);
+      if (mayJoin(state, piece, peer)) picked += takeFree(state, peer, piece, count - picked, sink);
     }
     from = w + 1;
-    if (from >= urgent.words.length) break;
   }
   return picked;
+}
+
+/** What a slow peer holds alone others may take up. */
+function setSlow(state: PickerState, peer: Peer, slow: boolean): void {
+  if (peer.slow === slow) return;
+  peer.slow = slow;
+  state.freeVersion += 1;
+}
+
+function racing(state: PickerState, peer: Peer): boolean {
+  if (peer.slow) return false;
+  return state.view.bbsPlus === true || (state.view.endGame && state.inEndGame);
 }
 
 /** The piece the peer was asked for last, if it still has a block for it. */
 function continuable(state: PickerState, peer: Peer): OpenPiece | undefined {
   const piece = peer.current;
   if (piece === undefined || piece.partialPosition === NONE) return undefined;
-  if (piece.pieceIndex !== peer.currentPiece || !mayJoin(piece, peer)) return undefined;
-  return state.sequential ? undefined : piece;
+  if (piece.pieceIndex !== peer.currentPiece || !mayJoin(state, piece, peer)) return undefined;
+  return piece;
+}
+
+function findBegun(state: PickerState, peer: Peer): OpenPiece | undefined {
+  return continuable(state, peer) ?? findPartial(state, peer, PARTIALS_LOOKED_AT);
+}
+
+/** Sequential: the first piece of the highest priority, begun or fresh. */
+function nextInOrder(state: PickerState, peer: Peer): OpenPiece | undefined {
+  const begun = findPartial(state, peer, state.partial.length);
+  const fresh = mayBegin(state, peer) ? findFresh(state, peer) : -1;
+  if (fresh < 0 || (begun !== undefined && comesFirst(state, begun.pieceIndex, fresh)))
+    return begun;
+  return state.begin(fresh, peer);
+}
+
+function comesFirst(state: PickerState, pieceIndex: number, other: number): boolean {
+  const { priorities } = state.availability;
+  const byPriority = priorities[pieceIndex]! - priorities[other]!;
+  return byPriority > 0 || (byPriority === 0 && pieceIndex < other);
 }
 
 /** Of the begun pieces with a free block, the one nearest its end (in sequential order the first) that is the peer's. */
@@ -91,29 +128,33 @@ function findPartial(state: PickerState, peer: Peer, lookAt: number): OpenPiece 
   for (let i = 0; i < looks; i += 1) {
     const piece = partial[at]!;
     at = at + 1 === total ? 0 : at + 1;
-    if (!peer.has(piece.pieceIndex) || !mayJoin(piece, peer)) continue;
-    const better =
-      best === undefined ||
-      (sequential ? piece.pieceIndex < best.pieceIndex : piece.freeCount < best.freeCount);
-    if (better) best = piece;
+    if (peer.slow && state.isUrgent(piece.pieceIndex)) continue;
+    if (!peer.has(piece.pieceIndex) || !mayJoin(state, piece, peer)) continue;
+    if (best === undefined) best = piece;
+    else if (sequential) {
+      if (comesFirst(state, piece.pieceIndex, best.pieceIndex)) best = piece;
+    } else if (piece.freeCount < best.freeCount) best = piece;
   }
   return best;
 }
 
-function beginFresh(state: PickerState, peer: Peer, slow: boolean): OpenPiece | undefined {
-  if (slow && peer.begun >= SLOW_PEER_PIECES) return undefined;
-  if (atOpenLimit(state, peer)) return undefined;
-  const pieceIndex = findFresh(state, peer);
+function beginFresh(state: PickerState, peer: Peer): OpenPiece | undefined {
+  const pieceIndex = mayBegin(state, peer) ? findFresh(state, peer) : -1;
   return pieceIndex < 0 ? undefined : state.begin(pieceIndex, peer);
+}
+
+function mayBegin(state: PickerState, peer: Peer): boolean {
+  if (peer.slow && peer.begun >= SLOW_PEER_PIECES) return false;
+  return !atOpenLimit(state, peer);
 }
 
 /** A fresh piece for the peer by the strategy in force, or -1. */
 function findFresh(state: PickerState, peer: Peer): number {
   const { availability, view } = state;
-  if (state.sequential) return availability.findFirst(peer);
-  const random =
-    !view.rarestFirst || state.pieceCount - state.missingCount < (view.randomFirstPieces ?? 4);
-  return random ? availability.findRandom(peer) : availability.findRarest(peer);
+  const top = peer.slow ? PRIORITY_URGENT - 1 : PRIORITY_URGENT;
+  if (state.sequential) return availability.findFirst(peer, top);
+  const random = !view.rarestFirst || state.begunEver < (view.randomFirstPieces ?? RANDOM_FIRST);
+  return random ? availability.findRandom(peer, top) : availability.findRarest(peer, top);
 }
 
 function atOpenLimit(state: PickerState, peer: Peer): boolean {
@@ -136,7 +177,8 @@ function pickAllowedFast(
     const slot = state.slotOf[pieceIndex]!;
     if (slot === HAVE) continue;
     const piece = slot >= 0 ? state.slots[slot]! : state.begin(pieceIndex, peer);
-    const allowed = options.parole === true ? mayTakeOver(piece, peer) : mayJoin(piece, peer);
+    const allowed =
+      options.parole === true ? mayTakeOver(state, piece, peer) : mayJoin(state, piece, peer);
     if (!allowed || piece.freeCount === 0) continue;
     if (options.parole === true) own(piece, peer);
     picked += takeFree(state, peer, piece, count - picked, sink);
@@ -166,7 +208,7 @@ function findOwn(state: PickerState, peer: Peer, takeOver: boolean): OpenPiece |
   for (const piece of state.partial) {
     if (!peer.has(piece.pieceIndex)) continue;
     if (piece.exclusive && piece.owner === peer.handle) return piece;
-    if (takeOver && mayTakeOver(piece, peer)) return piece;
+    if (takeOver && mayTakeOver(state, piece, peer)) return piece;
   }
   return undefined;
 }
@@ -176,13 +218,16 @@ function own(piece: OpenPiece, peer: Peer): void {
   piece.owner = peer.handle;
 }
 
-function mayJoin(piece: OpenPiece, peer: Peer): boolean {
-  return !piece.exclusive || piece.owner === NONE || piece.owner === peer.handle;
+/** Whether the peer may be asked for blocks of a begun piece: one with an owner is left to it, unless it is slow. */
+function mayJoin(state: PickerState, piece: OpenPiece, peer: Peer): boolean {
+  const { exclusive, owner } = piece;
+  if (!exclusive || owner === NONE || owner === peer.handle) return true;
+  return state.peers[owner]!.slow;
 }
 
-function mayTakeOver(piece: OpenPiece, peer: Peer): boolean {
+function mayTakeOver(state: PickerState, piece: OpenPiece, peer: Peer): boolean {
   if (piece.exclusive && piece.owner === peer.handle) return true;
-  return mayJoin(piece, peer) && piece.requestedCount === 0;
+  return mayJoin(state, piece, peer) && piece.requestedCount === 0;
 }
 
 /** Asks for free blocks of a piece that has some, in their order. */

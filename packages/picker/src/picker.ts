@@ -1,10 +1,11 @@
 // Which block to ask of which peer (BEP 3, "rarest first"; BEP 6, allowed fast): the face of the package. It checks
 // arguments and keeps peers; the book is in state.ts, the order of choices in pick.ts.
 import { PickerError } from './errors.ts';
+import { addPiece, clearPieces, setPieces, setSeed } from './holdings.ts';
 import { RECEIVED } from './open-piece.ts';
 import { Peer } from './peer.ts';
 import { pickBlocks } from './pick.ts';
-import { bitsFromBytes, PieceSet } from './piece-set.ts';
+import { bitsFromBytes } from './piece-set.ts';
 import { NONE } from './requests.ts';
 import { HAVE, PickerState } from './state.ts';
 import type {
@@ -57,7 +58,7 @@ export class Picker {
     const gone = this.#peer(peer);
     for (const piece of state.open) if (piece.beginner === peer) piece.beginner = NONE;
     this.releaseAll(peer);
-    this.#takeHoldings(gone);
+    clearPieces(state, gone);
     state.availability.removePeer();
     state.peers[peer] = undefined;
     this.#freeHandles.push(peer);
@@ -65,20 +66,8 @@ export class Picker {
 
   /** The peer has one more piece. Hearing so twice changes nothing. */
   peerHave(peer: PeerHandle, pieceIndex: number): void {
-    const state = this.#state;
-    const holder = this.#peer(peer);
     this.#checkPiece(pieceIndex);
-    if (holder.isSeed) return;
-    const pieces = holder.pieces ?? this.#holdings(holder, new PieceSet(state.pieceCount));
-    if (pieces.has(pieceIndex)) return;
-    pieces.add(pieceIndex);
-    state.availability.have(pieceIndex);
-    if (state.wanted.has(pieceIndex)) {
-      holder.interesting += 1;
-      state.availability.lowerCursor(holder, pieceIndex);
-      holder.searchAgain();
-    }
-    if (pieces.size === state.pieceCount) this.#becomeSeed(holder);
+    addPiece(this.#state, this.#peer(peer), pieceIndex);
   }
 
   /**
@@ -86,41 +75,22 @@ export class Picker {
    * are ignored. Throws a PickerError when the length is wrong.
    */
   peerBitfield(peer: PeerHandle, bits: Uint8Array): void {
-    const state = this.#state;
-    const holder = this.#peer(peer);
-    if (bits.length !== (state.pieceCount + 7) >>> 3) {
-      throw new PickerError(
-        'bad-argument',
-        `a bitfield of ${bits.length} bytes for ${state.pieceCount} pieces`,
-      );
+    const { pieceCount } = this.#state;
+    if (bits.length !== (pieceCount + 7) >>> 3) {
+      const what = `a bitfield of ${bits.length} bytes for ${pieceCount} pieces`;
+      throw new PickerError('bad-argument', what);
     }
-    const pieces = bitsFromBytes(bits, state.pieceCount);
-    if (pieces.size === state.pieceCount) {
-      this.peerHaveAll(peer);
-      return;
-    }
-    this.#takeHoldings(holder);
-    if (pieces.size === 0) return;
-    this.#holdings(holder, pieces);
-    holder.interesting = pieces.countCommon(state.wanted);
-    state.availability.join(pieces);
-    holder.searchAgain();
-    holder.cursors.fill(-state.availability.base - state.availability.cursorShift);
+    setPieces(this.#state, this.#peer(peer), bitsFromBytes(bits, pieceCount));
   }
 
   /** The peer has every piece. */
   peerHaveAll(peer: PeerHandle): void {
-    const holder = this.#peer(peer);
-    if (holder.isSeed) return;
-    this.#takeHoldings(holder);
-    holder.isSeed = true;
-    this.#state.availability.addSeed();
-    holder.searchAgain();
+    setSeed(this.#state, this.#peer(peer));
   }
 
   /** The peer has nothing. */
   peerHaveNone(peer: PeerHandle): void {
-    this.#takeHoldings(this.#peer(peer));
+    clearPieces(this.#state, this.#peer(peer));
   }
 
   /** The peer lets us ask for this piece while it chokes us (BEP 6). More than 64 such pieces are ignored. */
@@ -132,10 +102,9 @@ export class Picker {
     }
   }
 
-  /** The peer has a piece that is wanted and missing. Constant time. */
+  /** The peer has a piece that is wanted and missing. Constant time on average. */
   isInteresting(peer: PeerHandle): boolean {
-    const holder = this.#peer(peer);
-    return holder.isSeed ? this.#state.wanted.size > 0 : holder.interesting > 0;
+    return this.#state.isInteresting(this.#peer(peer));
   }
 
   isSeed(peer: PeerHandle): boolean {
@@ -273,7 +242,7 @@ export class Picker {
       if (state.isWanted(pieceIndex)) state.removeFresh(pieceIndex);
       state.slotOf[pieceIndex] = HAVE;
     }
-    if (state.isWanted(pieceIndex)) state.removeWanted(pieceIndex);
+    if (state.isWanted(pieceIndex)) state.wanted.delete(pieceIndex);
     state.suspects.delete(pieceIndex);
     state.missingCount -= 1;
   }
@@ -388,40 +357,5 @@ export class Picker {
     const holder = this.#peer(peer);
     const piece = this.#state.openPieceOf(pieceIndex);
     return piece === undefined ? NONE : this.#state.findRequest(holder, piece, blockIndex);
-  }
-
-  #holdings(peer: Peer, pieces: PieceSet): PieceSet {
-    peer.pieces = pieces;
-    peer.leecherPosition = this.#state.leechers.length;
-    this.#state.leechers.push(peer);
-    return pieces;
-  }
-
-  /** The peer has nothing any more. */
-  #takeHoldings(peer: Peer): void {
-    const { availability } = this.#state;
-    if (peer.isSeed) availability.removeSeed();
-    else if (peer.pieces !== undefined) availability.leave(peer.pieces);
-    this.#leaveLeechers(peer);
-    peer.isSeed = false;
-  }
-
-  /** Its pieces were counted one by one and stay so; as a seed it leaves by `base`, which takes one off each. */
-  #becomeSeed(peer: Peer): void {
-    this.#leaveLeechers(peer);
-    peer.isSeed = true;
-  }
-
-  #leaveLeechers(peer: Peer): void {
-    peer.pieces = undefined;
-    peer.interesting = 0;
-    if (peer.leecherPosition === NONE) return;
-    const { leechers } = this.#state;
-    const last = leechers.pop()!;
-    if (last !== peer) {
-      leechers[peer.leecherPosition] = last;
-      last.leecherPosition = peer.leecherPosition;
-    }
-    peer.leecherPosition = NONE;
   }
 }

@@ -60,15 +60,6 @@ export class PieceSet implements PieceBits {
     return other === undefined ? this.words[w]! : this.words[w]! & other.words[w]!;
   }
 
-  /** How many pieces are in both sets. */
-  countCommon(other: PieceSet): number {
-    let count = 0;
-    for (let w = 0; w < this.words.length; w += 1) {
-      count += popCount(this.words[w]! & other.words[w]!);
-    }
-    return count;
-  }
-
   #scan(
     other: PieceBits | undefined,
     from: number,

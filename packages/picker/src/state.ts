@@ -1,9 +1,10 @@
 // The book every strategy reads and writes: which pieces are had, fresh or begun, and which block was asked of whom.
 // It keeps the counts and lists in step; what to ask for is decided elsewhere.
 import { Availability } from './availability.ts';
+import { PickerError } from './errors.ts';
 import { OpenPiece, RECEIVED } from './open-piece.ts';
 import type { Peer } from './peer.ts';
-import { PieceSet } from './piece-set.ts';
+import { firstPiece, PieceSet } from './piece-set.ts';
 import { NONE, RequestTable } from './requests.ts';
 import { type CancelSink, type PickerOptions, PRIORITY_URGENT } from './view.ts';
 
@@ -31,6 +32,8 @@ export class PickerState {
   /** Peers that have some pieces, but not all. */
   readonly leechers: Peer[] = [];
   missingCount: number;
+  /** Goes up when a piece becomes wanted and missing that was not. */
+  wantedVersion = 0;
   /** Goes up when a block becomes free that was not. */
   freeVersion = 0;
   /** Goes up when a block becomes one that another peer may be asked for too. */
@@ -61,6 +64,15 @@ export class PickerState {
     return this.availability.priorities[pieceIndex]! > 0;
   }
 
+  isUrgent(pieceIndex: number): boolean {
+    return this.availability.priorities[pieceIndex] === PRIORITY_URGENT;
+  }
+
+  /** Pieces that are had or begun. */
+  get begunEver(): number {
+    return this.pieceCount - this.missingCount + this.slots.length - this.#freeSlots.length;
+  }
+
   /** The begun piece, or undefined when it is fresh, unwanted and not begun, or had. */
   openPieceOf(pieceIndex: number): OpenPiece | undefined {
     const slot = this.slotOf[pieceIndex]!;
@@ -68,13 +80,17 @@ export class PickerState {
   }
 
   begin(pieceIndex: number, beginner: Peer | undefined): OpenPiece {
+    const blockCount = this.view.blockCount(pieceIndex);
+    if (!(blockCount >= 1)) {
+      throw new PickerError('bad-argument', `piece ${pieceIndex} has ${blockCount} blocks`);
+    }
     if (this.isWanted(pieceIndex)) this.removeFresh(pieceIndex);
     let piece = this.#freeSlots.pop();
     if (piece === undefined) {
       piece = new OpenPiece(this.slots.length);
       this.slots.push(piece);
     }
-    piece.reset(pieceIndex, this.view.blockCount(pieceIndex));
+    piece.reset(pieceIndex, blockCount);
     piece.exclusive = this.suspects.has(pieceIndex);
     this.slotOf[pieceIndex] = piece.slot;
     if (beginner !== undefined) {
@@ -126,7 +142,7 @@ export class PickerState {
       piece.partialPosition = this.partial.length;
       this.partial.push(piece);
     } else if (!askable && piece.partialPosition !== NONE) this.#leavePartial(piece);
-    const urgent = askable && this.availability.priorities[piece.pieceIndex] === PRIORITY_URGENT;
+    const urgent = askable && this.isUrgent(piece.pieceIndex);
     if (urgent !== this.urgent.has(piece.pieceIndex)) {
       if (urgent) this.urgent.add(piece.pieceIndex);
       else this.urgent.delete(piece.pieceIndex);
@@ -204,19 +220,25 @@ export class PickerState {
     }
   }
 
-  /** A piece becomes wanted and missing: counted for every peer that has it. */
+  /** A piece becomes wanted and missing. */
   addWanted(pieceIndex: number): void {
     this.wanted.add(pieceIndex);
-    for (const peer of this.leechers) {
-      if (peer.pieces!.has(pieceIndex)) peer.interesting += 1;
-    }
+    this.wantedVersion += 1;
   }
 
-  removeWanted(pieceIndex: number): void {
-    this.wanted.delete(pieceIndex);
-    for (const peer of this.leechers) {
-      if (peer.pieces!.has(pieceIndex)) peer.interesting -= 1;
-    }
+  /**
+   * The peer has a piece that is wanted and missing. One such piece is remembered per peer and looked for again, from
+   * there on, only when it is no more: in a whole download each peer's bitmap is walked about once.
+   */
+  isInteresting(peer: Peer): boolean {
+    const { wanted } = this;
+    if (peer.isSeed) return wanted.size > 0;
+    if (peer.witness !== NONE && wanted.has(peer.witness)) return true;
+    if (peer.pieces === undefined || peer.boringVersion === this.wantedVersion) return false;
+    const w = wanted.findWord(peer.pieces, Math.max(0, peer.witness) >>> 5);
+    if (w >= 0) peer.witness = firstPiece(w, wanted.common(peer.pieces, w));
+    else peer.boringVersion = this.wantedVersion;
+    return w >= 0;
   }
 
   setPriority(pieceIndex: number, priority: number): void {
@@ -230,18 +252,20 @@ export class PickerState {
     if (slot === NONE && before > 0) this.removeFresh(pieceIndex);
     priorities[pieceIndex] = priority;
     if (before === 0) this.addWanted(pieceIndex);
-    if (priority === 0) this.removeWanted(pieceIndex);
+    if (priority === 0) this.wanted.delete(pieceIndex);
     if (slot === NONE && priority > 0) this.addFresh(pieceIndex);
     if (slot >= 0) this.relist(this.slots[slot]!);
     this.freeVersion += 1;
     this.requestVersion += 1;
   }
 
-  /** Every missing and wanted block that some peer has was asked for. */
+  /** Every missing and wanted block that some peer has was asked for, or is left to one peer alone. */
   get inEndGame(): boolean {
     const { availability, partial } = this;
     if (this.wanted.size === 0 || availability.reachableFreshCount > 0) return false;
-    for (const piece of partial) if (availability.of(piece.pieceIndex) > 0) return false;
+    for (const piece of partial) {
+      if (piece.owner === NONE && availability.of(piece.pieceIndex) > 0) return false;
+    }
     return true;
   }
 

@@ -8,7 +8,7 @@ export interface Model {
   /** Per piece, the blocks that have come. */
   readonly received: Set<number>[];
   /** Per peer, its pieces and `piece:block` of what it was asked for. */
-  readonly peers: Map<number, { pieces: Set<number>; asked: Set<string> }>;
+  readonly peers: Map<number, { pieces: Set<number>; asked: Set<string>; allowed: Set<number> }>;
 }
 
 export function createModel(blockCounts: readonly number[]): Model {
@@ -59,12 +59,12 @@ export function blocks(model: Model, pieceIndex: number): number[] {
 }
 
 /** Wanted blocks of the peer's that have not come and that nobody was asked for. */
-export function freeBlocks(model: Model, peer: number): string[] {
-  const free: string[] = [];
+export function freeBlocks(model: Model, peer: number): [piece: number, block: number][] {
+  const free: [number, number][] = [];
   for (const p of model.peers.get(peer)!.pieces) {
     if (!isWanted(model, p)) continue;
     for (const b of blocks(model, p)) {
-      if (!model.received[p]!.has(b) && askers(model, p, b).length === 0) free.push(key(p, b));
+      if (!model.received[p]!.has(b) && askers(model, p, b).length === 0) free.push([p, b]);
     }
   }
   return free;

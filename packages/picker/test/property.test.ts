@@ -27,42 +27,64 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   sequential: fc.boolean(),
 });
 
+const operations = [
+  ...['join', 'join', 'leave', 'have', 'have', 'have', 'bitfield', 'all', 'none'],
+  ...['pick', 'pick', 'pick', 'pick', 'pick', 'pick', 'receive', 'receive', 'receive', 'receive'],
+  ...['receive', 'receive', 'release', 'release', 'releaseAll', 'pass', 'pass', 'pass'],
+  ...['priority', 'markHave', 'markBlock', 'lose', 'forget', 'allow', 'hurried', 'choked'],
+];
+
+/** Operations after which a begun piece may be left to one peer alone. */
+const suspicions = ['fail', 'fail', 'parole', 'parole', 'slow', 'slow', 'anything'];
+
 /** One step: which operation, and numbers that its arguments are derived from. */
-const step = fc.record({
-  op: fc.constantFrom(
-    ...['join', 'join', 'leave', 'have', 'have', 'have', 'bitfield', 'all', 'none'],
-    ...['pick', 'pick', 'pick', 'pick', 'pick', 'pick', 'options', 'options', 'receive', 'receive'],
-    ...['receive', 'receive', 'receive', 'receive', 'release', 'release', 'releaseAll', 'judge'],
-    ...['judge', 'judge', 'priority', 'markHave', 'markBlock', 'lose', 'forget', 'allow'],
-  ),
-  a: fc.nat(1_000_000),
-  b: fc.nat(1_000_000),
-});
+const steps = (names: readonly string[]) =>
+  fc.array(
+    fc.record({ op: fc.constantFrom(...names), a: fc.nat(1_000_000), b: fc.nat(1_000_000) }),
+    { minLength: 20, maxLength: 250 },
+  );
 
 describe('random operations', () => {
   for (const pieceCount of [1, 7, 33, 130]) {
-    test(`keep every invariant and agree with a naive model, ${pieceCount} pieces`, () => {
+    const numRuns = pieceCount > 100 ? 15 : 60;
+    test(`keep every invariant and each strategy's promise, ${pieceCount} pieces`, () => {
       fc.assert(
-        fc.property(
-          settings,
-          fc.integer(),
-          fc.array(step, { minLength: 20, maxLength: 250 }),
-          (strategy, seed, steps) => {
-            const run = createRun(pieceCount, strategy, seed);
-            for (const { op, a, b } of steps) {
-              run.perform(op, a, b);
-              assertInvariants(run.picker);
-              run.compare();
-            }
-          },
-        ),
-        { numRuns: pieceCount > 100 ? 15 : 60 },
+        fc.property(settings, fc.integer(), steps(operations), (strategy, seed, list) => {
+          play(pieceCount, strategy, seed, list, true);
+        }),
+        { numRuns },
+      );
+    });
+
+    test(`keep every invariant also with suspects and slow peers, ${pieceCount} pieces`, () => {
+      const names = [...operations, ...suspicions];
+      fc.assert(
+        fc.property(settings, fc.integer(), steps(names), (strategy, seed, list) => {
+          play(pieceCount, strategy, seed, list, false);
+        }),
+        { numRuns },
       );
     });
   }
 });
 
-function createRun(pieceCount: number, strategy: Settings, seed: number) {
+/** `plain`: no piece is left to one peer alone, so that what must be picked is known exactly. */
+function play(
+  pieceCount: number,
+  strategy: Settings,
+  seed: number,
+  list: readonly { op: string; a: number; b: number }[],
+  plain: boolean,
+): void {
+  const run = createRun(pieceCount, strategy, seed, plain);
+  for (const { op, a, b } of list) {
+    run.perform(op, a, b);
+    assertInvariants(run.picker);
+    run.compare();
+  }
+}
+
+function createRun(pieceCount: number, strategy: Settings, seed: number, plain: boolean) {
   const random = createRandom(seed);
   const blockCounts = Array.from({ length: pieceCount }, (_, p) =>
     p === pieceCount - 1 ? 1 : 1 + (p % 5),
@@ -100,7 +122,11 @@ function createRun(pieceCount: number, strategy: Settings, seed: number) {
 
   const perform = (op: string, a: number, b: number): void => {
     if (op === 'join' && model.peers.size < 20) {
-      model.peers.set(picker.addPeer(), { pieces: new Set(), asked: new Set() });
+      model.peers.set(picker.addPeer(), {
+        pieces: new Set(),
+        asked: new Set(),
+        allowed: new Set(),
+      });
       return;
     }
     if (model.peers.size === 0) return;
@@ -138,23 +164,34 @@ function createRun(pieceCount: number, strategy: Settings, seed: number) {
         told.pieces.clear();
         break;
       case 'pick':
-        checkPick(model, picker, strategy, peer, 1 + (b % 9));
+        checkPick(model, picker, strategy, peer, 1 + (b % 9), plain);
         break;
-      case 'options': {
+      case 'hurried':
+      case 'choked':
+      case 'parole':
+      case 'slow':
+      case 'anything': {
         const count = 1 + (b % 9);
         const options = {
-          allowedFastOnly: (b & 16) !== 0,
-          parole: (b & 32) !== 0,
-          slow: (b & 64) !== 0,
-          duplicateUrgent: (b & 128) !== 0,
+          allowedFastOnly: op === 'choked' || (op === 'anything' && (b & 16) !== 0),
+          parole: op === 'parole' || (op === 'anything' && (b & 32) !== 0),
+          slow: op === 'slow' || (op === 'anything' && (b & 64) !== 0),
+          duplicateUrgent: op === 'hurried' || (op === 'anything' && (b & 128) !== 0),
         };
-        const chosen: [number, number][] = [];
-        picker.pick(peer, count, (i, j) => chosen.push([i, j]), options);
-        expect(chosen.length).toBeLessThanOrEqual(count);
-        for (const [i, j] of chosen) {
-          checkChoice(model, peer, i, j);
-          told.asked.add(key(i, j));
-        }
+        let chosen = 0;
+        const total = picker.pick(
+          peer,
+          count,
+          (i, j) => {
+            checkChoice(model, peer, i, j);
+            if (options.allowedFastOnly) expect(told.allowed.has(i)).toBe(true);
+            told.asked.add(key(i, j));
+            chosen += 1;
+          },
+          options,
+        );
+        expect(total).toBe(chosen);
+        expect(chosen).toBeLessThanOrEqual(count);
         break;
       }
       case 'receive': {
@@ -174,13 +211,14 @@ function createRun(pieceCount: number, strategy: Settings, seed: number) {
         picker.releaseAll(peer);
         told.asked.clear();
         break;
-      case 'judge': {
+      case 'fail':
+      case 'pass': {
         const full = blockCounts.findIndex(
           (n, i) => isMissing(model, i) && model.received[i]!.size === n,
         );
         if (full < 0) break;
         expect(picker.isFull(full)).toBe(true);
-        if (b % 3 === 0) picker.pieceFailed(full);
+        if (op === 'fail') picker.pieceFailed(full);
         else {
           picker.piecePassed(full);
           model.have.add(full);
@@ -214,6 +252,7 @@ function createRun(pieceCount: number, strategy: Settings, seed: number) {
         break;
       case 'allow':
         picker.peerAllowedFast(peer, p);
+        if (told.allowed.size < 64) told.allowed.add(p);
         break;
     }
   };
@@ -223,6 +262,7 @@ function createRun(pieceCount: number, strategy: Settings, seed: number) {
     expect(picker.missingCount).toBe(missing);
     expect(picker.isComplete).toBe(missing === 0);
     expect(picker.wantedMissing).toBe(blockCounts.filter((_, p) => isWanted(model, p)).length);
+    if (plain) expect(picker.inEndGame).toBe(inEndGame(model));
     for (const [peer, { asked, pieces }] of model.peers) {
       expect(picker.isInteresting(peer)).toBe(isInteresting(model, peer));
       expect(picker.outstanding(peer)).toBe(asked.size);
@@ -248,26 +288,66 @@ function checkPick(
   strategy: Settings,
   peer: number,
   count: number,
+  plain: boolean,
 ): void {
   const told = model.peers.get(peer)!;
-  const racing = strategy.bbsPlus === true || (strategy.endGame && inEndGame(model));
+  const urgent = (p: number): boolean => model.priorities[p] === 7;
   let picked = 0;
   const total = picker.pick(peer, count, (p, b) => {
     checkChoice(model, peer, p, b);
-    if (isFresh(model, p)) {
-      const choices = [...told.pieces].filter((other) => isFresh(model, other));
-      const highest = Math.max(...choices.map((other) => model.priorities[other]!));
-      expect(model.priorities[p]).toBe(highest);
-      const best = choices.filter((other) => model.priorities[other] === highest);
-      if (strategy.sequential || highest === 7) expect(p).toBe(Math.min(...best));
-      else if (strategy.rarestFirst) {
-        expect(availability(model, p)).toBe(Math.min(...best.map((i) => availability(model, i))));
-      }
+    const free = freeBlocks(model, peer).map(([i]) => i);
+    if (askers(model, p, b).length > 0) {
+      expect(strategy.bbsPlus || (strategy.endGame && (inEndGame(model) || !plain))).toBe(true);
+      if (!strategy.bbsPlus && plain) expect(free).toEqual([]);
+    } else if (plain) {
+      if (free.some(urgent)) expect(p).toBe(Math.min(...free.filter(urgent)));
+      else checkOrder(model, strategy, peer, p, free);
     }
     told.asked.add(key(p, b));
     picked += 1;
   });
   expect(total).toBe(picked);
   expect(picked).toBeLessThanOrEqual(count);
-  if (picked < count && !racing) void freeBlocks;
+  if (picked === count || !plain) return;
+  expect(freeBlocks(model, peer)).toEqual([]);
+  const racing = strategy.bbsPlus || (strategy.endGame && inEndGame(model));
+  if (racing && picked < count) expect(raceable(model, peer)).toEqual([]);
+}
+
+/** A free block of a piece that is not urgent was chosen: begun pieces come first, then the strategy decides. */
+function checkOrder(
+  model: Model,
+  strategy: Settings,
+  peer: number,
+  chosen: number,
+  free: readonly number[],
+): void {
+  const begun = free.filter((p) => !isFresh(model, p));
+  const fresh = [...model.peers.get(peer)!.pieces].filter((p) => isFresh(model, p));
+  const highest = Math.max(...fresh.map((p) => model.priorities[p]!));
+  const best = fresh.filter((p) => model.priorities[p] === highest);
+  if (strategy.sequential) {
+    const all = [...begun, ...fresh];
+    const top = Math.max(...all.map((p) => model.priorities[p]!));
+    expect(chosen).toBe(Math.min(...all.filter((p) => model.priorities[p] === top)));
+    return;
+  }
+  if (begun.length > 0) {
+    expect(begun).toContain(chosen);
+    return;
+  }
+  expect(model.priorities[chosen]).toBe(highest);
+  if (!strategy.rarestFirst) return;
+  const rarest = Math.min(...best.map((p) => availability(model, p)));
+  expect(availability(model, chosen)).toBe(rarest);
+}
+
+/** Missing blocks of the peer's that others were asked for and it was not. */
+function raceable(model: Model, peer: number): string[] {
+  const told = model.peers.get(peer)!;
+  return [...told.pieces]
+    .filter((p) => isWanted(model, p))
+    .flatMap((p) => blocks(model, p).map((b) => [p, b] as const))
+    .filter(([p, b]) => askers(model, p, b).length > 0 && !told.asked.has(key(p, b)))
+    .map(([p, b]) => key(p, b));
 }

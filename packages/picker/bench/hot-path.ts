@@ -1,0 +1,212 @@
+// biome-ignore-all lint/suspicious/noConsole: it reports on the console.
+// What a have, a pick, a completed block and a peer's joining cost, from 1,000 to 1,000,000 pieces. Each figure is the
+// mean over a whole simulated download by 200 peers: `pnpm dev packages/picker/bench/hot-path.ts [pieces ...]`.
+import { existsSync, readFileSync } from 'node:fs';
+import { Picker } from '../src/index.ts';
+import { createRandom } from '../test/random.ts';
+
+const PEERS = 200;
+const SEEDS = 10;
+const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
+const PIPELINE = 20;
+/** A shared machine is noisy: the median of so many downloads is shown. */
+const RUNS = 5;
+
+interface Swarm {
+  readonly picker: Picker;
+  readonly handles: number[];
+  /** Per leecher, the pieces it will announce one by one, in a random order. */
+  readonly announcements: Uint32Array[];
+}
+
+/** CPU time of this thread where Linux tells it, so that other programs on the machine do not count; else wall time. */
+function threadMilliseconds(): number {
+  if (!existsSync(SCHEDSTAT)) return performance.now();
+  return Number(readFileSync(SCHEDSTAT, 'latin1').split(' ')[0]) / 1e6;
+}
+
+class Stopwatch {
+  milliseconds = 0;
+  count = 0;
+
+  measure(run: () => number): void {
+    const start = threadMilliseconds();
+    const done = run();
+    this.milliseconds += threadMilliseconds() - start;
+    this.count += done;
+  }
+
+  get nanoseconds(): number {
+    return Math.round((this.milliseconds * 1e6) / Math.max(1, this.count));
+  }
+}
+
+function createSwarm(pieceCount: number, blocksPerPiece: number, seeds: number): Swarm {
+  const random = createRandom(pieceCount + blocksPerPiece);
+  const picker = new Picker({
+    pieceCount,
+    blockCount: () => blocksPerPiece,
+    random,
+    rarestFirst: true,
+    endGame: true,
+  });
+  const handles: number[] = [];
+  const announcements: Uint32Array[] = [];
+  for (let i = 0; i < PEERS; i += 1) {
+    const handle = picker.addPeer();
+    handles.push(handle);
+    if (i < seeds) {
+      picker.peerHaveAll(handle);
+      announcements.push(new Uint32Array(0));
+      continue;
+    }
+    const share = random();
+    const bits = new Uint8Array((pieceCount + 7) >>> 3);
+    const lacking: number[] = [];
+    for (let p = 0; p < pieceCount; p += 1) {
+      if (random() < share) bits[p >>> 3]! |= 0x80 >>> (p & 7);
+      else if (lacking.length < 20_000) lacking.push(p);
+    }
+    for (let j = lacking.length - 1; j > 0; j -= 1) {
+      const k = Math.floor(random() * (j + 1));
+      [lacking[j], lacking[k]] = [lacking[k]!, lacking[j]!];
+    }
+    picker.peerBitfield(handle, bits);
+    announcements.push(Uint32Array.from(lacking));
+  }
+  return { picker, handles, announcements };
+}
+
+/** Downloads everything (or 200,000 blocks), all peers taking turns, haves coming in between. */
+function download(
+  swarm: Swarm,
+  pieceCount: number,
+  blocksPerPiece: number,
+): Record<string, number> {
+  const { picker, handles, announcements } = swarm;
+  const watches = { have: new Stopwatch(), pick: new Stopwatch(), block: new Stopwatch() };
+  const piece = new Stopwatch();
+  const asked = { peer: [] as number[], piece: [] as number[], block: [] as number[] };
+  const told = new Uint32Array(PEERS);
+  const left = new Int32Array(pieceCount).fill(blocksPerPiece);
+  const ignore = (): void => {};
+  let asking = 0;
+  const sink = (p: number, b: number): void => {
+    asked.peer.push(asking);
+    asked.piece.push(p);
+    asked.block.push(b);
+  };
+  let total = 0;
+  let slowest = 0;
+  while (picker.wantedMissing > 0 && total < 200_000) {
+    watches.pick.measure(() => {
+      let picked = 0;
+      for (const handle of handles) {
+        const start = performance.now();
+        asking = handle;
+        picked += picker.pick(handle, PIPELINE, sink);
+        slowest = Math.max(slowest, performance.now() - start);
+      }
+      return picked;
+    });
+    const count = asked.peer.length;
+    if (count === 0) break;
+    total += count;
+    watches.block.measure(() => {
+      for (let i = 0; i < count; i += 1) {
+        picker.markReceived(asked.peer[i]!, asked.piece[i]!, asked.block[i]!, ignore);
+      }
+      return count;
+    });
+    piece.measure(() => {
+      let passed = 0;
+      for (let i = 0; i < count; i += 1) {
+        const p = asked.piece[i]!;
+        left[p]! -= 1;
+        if (left[p]! > 0 || !picker.isFull(p)) continue;
+        picker.piecePassed(p);
+        passed += 1;
+      }
+      return passed;
+    });
+    asked.peer.length = 0;
+    asked.piece.length = 0;
+    asked.block.length = 0;
+    watches.have.measure(() => {
+      let haves = 0;
+      for (let i = 0; i < PEERS; i += 1) {
+        const list = announcements[i]!;
+        for (let j = 0; j < 10 && told[i]! < list.length; j += 1, told[i]! += 1) {
+          picker.peerHave(handles[i]!, list[told[i]!]!);
+          haves += 1;
+        }
+      }
+      return haves;
+    });
+  }
+  return {
+    have: watches.have.nanoseconds,
+    pick: watches.pick.nanoseconds,
+    block: watches.block.nanoseconds,
+    'piece passed': piece.nanoseconds,
+    blocks: total,
+    'slowest pick call us': Math.round(slowest * 1000),
+  };
+}
+
+/** Milliseconds, the median of 9 peers with this share of the pieces joining and leaving. */
+function join(pieceCount: number, share: number): { join: number; leave: number } {
+  const { picker } = createSwarm(pieceCount, 16, SEEDS);
+  const random = createRandom(7);
+  const joins: number[] = [];
+  const leaves: number[] = [];
+  const handle = picker.addPeer();
+  for (let i = 0; i < 9; i += 1) {
+    const bits = new Uint8Array((pieceCount + 7) >>> 3);
+    for (let p = 0; p < pieceCount; p += 1) {
+      if (share === 1 || random() < share) bits[p >>> 3]! |= 0x80 >>> (p & 7);
+    }
+    const start = performance.now();
+    picker.peerBitfield(handle, bits);
+    joins.push(performance.now() - start);
+    const between = performance.now();
+    picker.peerHaveNone(handle);
+    leaves.push(performance.now() - between);
+  }
+  return { join: median(joins), leave: median(leaves) };
+}
+
+function median(values: number[]): number {
+  return Number(values.sort((a, b) => a - b)[values.length >>> 1]!.toFixed(3));
+}
+
+const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1e3, 1e4, 1e5, 1e6];
+const rows: Record<string, Record<string, number>> = {};
+for (const pieceCount of sizes) {
+  for (const [blocksPerPiece, seeds] of [
+    [16, SEEDS],
+    [1, SEEDS],
+    [1, 0],
+  ] as const) {
+    download(createSwarm(1000, blocksPerPiece, seeds), 1000, blocksPerPiece); // warm-up
+    const runs = Array.from({ length: RUNS }, () =>
+      download(createSwarm(pieceCount, blocksPerPiece, seeds), pieceCount, blocksPerPiece),
+    );
+    const row: Record<string, number> = {};
+    for (const name of Object.keys(runs[0]!)) row[name] = median(runs.map((run) => run[name]!));
+    rows[`${pieceCount} pieces of ${blocksPerPiece}, ${seeds} seeds`] = row;
+  }
+}
+console.log('nanoseconds each: mean of a download, median of 5 downloads');
+console.table(rows);
+const joins: Record<string, Record<string, number>> = {};
+for (const pieceCount of sizes) {
+  const [full, most, half] = [1, 0.99, 0.5].map((share) => join(pieceCount, share));
+  joins[`${pieceCount} pieces`] = {
+    'seed ms': full!.join,
+    '99% ms': most!.join,
+    '50% ms': half!.join,
+    'leave 50% ms': half!.leave,
+  };
+}
+console.table(joins);
