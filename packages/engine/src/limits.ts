@@ -48,13 +48,17 @@ export const IDLE_TIMEOUT_MS = 180_000;
 export const KEEP_ALIVE_MS = 100_000;
 /** Connections under way at one time, for a session. */
 export const MAX_HALF_OPEN = 50;
-export const MAX_PEERS_PER_TORRENT = 200;
+export const MAX_PEERS_PER_TORRENT = 500;
 /** Connections of one torrent from one address: several clients behind one router. */
 export const MAX_PEERS_PER_ADDRESS = 8;
 /** The same for loopback and private addresses, where whole swarms share one machine. */
-export const MAX_PEERS_PER_LOCAL_ADDRESS = 200;
+export const MAX_PEERS_PER_LOCAL_ADDRESS = 500;
 /** Connections accepted from one address within a minute, before the handshake. */
 export const MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE = 120;
+/** The same for loopback and private addresses. */
+export const MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE = 3_000;
+/** Connections of a session, all torrents together. */
+export const MAX_CONNECTIONS = 1_000;
 /** Accepted connections whose handshake is awaited, for a session. */
 export const MAX_PENDING_ACCEPTS = 200;
 /** Connections dialled in a second, for one torrent. */

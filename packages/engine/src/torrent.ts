@@ -190,8 +190,7 @@ export class Torrent {
     this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
     this.#swarm = new Swarm({
       moment,
-      geometry,
-      infoHash: info.infoHash,
+      info,
       peerId: options.peerId,
       listenPort: options.listenPort,
       maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,

@@ -1,6 +1,8 @@
 /**
- * BitTorrent session: downloads and seeds torrents over pure state machines. The part that does I/O, for Node.
+ * Torrent sessions on real sockets and files.
  *
  * @module
  */
-export {};
+export type { StreamOptions } from './file-streams.ts';
+export { openSession, Session, type SessionOptions } from './session.ts';
+export { type AddTorrentOptions, TorrentHandle } from './torrent-handle.ts';

@@ -32,7 +32,10 @@ export class Candidates {
   #bannedPorts = new Map<string, number>();
   #bannedKeys = new Set<string>();
   #bannedPeerIds = new Set<string>();
-  #random: () => number;
+  readonly #random: () => number;
+  /** Cache of `nextDialMs`, for the question asked last; undefined when something has changed since. */
+  #nextMs: number | undefined;
+  #nextSkipsSeeds = false;
 
   constructor(random: () => number) {
     this.#random = random;
@@ -68,6 +71,7 @@ export class Candidates {
       isSeed: false,
     };
     this.#entries.set(key, entry);
+    this.#nextMs = undefined;
     return entry;
   }
 
@@ -83,21 +87,26 @@ export class Candidates {
       if (best === undefined || isBefore(entry, best)) best = entry;
     }
     if (best !== undefined) best.state = 'dialling';
+    this.#nextMs = undefined;
     return best;
   }
 
   /** When `take` may have something next; Infinity for never. */
   nextDialMs(skipSeeds: boolean): number {
+    if (this.#nextMs !== undefined && this.#nextSkipsSeeds === skipSeeds) return this.#nextMs;
     let next = Number.POSITIVE_INFINITY;
     for (const entry of this.#entries.values()) {
       if (entry.state !== 'idle' || (skipSeeds && entry.isSeed)) continue;
       if (entry.dialAtMs < next) next = entry.dialAtMs;
     }
+    this.#nextMs = next;
+    this.#nextSkipsSeeds = skipSeeds;
     return next;
   }
 
   /** Could not be reached, or nothing useful came of it: later again, twice as late each time. */
   failed(now: number, entry: Candidate): void {
+    this.#nextMs = undefined;
     entry.state = 'idle';
     entry.failures += 1;
     const isKept = entry.source === 'user';
@@ -113,6 +122,7 @@ export class Candidates {
   }
 
   connected(entry: Candidate): void {
+    this.#nextMs = undefined;
     entry.state = 'connected';
   }
 
@@ -125,6 +135,7 @@ export class Candidates {
   /** Never dial or accept this one again. `endpoint` is where it listens, as far as that is known. */
   ban(endpoint: Endpoint, peerId: string | undefined): void {
     const key = endpointKey(endpoint);
+    this.#nextMs = undefined;
     this.#entries.delete(key);
     if (!this.#bannedKeys.has(key)) {
       const ports = (this.#bannedPorts.get(endpoint.address) ?? 0) + 1;
@@ -146,6 +157,7 @@ export class Candidates {
   }
 
   forget(endpoint: Endpoint): void {
+    this.#nextMs = undefined;
     this.#entries.delete(endpointKey(endpoint));
   }
 

@@ -1,7 +1,7 @@
 // The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned.
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Geometry, toHex } from '@bt/metainfo';
+import { type Info, toHex } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
 import type { PieceBuffers } from '@bt/storage';
 import { type Handshake, WireError, WireSession } from '@bt/wire';
@@ -35,8 +35,7 @@ import type { Peers } from './peers.ts';
 
 export interface SwarmOptions {
   readonly moment: Moment;
-  readonly geometry: Geometry;
-  readonly infoHash: Uint8Array;
+  readonly info: Info;
   readonly peerId: Uint8Array;
   /** Where we listen; 0: nowhere. */
   readonly listenPort: number;
@@ -88,7 +87,8 @@ export class Swarm implements ConversationObserver {
 
   /** Takes a connection; undefined when it is not wanted (the caller closes it). */
   add(transport: PeerTransport, added: NewPeer): Peer | undefined {
-    const { candidates, picker, buffers, geometry, infoHash, peerId } = this.#options;
+    const { candidates, picker, buffers, info, peerId } = this.#options;
+    const { geometry, infoHash, infoHashV2 } = info;
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
@@ -106,6 +106,7 @@ export class Swarm implements ConversationObserver {
         pieceLength: geometry.pieceLength,
         pieceSize: (pieceIndex) => geometry.paddedPieceSize(pieceIndex),
       },
+      ...(infoHashV2 === undefined ? {} : { infoHashV2: infoHashV2.subarray(0, 20) }),
       ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
     });
     session.sendHandshake();

@@ -1,52 +1,51 @@
-// A torrent's content for scenarios: random bytes, cut into pieces, as Info.
+// A torrent of random bytes for scenarios: its content, its .torrent, and its Info.
 
 import { createHash } from 'node:crypto';
-import { FileTable, Geometry, type Info } from '@bt/metainfo';
+import { buildInfo, buildMetainfo, type Info, type Metainfo, parseMetainfo } from '@bt/metainfo';
 import { createRandom } from '@bt/simulator';
 
 export interface Content {
+  readonly torrent: Uint8Array;
+  readonly metainfo: Metainfo;
   readonly info: Info;
   readonly bytes: Uint8Array;
 }
 
-/** One file (or several) of random bytes. The info dictionary is made up: nobody parses it in a scenario. */
+export interface ContentOptions {
+  readonly seed?: number;
+  /** Lengths; their sum must be the total. Default: one file. */
+  readonly files?: readonly number[];
+  readonly announceTiers?: readonly (readonly string[])[];
+}
+
 export function makeContent(
   totalBytes: number,
   pieceLength: number,
-  options: { readonly seed?: number; readonly files?: readonly number[] } = {},
+  options: ContentOptions = {},
 ): Content {
   const random = createRandom(options.seed ?? 1);
   const words = new Uint32Array(Math.ceil(totalBytes / 4));
   for (let i = 0; i < words.length; i += 1) words[i] = random() * 0x1_0000_0000;
   const bytes = new Uint8Array(words.buffer, 0, totalBytes);
-  const lengths = Float64Array.from(options.files ?? [totalBytes]);
-  const geometry = new Geometry({ pieceLength, lengths });
-  const pieceHashes = new Uint8Array(20 * geometry.pieceCount);
-  for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
-    const start = piece * pieceLength;
-    const hash = createHash('sha1').update(
-      bytes.subarray(start, start + geometry.pieceSize(piece)),
-    );
-    pieceHashes.set(hash.digest(), 20 * piece);
+  const lengths = options.files;
+  const pieces = new Uint8Array(20 * Math.ceil(totalBytes / pieceLength));
+  for (let start = 0, at = 0; start < totalBytes; start += pieceLength, at += 20) {
+    const piece = bytes.subarray(start, start + pieceLength);
+    pieces.set(createHash('sha1').update(piece).digest(), at);
   }
-  const infoBytes = new Uint8Array(0);
-  const info: Info = {
+  const info = buildInfo({
     version: 'v1',
-    bytes: infoBytes,
-    infoHash: new Uint8Array(createHash('sha1').update(pieceHashes).digest()),
-    name: 'content',
-    isSingleFile: lengths.length === 1,
+    name: lengths === undefined ? 'content.bin' : 'content',
     pieceLength,
-    isPrivate: false,
-    files: new FileTable({
-      lengths,
-      flags: new Uint8Array(lengths.length),
-      paths: { at: (index: number) => ['content', `${index}`] } as never,
-      info: infoBytes,
-    }),
-    geometry,
-    pieceHashes,
-    warnings: [],
-  };
-  return { info, bytes };
+    isSingleFile: lengths === undefined,
+    files:
+      lengths === undefined
+        ? [{ path: ['content.bin'], length: totalBytes }]
+        : lengths.map((length, index) => ({ path: [`file-${index}`], length })),
+    pieces,
+  });
+  const { announceTiers } = options;
+  const torrent = buildMetainfo({ info, announceTiers });
+  const metainfo = parseMetainfo(torrent);
+  return { torrent, metainfo, info: metainfo.info, bytes };
 }

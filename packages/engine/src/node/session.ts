@@ -1,0 +1,198 @@
+// A session: torrents that share a listening port, a dialler, rate limits and a peer id.
+
+import { isPort, parseAddress } from '@bt/endpoint';
+import { type Metainfo, parseMetainfo, toHex } from '@bt/metainfo';
+import { makePeerId } from '../client-name.ts';
+import { EngineError } from '../errors.ts';
+import { MAX_CONNECTIONS, MAX_TORRENTS } from '../limits.ts';
+import type { Peer } from '../peer.ts';
+import { RateLimit } from '../rate-limit.ts';
+import { Dialler } from './dial.ts';
+import { type AcceptedOwner, Listener } from './listen.ts';
+import { createSystemRandom } from './random.ts';
+import { type AddTorrentOptions, type SessionParts, TorrentHandle } from './torrent-handle.ts';
+
+export interface SessionOptions {
+  /** Every socket is bound to it: the listener's, outgoing peers' and trackers'. Default: any. */
+  readonly bindAddress?: string;
+  /** 0 or absent: a free port. */
+  readonly listenPort?: number;
+  /** False: no peer can reach us. Default true. */
+  readonly listen?: boolean;
+  /** Bytes a second for all torrents together; absent: no limit. */
+  readonly maxDownBytesPerSecond?: number;
+  readonly maxUpBytesPerSecond?: number;
+  /** Accepted connections, all torrents together. Default 1,000. */
+  readonly maxConnections?: number;
+  /** Where resume records are kept; null keeps none. Default: storage's state folder. */
+  readonly resumeDir?: string | null;
+  /** Aborting it stops the session. */
+  readonly signal?: AbortSignal;
+}
+
+/** Opens a session and its port. @throws {EngineError} `listen`, `bad-argument` */
+export async function openSession(options: SessionOptions = {}): Promise<Session> {
+  checkOptions(options);
+  const session = new Session(options);
+  await session.listen();
+  return session;
+}
+
+export class Session {
+  readonly peerId: Uint8Array;
+  readonly #options: SessionOptions;
+  readonly #random = createSystemRandom();
+  readonly #dialler: Dialler;
+  readonly #downLimit: RateLimit;
+  readonly #upLimit: RateLimit;
+  readonly #torrents = new Map<string, TorrentHandle>();
+  readonly #onAbort = () => void this.stop();
+  #listener: Listener | undefined;
+  #stopping: Promise<void> | undefined;
+
+  /** Use `openSession`. */
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.peerId = makePeerId(this.#random);
+    this.#dialler = new Dialler(options.bindAddress);
+    this.#downLimit = new RateLimit(options.maxDownBytesPerSecond);
+    this.#upLimit = new RateLimit(options.maxUpBytesPerSecond);
+  }
+
+  /** The port that peers reach us at; 0 when the session doesn't listen. */
+  get port(): number {
+    return this.#listener?.port ?? 0;
+  }
+
+  /** The address that sockets are bound to, if any. */
+  get address(): string | undefined {
+    return this.#options.bindAddress;
+  }
+
+  torrents(): readonly TorrentHandle[] {
+    return [...this.#torrents.values()];
+  }
+
+  /**
+   * Adds a torrent: the bytes of a .torrent file, or what `parseMetainfo` made of them. Returns at once; opening and
+   * checking its files goes on behind, and what goes wrong there comes as `stopped` event and rejects `complete`.
+   *
+   * @throws {MetainfoError} the bytes are no torrent. {@link EngineError} `duplicate-torrent`, `too-many`, `stopped`,
+   *   `bad-argument`
+   */
+  async add(torrent: Uint8Array | Metainfo, options: AddTorrentOptions): Promise<TorrentHandle> {
+    if (this.#stopping !== undefined) {
+      throw new EngineError('stopped', 'the session is stopped');
+    }
+    const metainfo = torrent instanceof Uint8Array ? parseMetainfo(torrent) : torrent;
+    checkTorrentOptions(metainfo, options);
+    if (this.#torrents.size >= MAX_TORRENTS) {
+      throw new EngineError('too-many', `a session has at most ${MAX_TORRENTS} torrents`);
+    }
+    const handle = new TorrentHandle(metainfo, options, this.#parts());
+    const keys = hashesOf(metainfo);
+    if (keys.some((key) => this.#torrents.has(key))) {
+      throw new EngineError('duplicate-torrent', `${handle.name} is in this session already`);
+    }
+    for (const key of keys) this.#torrents.set(key, handle);
+    void handle.run();
+    return handle;
+  }
+
+  /** Stops all torrents (see `TorrentHandle.stop`) and closes the port. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /** For `openSession`. */
+  async listen(): Promise<void> {
+    const { bindAddress, listenPort = 0, maxConnections = MAX_CONNECTIONS, signal } = this.#options;
+    if (signal?.aborted === true) throw new EngineError('aborted', 'aborted', signal.reason);
+    if (this.#options.listen !== false) {
+      this.#listener = await Listener.open(
+        { address: bindAddress, port: listenPort, maxConnections },
+        { accept: (handshake, endpoint) => this.#accept(handshake, endpoint) },
+      );
+    }
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  #accept(
+    handshake: Parameters<Parameters<typeof Listener.open>[1]['accept']>[0],
+    endpoint: Parameters<Parameters<typeof Listener.open>[1]['accept']>[1],
+  ): AcceptedOwner | undefined {
+    const torrent = this.#torrents.get(toHex(handshake.infoHash));
+    if (torrent === undefined) return undefined;
+    let peer: Peer | undefined;
+    return {
+      onConnected: (transport) => {
+        peer = torrent.addPeerConnection(transport, { endpoint, direction: 'in', handshake });
+        return peer !== undefined;
+      },
+      onBytes: (chunk) => {
+        if (peer !== undefined) torrent.handleBytes(peer, chunk);
+      },
+      onWritable: () => {
+        if (peer !== undefined) torrent.handleWritable(peer);
+      },
+      onClosed: (error) => {
+        if (peer !== undefined) torrent.handleClosed(peer, error);
+      },
+    };
+  }
+
+  #parts(): SessionParts {
+    return {
+      peerId: this.peerId,
+      listenPort: this.port,
+      bindAddress: this.#options.bindAddress,
+      resumeDir: this.#options.resumeDir,
+      random: this.#random,
+      downLimit: this.#downLimit,
+      upLimit: this.#upLimit,
+      dialler: this.#dialler,
+      removed: (handle) => {
+        for (const key of hashesOf(handle.metainfo)) this.#torrents.delete(key);
+      },
+    };
+  }
+
+  async #stop(): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
+    this.#listener?.close();
+    await Promise.all(this.torrents().map((torrent) => torrent.stop()));
+    this.#dialler.close();
+  }
+}
+
+/** The info-hashes that peers may name in a handshake. */
+function hashesOf({ info }: Metainfo): string[] {
+  const hashes = [toHex(info.infoHash)];
+  if (info.infoHashV1 !== undefined && info.infoHashV2 !== undefined) {
+    hashes.push(toHex(info.infoHashV2.subarray(0, 20)));
+  }
+  return hashes;
+}
+
+function checkOptions(options: SessionOptions): void {
+  const { bindAddress, listenPort, maxDownBytesPerSecond, maxUpBytesPerSecond } = options;
+  if (bindAddress !== undefined && parseAddress(bindAddress) === undefined) {
+    throw new EngineError('bad-argument', `${bindAddress} is no IP address`);
+  }
+  if (listenPort !== undefined && !isPort(listenPort) && listenPort !== 0) {
+    throw new EngineError('bad-argument', `${listenPort} is no port`);
+  }
+  for (const limit of [maxDownBytesPerSecond, maxUpBytesPerSecond]) {
+    if (limit !== undefined && !(limit > 0)) {
+      throw new EngineError('bad-argument', `a limit of ${limit} bytes a second`);
+    }
+  }
+}
+
+function checkTorrentOptions({ info }: Metainfo, { files }: AddTorrentOptions): void {
+  for (const fileIndex of files ?? []) {
+    if (Number.isInteger(fileIndex) && fileIndex >= 0 && fileIndex < info.files.count) continue;
+    throw new EngineError('bad-argument', `there is no file ${fileIndex}`);
+  }
+}

@@ -1,0 +1,164 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { TrackerServer } from '@bt/tracker/node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TorrentEvent } from '../src/index.ts';
+import { type AddTorrentOptions, openSession, type Session } from '../src/node/index.ts';
+import { type Content, makeContent } from './support/content.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const FILES = [300_000, 0, 1_500_000, 16_384, 333];
+const TOTAL = FILES.reduce((sum, length) => sum + length, 0);
+
+let root: string;
+let sessions: Session[];
+
+beforeEach(async () => {
+  root = await mkdtemp(path.join(tmpdir(), 'bt-session-'));
+  sessions = [];
+});
+
+afterEach(async () => {
+  await Promise.all(sessions.map((session) => session.stop()));
+  await rm(root, { recursive: true, force: true });
+});
+
+async function open(options: Parameters<typeof openSession>[0] = {}): Promise<Session> {
+  const session = await openSession({ bindAddress: '127.0.0.1', resumeDir: null, ...options });
+  sessions.push(session);
+  return session;
+}
+
+/** Writes the content's files under a folder of its own. */
+async function place(content: Content, name: string): Promise<string> {
+  const dir = path.join(root, name);
+  let offset = 0;
+  for (const file of content.info.files) {
+    const target = path.join(dir, ...file.path);
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(target, content.bytes.subarray(offset, offset + file.length));
+    offset += file.length;
+  }
+  return dir;
+}
+
+async function expectSame(content: Content, dir: string): Promise<void> {
+  let offset = 0;
+  for (const file of content.info.files) {
+    const bytes = await readFile(path.join(dir, ...file.path));
+    const right = content.bytes.subarray(offset, offset + file.length);
+    expect(Buffer.compare(bytes, right), file.path.join('/')).toBe(0);
+    offset += file.length;
+  }
+}
+
+async function seedAndLeech(content: Content, options: Partial<AddTorrentOptions> = {}) {
+  const seeder = await open();
+  const seed = await seeder.add(content.torrent, { dir: await place(content, 'seed') });
+  await seed.complete;
+  const leecher = await open();
+  const dir = path.join(root, 'leech');
+  const peers = [{ host: '127.0.0.1', port: seeder.port }];
+  const leech = await leecher.add(content.torrent, { dir, peers, ...options });
+  return { seed, leech, dir };
+}
+
+describe('a session over loopback', () => {
+  it('downloads a tree from another session, and both tell of it', async () => {
+    const content = makeContent(TOTAL, 64 * KiB, { files: FILES });
+    const { seed, leech, dir } = await seedAndLeech(content);
+    const events: TorrentEvent[] = [];
+    const following = (async () => {
+      for await (const event of leech.events()) events.push(event);
+    })();
+    await leech.complete;
+    await expectSame(content, dir);
+    expect(seed.stats().uploadedBytes).toBe(TOTAL);
+    expect(leech.stats()).toMatchObject({ state: 'seeding', duplicateBytes: 0, rejectedBytes: 0 });
+    await leech.stop();
+    await following;
+    const types = new Set(events.map((event) => event.type));
+    for (const type of ['checked', 'peer', 'file', 'done', 'stopped']) {
+      expect(types).toContain(type);
+    }
+    expect(events.at(-1)?.type).toBe('stopped');
+  });
+
+  it('finds peers through a tracker and tells it when it stops', async () => {
+    const tracker = new TrackerServer();
+    await tracker.listen({ host: '127.0.0.1', httpPort: 0 });
+    try {
+      const content = makeContent(MiB, 64 * KiB, { announceTiers: [[tracker.url ?? '']] });
+      const seeder = await open();
+      const seed = await seeder.add(content.torrent, { dir: await place(content, 'seed') });
+      for await (const event of seed.events()) if (event.type === 'tracker') break;
+      const leecher = await open();
+      const dir = path.join(root, 'leech');
+      const leech = await leecher.add(content.torrent, { dir });
+      await leech.complete;
+      await expectSame(content, dir);
+    } finally {
+      await Promise.all(sessions.map((session) => session.stop()));
+      await tracker.close();
+    }
+  });
+
+  it('streams a file while it downloads', async () => {
+    const content = makeContent(2 * MiB, 64 * KiB, { files: [MiB, MiB] });
+    const { leech } = await seedAndLeech(content);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of leech.createReadStream(1, { start: 1000, end: 900_000 })) {
+      chunks.push(chunk.slice());
+    }
+    const right = content.bytes.subarray(MiB + 1000, MiB + 900_001);
+    expect(Buffer.compare(Buffer.concat(chunks), right)).toBe(0);
+  });
+
+  it('fetches only the files that are wanted', async () => {
+    const content = makeContent(TOTAL, 16 * KiB, { files: FILES });
+    const { leech, dir } = await seedAndLeech(content, { files: [0, 3] });
+    await leech.complete;
+    const first = await readFile(path.join(dir, 'content', 'file-0'));
+    expect(Buffer.compare(first, content.bytes.subarray(0, FILES[0]))).toBe(0);
+    expect(leech.stats().downloadedBytes).toBeLessThan(FILES[0]! + FILES[3]! + 3 * 16 * KiB);
+  });
+
+  it('stops by a signal before it is complete, and says so', async () => {
+    const content = makeContent(4 * MiB, 64 * KiB);
+    const abort = new AbortController();
+    const leecher = await open();
+    const leech = await leecher.add(content.torrent, {
+      dir: path.join(root, 'leech'),
+      signal: abort.signal,
+    });
+    abort.abort();
+    await leech.stopped;
+    await expect(leech.complete).rejects.toMatchObject({ code: 'aborted' });
+    await expect(leech.createReadStream(0).next()).rejects.toMatchObject({ code: 'stopped' });
+    expect(leecher.torrents()).toEqual([]);
+  });
+
+  it('checks what is there without touching it', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const dir = await place(content, 'seed');
+    const session = await open({ listen: false });
+    const handle = await session.add(content.torrent, { dir, checkOnly: true });
+    const events: TorrentEvent[] = [];
+    for await (const event of handle.events()) events.push(event);
+    expect(events.find((event) => event.type === 'checked')).toMatchObject({ piecesHave: 16 });
+    expect(handle.stats().state).toBe('stopped');
+  });
+
+  it('refuses a torrent it has, and a port that is taken', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open();
+    const dir = path.join(root, 'a');
+    await session.add(content.torrent, { dir });
+    await expect(session.add(content.torrent, { dir })).rejects.toMatchObject({
+      code: 'duplicate-torrent',
+    });
+    await expect(open({ listenPort: session.port })).rejects.toMatchObject({ code: 'listen' });
+  });
+});
