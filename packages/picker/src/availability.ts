@@ -24,6 +24,8 @@ export class Availability {
   readonly priorities: Uint8Array;
   /** Fresh pieces by priority, whatever their availability. */
   readonly fresh: readonly PieceSet[];
+  /** Connected peers, seeds included. */
+  peerCount = 0;
   /** What a peer's stored cursor lacks; lowered when counters fall, so that no peer's cursors need be touched. */
   cursorShift = 0;
 
@@ -34,7 +36,6 @@ export class Availability {
   readonly #spare: PieceSet[] = [];
   readonly #random: () => number;
   readonly #wordCount: number;
-  #peerCount = 0;
 
   constructor(pieceCount: number, random: () => number) {
     this.pieceCount = pieceCount;
@@ -98,12 +99,12 @@ export class Availability {
   }
 
   addPeer(): void {
-    this.#peerCount += 1;
-    if (this.#peerCount >= this.#mask) this.#widen();
+    this.peerCount += 1;
+    if (this.peerCount >= this.#mask) this.#widen();
   }
 
   removePeer(): void {
-    this.#peerCount -= 1;
+    this.peerCount -= 1;
   }
 
   have(pieceIndex: number): void {
@@ -148,7 +149,7 @@ export class Availability {
       return this.#findAmong(pieces, top);
     }
     const start = (this.#random() * this.#wordCount) | 0;
-    const last = this.#peerCount - this.base;
+    const last = this.peerCount - this.base;
     for (let priority = top; priority > 0; priority -= 1) {
       if (this.fresh[priority]!.size === 0) continue;
       const levels = this.#levels[priority]!;

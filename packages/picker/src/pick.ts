@@ -10,6 +10,10 @@ import { type PickOptions, type PickSink, PRIORITY_URGENT } from './view.ts';
 
 /** Begun pieces looked at for a peer before a fresh one is begun; keeps the search short when thousands are begun. */
 const PARTIALS_LOOKED_AT = 64;
+/** A begun piece is left aside for a fresh one that so many times fewer peers have. */
+const RARER_BY = 2;
+/** Unless so many begun pieces have a free block already; libtorrent prefers begun pieces from there on, too. */
+const PARTIALS_PER_PEER = 1.5;
 /** A slow peer is the first supplier of no more begun pieces than this. */
 const SLOW_PEER_PIECES = 2;
 /** As in libtorrent (`initial_picker_threshold`): a rare piece comes slowly, and a peer with nothing can't trade. */
@@ -100,7 +104,27 @@ function continuable(state: PickerState, peer: Peer): OpenPiece | undefined {
 }
 
 function findBegun(state: PickerState, peer: Peer): OpenPiece | undefined {
-  return continuable(state, peer) ?? findPartial(state, peer, PARTIALS_LOOKED_AT);
+  const current = continuable(state, peer);
+  if (current !== undefined) return current;
+  const begun = findPartial(state, peer, PARTIALS_LOOKED_AT);
+  return begun === undefined ? undefined : (beginRarer(state, peer, begun) ?? begun);
+}
+
+/**
+ * Joining others' pieces, a peer with the only copy of one would never be asked for it. So it begins a piece of its own
+ * if that is much rarer than the begun one, as long as not many pieces are begun.
+ */
+function beginRarer(state: PickerState, peer: Peer, begun: OpenPiece): OpenPiece | undefined {
+  const { availability, partial } = state;
+  const limit = availability.of(begun.pieceIndex) / RARER_BY;
+  if ((availability.rarest ?? Number.POSITIVE_INFINITY) > limit || !rarestNow(state))
+    return undefined;
+  if (partial.length > availability.peerCount * PARTIALS_PER_PEER) return undefined;
+  const fresh = mayBegin(state, peer) ? findFresh(state, peer) : -1;
+  if (fresh < 0 || availability.of(fresh) > limit) return undefined;
+  const { priorities } = availability;
+  if (priorities[fresh]! < priorities[begun.pieceIndex]!) return undefined;
+  return state.begin(fresh, peer);
 }
 
 /** Sequential: the first piece of the highest priority, begun or fresh. */
@@ -150,11 +174,14 @@ function mayBegin(state: PickerState, peer: Peer): boolean {
 
 /** A fresh piece for the peer by the strategy in force, or -1. */
 function findFresh(state: PickerState, peer: Peer): number {
-  const { availability, view } = state;
+  const { availability } = state;
   const top = peer.slow ? PRIORITY_URGENT - 1 : PRIORITY_URGENT;
   if (state.sequential) return availability.findFirst(peer, top);
-  const random = !view.rarestFirst || state.begunEver < (view.randomFirstPieces ?? RANDOM_FIRST);
-  return random ? availability.findRandom(peer, top) : availability.findRarest(peer, top);
+  return rarestNow(state) ? availability.findRarest(peer, top) : availability.findRandom(peer, top);
+}
+
+function rarestNow({ view, sequential, begunEver }: PickerState): boolean {
+  return view.rarestFirst && !sequential && begunEver >= (view.randomFirstPieces ?? RANDOM_FIRST);
 }
 
 function atOpenLimit(state: PickerState, peer: Peer): boolean {
