@@ -1,7 +1,7 @@
 // What a peer tells of its pieces before we know how many there are (a magnet link, BEP 9). It is kept here, bounded, and judged
 // when the metadata has arrived.
-import { bitfieldLength, spareBitsAreZero } from './bitfield.ts';
-import type { WireErrorCode } from './errors.ts';
+import { MESSAGE_ID } from './constants.ts';
+import type { MessageJudge } from './judge.ts';
 import type { WireHandler } from './message.ts';
 
 export class EarlyPieces {
@@ -14,39 +14,29 @@ export class EarlyPieces {
     this.#maxHaves = maxHaves;
   }
 
-  declareAll(): void {
-    this.#declared = 'all';
-  }
-
-  declareNone(): void {
-    this.#declared = 'none';
-  }
-
   /** Keeps a copy of the bits. */
-  declare(bits: Uint8Array): void {
-    this.#declared = bits.slice();
+  declare(declaration: 'all' | 'none' | Uint8Array): void {
+    this.#declared = declaration instanceof Uint8Array ? declaration.slice() : declaration;
   }
 
   /** Beyond the limit haves are forgotten: the peer is then thought poorer than it is, which harms nobody else. */
   have(pieceIndex: number): void {
-    if (this.#declared === 'all') return;
-    if (this.#haves.length < this.#maxHaves) this.#haves.push(pieceIndex);
+    if (this.#declared !== 'all' && this.#haves.length < this.#maxHaves) {
+      this.#haves.push(pieceIndex);
+    }
   }
 
   allowFast(pieceIndex: number): void {
     if (this.#allowedFast.length < MAX_EARLY_ALLOWED_FAST) this.#allowedFast.push(pieceIndex);
   }
 
-  /** The offence in what was kept, now that the number of pieces is known. */
-  offence(pieceCount: number): WireErrorCode | undefined {
-    const bits = this.#declared;
-    if (bits instanceof Uint8Array) {
-      if (bits.length !== bitfieldLength(pieceCount)) return 'wrong-length';
-      if (!spareBitsAreZero(bits, pieceCount)) return 'spare-bits';
+  /** Judges what was kept by the pieces that `judge` knows now. @throws {WireError} as the messages would have. */
+  check(judge: MessageJudge): void {
+    if (this.#declared instanceof Uint8Array) judge.checkBitfield(this.#declared);
+    for (const pieceIndex of this.#haves) judge.checkPiece(MESSAGE_ID.have, pieceIndex);
+    for (const pieceIndex of this.#allowedFast) {
+      judge.checkPiece(MESSAGE_ID.allowedFast, pieceIndex);
     }
-    const isBeyond = (pieceIndex: number) => pieceIndex >= pieceCount;
-    const beyond = this.#haves.some(isBeyond) || this.#allowedFast.some(isBeyond);
-    return beyond ? 'piece-out-of-range' : undefined;
   }
 
   /** Tells a handler what was kept, in an order that could have come, as long as `goOn` says so. */

@@ -43,6 +43,15 @@ export {
 } from './encode.ts';
 export { WireError, type WireErrorCode, type WireFault } from './errors.ts';
 export {
+  decodeExtendedHandshake,
+  decodeUploadOnly,
+  EXTENSION_NAME,
+  type ExtendedHandshake,
+  encodeExtendedHandshake,
+  MAX_METADATA_LENGTH,
+  RemoteExtensions,
+} from './extension.ts';
+export {
   encodeHandshake,
   type Handshake,
   type HandshakeInput,
@@ -61,6 +70,23 @@ export {
   isHashRequestSound,
 } from './hash-request.ts';
 export { messageName, type WireHandler, type WireLimits, type WirePieces } from './message.ts';
+export {
+  decodeMetadataMessage,
+  encodeMetadataMessage,
+  METADATA_PIECE_LENGTH,
+  type MetadataMessage,
+  metadataPieceCount,
+  metadataPieceLength,
+} from './metadata.ts';
+export {
+  decodePex,
+  encodePex,
+  MAX_PEX_PEERS,
+  PEX_FLAG,
+  PEX_INTERVAL_MS,
+  type PexMessage,
+  type PexPeer,
+} from './pex.ts';
 export { WireSession, type WireSessionOptions } from './session.ts';
 export {
   type Agreement,

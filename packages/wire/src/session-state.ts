@@ -46,7 +46,7 @@ export interface MessageRule {
   readonly undeclared: SpeakerPhase;
   /** Absent: illegal in this phase. */
   readonly declared?: SpeakerPhase;
-  readonly needs?: Agreement;
+  readonly needs?: readonly Agreement[];
   readonly turns?: readonly ['choking' | 'interested', boolean];
 }
 
@@ -61,20 +61,19 @@ export const SESSION_TABLE: Readonly<Record<MessageName, MessageRule>> = {
   notInterested: { ...STAYS, turns: ['interested', false] },
   have: { undeclared: 'declared', declared: 'declared' },
   bitfield: DECLARES,
-  haveAll: { ...DECLARES, needs: 'fast' },
-  haveNone: { ...DECLARES, needs: 'fast' },
-  request: { ...STAYS, needs: 'pieces' },
-  piece: { ...STAYS, needs: 'pieces' },
-  cancel: { ...STAYS, needs: 'pieces' },
-  // `reject` also needs what a request needs; nobody can have sent one before.
-  reject: { ...STAYS, needs: 'fast' },
-  suggest: { ...STAYS, needs: 'fast' },
-  allowedFast: { ...STAYS, needs: 'fast' },
+  haveAll: { ...DECLARES, needs: ['fast'] },
+  haveNone: { ...DECLARES, needs: ['fast'] },
+  request: { ...STAYS, needs: ['pieces'] },
+  piece: { ...STAYS, needs: ['pieces'] },
+  cancel: { ...STAYS, needs: ['pieces'] },
+  reject: { ...STAYS, needs: ['fast', 'pieces'] },
+  suggest: { ...STAYS, needs: ['fast'] },
+  allowedFast: { ...STAYS, needs: ['fast'] },
   port: STAYS,
-  extended: { ...STAYS, needs: 'extended' },
-  hashRequest: { ...STAYS, needs: 'v2' },
-  hashes: { ...STAYS, needs: 'v2' },
-  hashReject: { ...STAYS, needs: 'v2' },
+  extended: { ...STAYS, needs: ['extended'] },
+  hashRequest: { ...STAYS, needs: ['v2'] },
+  hashes: { ...STAYS, needs: ['v2'] },
+  hashReject: { ...STAYS, needs: ['v2'] },
 };
 
 /** One of the two who talk. Starts in phase `handshake`, choking and not interested (BEP 3). */
@@ -115,9 +114,8 @@ export class Speaker {
     if (this.#phase === 'handshake') return 'out-of-turn';
     const rule = RULES[messageId];
     if (rule === undefined) return undefined;
-    if (rule.needs !== undefined && !this.hasAgreed(rule.needs)) {
-      return rule.needs === 'pieces' ? 'out-of-turn' : 'not-negotiated';
-    }
+    const missing = rule.needs?.find((agreement) => !this.hasAgreed(agreement));
+    if (missing !== undefined) return missing === 'pieces' ? 'out-of-turn' : 'not-negotiated';
     return rule[this.#phase] === undefined ? 'out-of-turn' : undefined;
   }
 

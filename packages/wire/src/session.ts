@@ -24,7 +24,10 @@ import { OutputBuffer } from './output.ts';
 import { Speaker } from './session-state.ts';
 
 export interface WireSessionOptions {
-  /** What we say first. */
+  /**
+   * What we say first. Who accepts a v1 connection of a hybrid torrent may answer with the v2 info-hash, if the remote's
+   * features offer that; who dials offers it by `features.v2`.
+   */
   readonly handshake: HandshakeInput;
   /** What the remote said, when it was read already: by who accepts a connection, to find the torrent. */
   readonly remoteHandshake?: Handshake;
@@ -305,11 +308,12 @@ export class WireSession {
     end: number,
     handler: WireHandler,
   ): number {
+    if (reader.handshake !== undefined) this.#refuse('closed', 'called from its own callback');
     const taken = reader.handleBytes(chunk, start, end);
     if (reader.handshake !== undefined) {
-      this.#reader = undefined;
       this.#greeted(reader.handshake);
       handler.onHandshake?.(reader.handshake);
+      this.#reader = undefined;
     }
     return taken;
   }
@@ -317,19 +321,19 @@ export class WireSession {
   /** Compares the two handshakes and agrees on what both offer. */
   #greeted(remote: Handshake): void {
     const { handshake: local, infoHashV2 } = this.#options;
-    const isV2 = infoHashV2 !== undefined && isEqual(remote.infoHash, infoHashV2);
-    if (!isV2 && !isEqual(remote.infoHash, local.infoHash)) {
+    // Who dialled named one info-hash. The answer has the same, or the v2 one if that was offered (BEP 52, "Upgrade Path").
+    const isDialler = this.#options.remoteHandshake === undefined;
+    const [call, answer] = isDialler ? [local, remote] : [remote, local];
+    const isV2 = infoHashV2 !== undefined && isEqual(answer.infoHash, infoHashV2);
+    if (!isEqual(call.infoHash, answer.infoHash) && !(isV2 && call.features?.v2 === true)) {
       this.close();
-      throw new WireError('wrong-info-hash', 'remote', 'the remote answers for another torrent');
+      throw new WireError('wrong-info-hash', 'remote', 'the handshakes name different torrents');
     }
-    // Who dialled offered one info-hash, and the other's answer decides (BEP 52, "Upgrade Path").
-    const answer = this.#options.remoteHandshake === undefined ? remote.infoHash : local.infoHash;
-    const offered = local.features;
     this.#features = {
-      dht: remote.features.dht && offered?.dht === true,
-      fast: remote.features.fast && offered?.fast === true,
-      extended: remote.features.extended && offered?.extended === true,
-      v2: infoHashV2 !== undefined && isEqual(answer, infoHashV2),
+      dht: remote.features.dht && local.features?.dht === true,
+      fast: remote.features.fast && local.features?.fast === true,
+      extended: remote.features.extended && local.features?.extended === true,
+      v2: isV2,
     };
     this.#remoteHandshake = remote;
     this.#remote.greet();
