@@ -301,11 +301,14 @@ export class PieceBuffers {
     this.#keep(buffer);
   }
 
-  /** Keep a free buffer for the next piece; a quarter of `maxBytes` at most. */
+  /**
+   * Keep a free buffer for the next piece, as long as all buffers together stay within `maxBytes`: to make one anew costs
+   * its pages, its zeros and a collection.
+   */
   #keep(buffer: ArrayBuffer): void {
     if (buffer.byteLength === this.#slotBytes) {
-      const limit = this.#maxBytes / 4;
-      if ((this.#freeSlots.length + 1) * this.#slotBytes <= limit) this.#freeSlots.push(buffer);
+      const freeBytes = (this.#freeSlots.length + 1) * this.#slotBytes;
+      if (this.heldBytes + freeBytes <= this.#maxBytes) this.#freeSlots.push(buffer);
     } else if (buffer.byteLength === this.#shape.blockLength) {
       if (this.#freeBlocks.length < MAX_FREE_BLOCKS) this.#freeBlocks.push(buffer);
     }

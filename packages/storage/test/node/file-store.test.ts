@@ -25,10 +25,10 @@ const tree = (): Sample =>
   makeSample({
     pieceLength: 32768,
     files: [
-      { path: 'sample/a.bin', length: 100_000 },
-      { path: 'sample/empty', length: 0 },
-      { path: 'sample/sub/b.bin', length: 5_000 },
-      { path: 'sample/sub/deep/c.bin', length: 70_001 },
+      { path: 'a.bin', length: 100_000 },
+      { path: 'empty', length: 0 },
+      { path: 'sub/b.bin', length: 5_000 },
+      { path: 'sub/deep/c.bin', length: 70_001 },
     ],
   });
 
