@@ -95,17 +95,18 @@ export class InfoPaths {
     const components = raw.componentsOf(fileIndex);
     // A pad file needs no path (BEP 47), and is never written.
     if (components === undefined) return ['.pad', `${fileIndex}`];
-    return components.map((bytes) => safeComponent(bytes, fieldOf(fileIndex), reasons, rules));
+    const field = () => fieldOf(fileIndex);
+    return components.map((bytes) => safeComponent(bytes, field, reasons, rules));
   }
 
   symlinkTargetOf(fileIndex: number): readonly string[] | undefined {
     const { info, rules, symlinkOffsets } = this.#options;
     const offset = symlinkOffsets.get(fileIndex);
     if (offset === undefined) return undefined;
+    const field = () => fieldOf(fileIndex);
+    const reasons = new Set<PathReason>();
     return this.#below(
-      readStringList(info, offset).map((bytes) =>
-        safeComponent(bytes, fieldOf(fileIndex), new Set(), rules),
-      ),
+      readStringList(info, offset).map((bytes) => safeComponent(bytes, field, reasons, rules)),
     );
   }
 

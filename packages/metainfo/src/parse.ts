@@ -1,8 +1,9 @@
 // Reads .torrent files and info dictionaries: BEP 3, 12, 19, 27, 47, 52. Everything is checked before anything is returned,
 // and an info-hash is the hash of the bytes as they came.
-import { type BencodeDict, BencodeError, decodeDict } from '@bt/bencode';
+import type { BencodeDict } from '@bt/bencode';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { decodeInput } from './decode.ts';
 import { MetainfoError } from './errors.ts';
 import {
   optionalText,
@@ -54,7 +55,7 @@ export interface ParseOptions extends PathRules {
   readonly maxPieces?: number | undefined;
   /** Bytes of all files. Default 2^53 - 1; `Infinity` leaves it to {@link Geometry}, which stays exact. */
   readonly maxTotalLength?: number | undefined;
-  /** Accepts unsorted and repeated keys and leading zeros (see `@bt/bencode`). Default false. */
+  /** Accepts repeated keys and leading zeros too (see `@bt/bencode`). Default false. */
   readonly lenient?: boolean | undefined;
 }
 
@@ -64,8 +65,7 @@ export interface ParseOptions extends PathRules {
  * @throws MetainfoError and nothing else; `code` says why, `field` where.
  */
 export function parseMetainfo(bytes: Uint8Array, options: ParseOptions = {}): Metainfo {
-  const input = plainView(bytes);
-  const outer = decode(input, 'metainfo', options);
+  const outer = decode(bytes, 'metainfo', options);
   const info = readInfo(requireDict(outer, 'info', 'metainfo'), options);
   const comment = optionalText(outer, 'comment.utf-8') ?? optionalText(outer, 'comment');
   const createdBy = optionalText(outer, 'created by');
@@ -84,7 +84,7 @@ export function parseMetainfo(bytes: Uint8Array, options: ParseOptions = {}): Me
 
 /** Reads an info dictionary alone, as peers send it (BEP 9). As {@link parseMetainfo} otherwise. */
 export function parseInfo(infoBytes: Uint8Array, options: ParseOptions = {}): Info {
-  return readInfo(decode(plainView(infoBytes), 'info', options), options);
+  return readInfo(decode(infoBytes, 'info', options), options);
 }
 
 function readInfo(dict: BencodeDict, options: ParseOptions): Info {
@@ -220,7 +220,7 @@ function isLone(list: FileList, name: Uint8Array): boolean {
 
 function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): string {
   const reasons = new Set<PathReason>();
-  const name = safeComponent(raw, 'info.name', reasons, rules);
+  const name = safeComponent(raw, () => 'info.name', reasons, rules);
   if (reasons.size > 0) {
     warnings.push({ reasons: [...reasons], original: printableText(raw), renamed: name });
   }
@@ -229,26 +229,25 @@ function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): s
 
 /** Refuses unsafe paths, gives colliding files other names, and notes what was changed. */
 function makePathsUnique(list: FileList, paths: InfoPaths, warnings: PathWarning[]): void {
-  const count = list.lengths.length;
   const changed = new Map<number, Set<PathReason>>();
-  for (let file = 0; file < count; file++) {
-    const reasons = new Set<PathReason>();
-    paths.componentsOf(file, reasons);
+  let reasons = new Set<PathReason>();
+  paths.renames = resolveCollisions(list.lengths.length, (file) => {
+    const components = paths.componentsOf(file, reasons);
     checkSymlink(paths, file);
-    if (reasons.size > 0 && changed.size < MAX_PATH_WARNINGS) changed.set(file, reasons);
-  }
-  const unused = new Set<PathReason>();
-  paths.renames = resolveCollisions(count, (file) =>
-    (list.flags[file]! & FILE_PAD) !== 0 ? undefined : paths.componentsOf(file, unused),
-  );
+    if (reasons.size > 0) {
+      if (changed.size < MAX_PATH_WARNINGS) changed.set(file, reasons);
+      reasons = new Set();
+    }
+    return (list.flags[file]! & FILE_PAD) !== 0 ? undefined : components;
+  });
   for (const file of paths.renames.keys()) {
     if (changed.size >= MAX_PATH_WARNINGS) break;
     changed.set(file, (changed.get(file) ?? new Set()).add('collision'));
   }
-  for (const [fileIndex, reasons] of changed) {
+  for (const [fileIndex, fileReasons] of changed) {
     warnings.push({
       fileIndex,
-      reasons: [...reasons],
+      reasons: [...fileReasons],
       original: (list.raw.componentsOf(fileIndex) ?? []).map(printableText).join('/'),
       renamed: paths.pathOf(fileIndex).join('/'),
     });
@@ -288,27 +287,9 @@ function readPieceHashes(dict: BencodeDict, geometry: Geometry): Uint8Array {
   return pieces;
 }
 
-function decode(bytes: Uint8Array, field: string, options: ParseOptions): BencodeDict {
+function decode(bytes: Uint8Array, name: string, options: ParseOptions): BencodeDict {
   const { maxBytes = MAX_METAINFO_BYTES, maxItems = MAX_METAINFO_ITEMS, lenient = false } = options;
-  try {
-    return decodeDict(bytes, { maxBytes, maxItems, lenient });
-  } catch (error) {
-    if (!(error instanceof BencodeError)) throw error;
-    const isLimit = error.code === 'too-long' || error.code === 'too-many-items';
-    throw new MetainfoError(
-      isLimit ? 'limit-exceeded' : 'invalid-bencode',
-      field,
-      `The ${field} is not valid: ${error.message}.`,
-      error,
-    );
-  }
-}
-
-/** Views are made of it, and views of a Buffer would be Buffers. */
-function plainView(bytes: Uint8Array): Uint8Array {
-  return bytes.constructor === Uint8Array
-    ? bytes
-    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return decodeInput(bytes, name, { maxBytes, maxItems, lenient });
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

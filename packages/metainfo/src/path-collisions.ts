@@ -3,7 +3,10 @@
 // whose hash occurs again are looked at as text.
 import { foldName, numberedName } from './path.ts';
 
-/** The paths to compare: safe components below the torrent's name; undefined for files that are never written. */
+/**
+ * The paths to compare: safe components below the torrent's name; undefined for files that are never written. Called at
+ * least once for every file, in their order.
+ */
 export type ComponentsOf = (fileIndex: number) => readonly string[] | undefined;
 
 /**
@@ -15,7 +18,6 @@ export function resolveCollisions(
   componentsOf: ComponentsOf,
 ): ReadonlyMap<number, string> {
   const renames = new Map<number, string>();
-  if (fileCount < 2) return renames;
   const index = new HashIndex(fileCount, componentsOf);
   if (index.suspects.size === 0) return renames;
 

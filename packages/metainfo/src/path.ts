@@ -64,12 +64,13 @@ const encoder = /* @__PURE__ */ new TextEncoder();
 
 /**
  * The safe form of one path component.
+ * @param field What the component belongs to, for an error.
  * @param reasons What was changed is added here.
  * @throws MetainfoError `unsafe-path` for an empty, absolute, `..` or NUL component.
  */
 export function safeComponent(
   bytes: Uint8Array,
-  field: string,
+  field: () => string,
   reasons: Set<PathReason>,
   rules: PathRules = {},
 ): string {
@@ -134,10 +135,11 @@ export function printableText(bytes: Uint8Array): string {
   );
 }
 
-function refuseUnsafe(text: string, field: string): void {
+function refuseUnsafe(text: string, field: () => string): void {
   const problem = problemOf(text);
   if (problem === undefined) return;
-  throw new MetainfoError('unsafe-path', field, `The path in ${field} ${problem}.`);
+  const where = field();
+  throw new MetainfoError('unsafe-path', where, `The path in ${where} ${problem}.`);
 }
 
 function problemOf(text: string): string | undefined {

@@ -2,20 +2,20 @@
 // wrote them is not who signed the info-hash, so each is hashed up to its file's root before it is believed.
 import type { BencodeDict } from '@bt/bencode';
 import { MetainfoError } from './errors.ts';
+import { requireDict } from './fields.ts';
 import { BLOCK_LENGTH } from './geometry.ts';
 import { toHex } from './hex.ts';
 import { MERKLE_HASH_LENGTH, merklePadding, merkleRoot } from './merkle.ts';
 import type { Info } from './metainfo.ts';
 
 /**
- * The layers of a .torrent by pieces root in hex. A file's layer may be missing (it can be had from peers); layers that
- * belong to no file are ignored.
- * @throws MetainfoError `piece-layer-mismatch` for one that does not hash to its root.
+ * The layers of a .torrent by pieces root in hex. A file's layer may be missing: it can be had from peers.
+ * @throws MetainfoError `piece-layer-mismatch` for one that does not hash to its root or belongs to no file.
  */
 export function readPieceLayers(outer: BencodeDict, info: Info): ReadonlyMap<string, Uint8Array> {
   const layers = new Map<string, Uint8Array>();
-  const given = outer.dict('piece layers');
-  if (given === undefined || info.version === 'v1') return layers;
+  if (info.version === 'v1' || !outer.has('piece layers')) return layers;
+  const given = requireDict(outer, 'piece layers', 'metainfo');
   for (let file = 0; file < info.files.count; file++) {
     const root = info.files.piecesRootOf(file);
     const length = info.files.lengthOf(file);
@@ -36,6 +36,13 @@ export function readPieceLayers(outer: BencodeDict, info: Info): ReadonlyMap<str
       );
     }
     layers.set(key, layer);
+  }
+  if (given.size !== layers.size) {
+    throw new MetainfoError(
+      'piece-layer-mismatch',
+      'piece layers',
+      'There is a piece layer that belongs to no file of the torrent.',
+    );
   }
   return layers;
 }
