@@ -1,3 +1,27 @@
 #!/usr/bin/env node
 // The command line of mktorrent: arguments in, exit code out.
-export {};
+import { EXIT } from './exit.ts';
+import { run } from './run.ts';
+
+const abort = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(name, () => {
+    if (abort.signal.aborted) process.exit(EXIT.interrupted); // the second time: at once
+    abort.abort();
+  });
+}
+// Whoever reads our output may stop reading (`mktorrent show x | head`): no reason to complain.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  folder: process.cwd(),
+  wallClock: Date.now,
+  clock: () => performance.now(),
+  signal: abort.signal,
+});

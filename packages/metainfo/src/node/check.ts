@@ -139,7 +139,7 @@ function contentRoot(info: Info, path: string): string {
   const { stats, errno } = statsOf(path);
   if (stats === undefined) {
     if (errno === 'ENOENT' || errno === 'ENOTDIR') {
-      throw new FileError('not-found', path, `${path} does not exist`);
+      throw new FileError('not-found', path, `${path} does not exist.`);
     }
     throw fileErrorFrom(new Error(errno), path);
   }

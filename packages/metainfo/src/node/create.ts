@@ -117,11 +117,11 @@ async function createFrom(
   const { totalLength } = listing;
   if (totalLength === 0) {
     const what = listing.isSingleFile ? 'the file is empty' : 'there is no file with content';
-    throw new FileError('no-content', options.input, `${options.input} can't be shared: ${what}`);
+    throw new FileError('no-content', options.input, `${options.input} can't be shared: ${what}.`);
   }
   const name = options.name ?? listing.rootName;
   if (name === '') {
-    throw new MetainfoError('invalid-argument', 'name', `${options.input} has no name: give one`);
+    throw new MetainfoError('invalid-argument', 'name', `${options.input} has no name: give one.`);
   }
   const pieceLength = options.pieceLength ?? pieceLengthFor(totalLength);
   const found = describe(listing, name, version);
@@ -187,12 +187,12 @@ function checkOptions({ version = 'v1', pieceLength, name }: CreateOptions): voi
     const isPower = Number.isInteger(Math.log2(pieceLength));
     if (!isMultiple || pieceLength > MAX_PIECE_LENGTH || (version !== 'v1' && !isPower)) {
       const rule = version === 'v1' ? 'a multiple of 16 KiB' : 'a power of two of at least 16 KiB';
-      const message = `a piece length of ${pieceLength} bytes is not possible: it has to be ${rule}, at most 64 GiB`;
+      const message = `A piece length of ${pieceLength} bytes is not possible: it has to be ${rule}, at most 64 GiB.`;
       throw new MetainfoError('invalid-argument', 'pieceLength', message);
     }
   }
   if (name !== undefined && (/[/\0]/.test(name) || name === '.' || name === '..' || name === '')) {
-    const message = `'${name}' is not possible as the name of a file or folder`;
+    const message = `'${name}' is not possible as the name of a file or folder.`;
     throw new MetainfoError('invalid-argument', 'name', message);
   }
 }
@@ -246,7 +246,7 @@ class TorrentHashes {
         ? files.reduce((sum, file) => sum + piecesIn(file.length), 0)
         : piecesIn(files.reduce((sum, file) => sum + file.length, 0));
     if (this.pieceCount > MAX_PIECES) {
-      const message = `a piece length of ${pieceLength} bytes makes ${this.pieceCount} pieces, more than ${MAX_PIECES}: take a longer one`;
+      const message = `A piece length of ${pieceLength} bytes makes ${this.pieceCount} pieces, more than ${MAX_PIECES}: take a longer one.`;
       throw new MetainfoError('limit-exceeded', 'pieceLength', message);
     }
     if (version !== 'v2') this.pieces = Buffer.alloc(this.pieceCount * 20);

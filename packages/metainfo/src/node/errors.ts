@@ -38,10 +38,10 @@ export class FileError extends Error {
 export function fileErrorFrom(cause: unknown, path: string): FileError {
   const errno = errnoOf(cause);
   if (errno === 'ENOENT' || errno === 'ENOTDIR') {
-    return new FileError('not-found', path, `${path} does not exist`, cause);
+    return new FileError('not-found', path, `${path} does not exist.`, cause);
   }
   const reason = REASONS[errno] ?? (cause instanceof Error ? cause.message : String(cause));
-  return new FileError('unreadable', path, `${path} can't be read: ${reason}`, cause);
+  return new FileError('unreadable', path, `${path} can't be read: ${reason}.`, cause);
 }
 
 /** `EACCES` and the like, or '' when `error` is not a system error. */

@@ -59,7 +59,7 @@ function globToRegExp(pattern: string): RegExp {
   try {
     return new RegExp(`^${source}$`, 's');
   } catch (error) {
-    const message = `'${pattern}' is not a pattern: a range in brackets runs backwards`;
+    const message = `'${pattern}' is not a pattern: a range in brackets runs backwards.`;
     throw new MetainfoError('invalid-argument', 'exclude', message, error);
   }
 }

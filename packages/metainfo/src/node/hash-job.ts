@@ -165,7 +165,7 @@ class SpanReader {
   }
 
   #changed(cause?: unknown): FileError {
-    const message = `${this.#path} changed while it was being hashed; try again when nothing writes to it`;
+    const message = `${this.#path} changed while it was being hashed; try again when nothing writes to it.`;
     return new FileError('changed', this.#path, message, cause);
   }
 }

@@ -47,7 +47,7 @@ export function needsWorkers(totalLength: number): boolean {
 export function openPool(totalLength: number, options: ThreadOptions): HashPool {
   const { threads = Math.min(availableParallelism(), MAX_THREADS), isCallerBusy = false } = options;
   if (!(Number.isInteger(threads) && threads > 0 && threads <= MAX_THREADS)) {
-    const message = `${threads} threads are not possible: 1 to ${MAX_THREADS} are`;
+    const message = `${threads} threads are not possible: 1 to ${MAX_THREADS} are.`;
     throw new MetainfoError('invalid-argument', 'threads', message);
   }
   const { signal } = options;
@@ -176,7 +176,7 @@ function runLane(
 
 function workerFailed(cause: unknown): FileError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new FileError('worker-failed', '', `a hash worker failed: ${reason}`, cause);
+  return new FileError('worker-failed', '', `A hash worker failed: ${reason}.`, cause);
 }
 
 // The worker stands beside this module: as JavaScript once built, as TypeScript in the source tree, where it needs a loader.

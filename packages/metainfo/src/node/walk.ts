@@ -63,7 +63,7 @@ export async function listFiles(input: string, options: ListOptions = {}): Promi
     };
   }
   if (!stats.isDirectory()) {
-    throw new FileError('not-a-file', root, `${root} is neither a file nor a folder`);
+    throw new FileError('not-a-file', root, `${root} is neither a file nor a folder.`);
   }
   const walk = new Walk(options);
   await walk.folder(root, [], [folderKey(stats)]);
@@ -108,7 +108,7 @@ class Walk {
       } else if (stats.isDirectory()) {
         const key = folderKey(stats);
         if (above.includes(key)) {
-          const message = `${child} is a symbolic link to a folder that contains it; exclude it`;
+          const message = `${child} is a symbolic link to a folder that contains it; exclude it.`;
           throw new FileError('link-loop', child, message);
         }
         await this.folder(child, childPath, [...above, key]);
@@ -159,7 +159,7 @@ function statOf(path: string, name = basename(path)): Stats {
   } catch (error) {
     // Node decodes names as UTF-8 and puts U+FFFD where that fails, so the file can't be found by the decoded name.
     if (errnoOf(error) === 'ENOENT' && name.includes('\ufffd')) {
-      const message = `${path}: the name is not valid UTF-8, which a .torrent needs; rename or exclude it`;
+      const message = `${path}: the name is not valid UTF-8, which a .torrent needs; rename or exclude it.`;
       throw new FileError('invalid-name', path, message, error);
     }
     throw fileErrorFrom(error, path);

@@ -1,0 +1,143 @@
+// `mktorrent INPUT`: makes a .torrent.
+import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { formatMagnet, magnetOf, parseMetainfo, toHex } from '@bt/metainfo';
+import { type CreatedTorrent, compileGlobs, createTorrent } from '@bt/metainfo/node';
+import type { MakeArguments } from './arguments.ts';
+import { EXIT, ExitError, usageError } from './exit.ts';
+import { checkTarget, writeWhole } from './output-file.ts';
+import { Progress } from './progress.ts';
+import type { Surroundings } from './run.ts';
+import { describeTorrent } from './show.ts';
+import { formatBytes, plural, printable } from './text.ts';
+
+export async function make(
+  given: MakeArguments,
+  surroundings: Surroundings,
+  programVersion: string,
+): Promise<number> {
+  const { stdout, stderr, folder, signal } = surroundings;
+  const input = resolve(folder, given.input);
+  const target = await targetOf(given, input, folder);
+  if (target !== undefined) {
+    await checkTarget(target, given.isForced);
+    if (given.isForced) await checkNotInside(target, input, given.exclude);
+  }
+  const created = await createWithProgress(given, surroundings, input, programVersion);
+  for (const { diskPath, reason } of created.skipped) {
+    stderr.write(`mktorrent: Skipped ${printable(diskPath)}, which is ${reason}.\n`);
+  }
+  signal.throwIfAborted();
+  if (target === undefined) {
+    stdout.write(created.bytes);
+    return EXIT.done;
+  }
+  await writeWhole(target, created.bytes, given.isForced);
+  report(given, surroundings, created, target);
+  return EXIT.done;
+}
+
+async function createWithProgress(
+  given: MakeArguments,
+  surroundings: Surroundings,
+  input: string,
+  programVersion: string,
+): Promise<CreatedTorrent> {
+  const progress = new Progress(surroundings.stderr, 'Hashed', surroundings.clock);
+  try {
+    return await createTorrent({
+      input,
+      name: given.name,
+      pieceLength: given.pieceLength,
+      version: given.version,
+      announceTiers: given.announceTiers,
+      webSeeds: given.webSeeds,
+      comment: given.comment,
+      createdBy: `@bt/mktorrent ${programVersion}`,
+      createdAtSeconds: given.hasDate ? dateOf(surroundings) : undefined,
+      isPrivate: given.isPrivate,
+      source: given.source,
+      entropy: given.hasEntropy ? randomBytes(16) : undefined,
+      exclude: given.exclude,
+      threads: given.threads,
+      isCallerBusy: true,
+      signal: surroundings.signal,
+      onProgress: ({ stage, fileCount, totalLength, bytesHashed }) => {
+        if (stage === 'listing') progress.files(fileCount, totalLength);
+        else progress.bytes(bytesHashed, totalLength);
+      },
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** Where to write; undefined is standard output. */
+async function targetOf(
+  given: MakeArguments,
+  input: string,
+  folder: string,
+): Promise<string | undefined> {
+  if (given.torrentPath === '-') return undefined;
+  const fileName = `${given.name ?? basename(input)}.torrent`;
+  if (given.torrentPath === undefined) return resolve(folder, fileName);
+  const path = resolve(folder, given.torrentPath);
+  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  return isFolder ? join(path, fileName) : path;
+}
+
+/** A .torrent that is about to be replaced can't be one of the files it describes. */
+async function checkNotInside(
+  target: string,
+  input: string,
+  exclude: readonly string[],
+): Promise<void> {
+  const path = relative(input, target).split(sep);
+  if (path[0] === '..' || (await stat(target).catch(() => undefined)) === undefined) return;
+  const isExcluded = compileGlobs(exclude);
+  if (path.some((_, depth) => isExcluded(path.slice(0, depth + 1)))) return;
+  const message = `${target} would be one of the files of its own torrent: choose another -p, or --exclude it.`;
+  throw new ExitError(EXIT.usage, message);
+}
+
+function dateOf({ env, wallClock }: Surroundings): number {
+  const epoch = env.SOURCE_DATE_EPOCH;
+  if (epoch === undefined || epoch === '') return Math.floor(wallClock() / 1000);
+  if (!/^\d{1,15}$/.test(epoch)) {
+    throw usageError(`SOURCE_DATE_EPOCH has to be a number of seconds, not ${epoch}.`);
+  }
+  return Number(epoch);
+}
+
+function report(
+  given: MakeArguments,
+  { stdout }: Surroundings,
+  created: CreatedTorrent,
+  target: string,
+): void {
+  const magnet = () => formatMagnet(magnetOf(parseMetainfo(created.bytes)));
+  if (given.isJson) {
+    const summary = {
+      torrent: target,
+      name: created.name,
+      version: created.version,
+      infoHashV1: created.infoHashV1 && toHex(created.infoHashV1),
+      infoHashV2: created.infoHashV2 && toHex(created.infoHashV2),
+      files: created.fileCount,
+      bytes: created.totalLength,
+      pieceLength: created.pieceLength,
+      pieces: created.pieceCount,
+      skipped: created.skipped.map(({ diskPath }) => diskPath),
+      magnet: magnet(),
+    };
+    stdout.write(`${JSON.stringify(summary)}\n`);
+    return;
+  }
+  if (given.isVerbose) stdout.write(describeTorrent(parseMetainfo(created.bytes)));
+  const { fileCount, totalLength, pieceCount, pieceLength } = created;
+  const pieces = `${plural(pieceCount, 'piece')} of ${formatBytes(pieceLength)}`;
+  const size = `${plural(fileCount, 'file')}, ${formatBytes(totalLength)}, ${pieces}`;
+  stdout.write(`Wrote ${printable(target)}: ${size}.\n`);
+  if (given.wantsMagnet) stdout.write(`${magnet()}\n`);
+}

@@ -1,0 +1,93 @@
+// `mktorrent show`: what a .torrent holds, for a person, a program, or as a magnet link.
+import { resolve } from 'node:path';
+import { type FileEntry, formatMagnet, type Metainfo, magnetOf, toHex } from '@bt/metainfo';
+import type { ShowArguments } from './arguments.ts';
+import { EXIT } from './exit.ts';
+import { readTorrent } from './read-torrent.ts';
+import type { Surroundings } from './run.ts';
+import { formatBytes, plural, printable } from './text.ts';
+
+export async function show(given: ShowArguments, surroundings: Surroundings): Promise<number> {
+  const { stdout, folder } = surroundings;
+  const metainfo = await readTorrent(resolve(folder, given.torrent));
+  if (given.isJson) stdout.write(`${JSON.stringify(asJson(metainfo))}\n`);
+  else if (given.wantsMagnet) stdout.write(`${formatMagnet(magnetOf(metainfo))}\n`);
+  else stdout.write(describeTorrent(metainfo));
+  return EXIT.done;
+}
+
+/** Lines for a person. */
+export function describeTorrent(metainfo: Metainfo): string {
+  const { info, announceTiers, webSeeds, nodes } = metainfo;
+  const facts: [string, string | undefined][] = [
+    ['Name', info.name],
+    ['Version', info.version],
+    ['Info-hash v1', info.infoHashV1 && toHex(info.infoHashV1)],
+    ['Info-hash v2', info.infoHashV2 && toHex(info.infoHashV2)],
+    ['Size', sizeText(info.files.contentLength)],
+    ['Pieces', `${plural(info.geometry.pieceCount, 'piece')} of ${formatBytes(info.pieceLength)}`],
+    ['Private', info.isPrivate ? 'yes' : undefined],
+    ['Source', info.source],
+    ['Comment', metainfo.comment],
+    ['Created by', metainfo.createdBy],
+    ['Created at', dateText(metainfo.createdAtSeconds)],
+    ...announceTiers.map((tier, index): [string, string] => [`Tier ${index + 1}`, tier.join(', ')]),
+    ...webSeeds.map((url): [string, string] => ['Web seed', url]),
+    ...nodes.map(({ host, port }): [string, string] => ['DHT node', `${host}:${port}`]),
+  ];
+  const lines = facts
+    .filter((fact): fact is [string, string] => fact[1] !== undefined)
+    .map(([label, value]) => `${`${label}:`.padEnd(14)}${printable(value)}`);
+  const files = contentFiles(metainfo);
+  lines.push(`${plural(files.length, 'file')}:`);
+  const widths = files.map((file) => formatBytes(file.length));
+  const width = Math.max(...widths.map((text) => text.length));
+  for (const [index, file] of files.entries()) {
+    lines.push(`  ${(widths[index] as string).padStart(width)}  ${printable(file.path.join('/'))}`);
+  }
+  for (const { original, renamed, reasons } of info.warnings) {
+    const text = `Not safe as a name (${reasons.join(', ')}): ${original} becomes ${renamed}`;
+    lines.push(printable(text));
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function asJson(metainfo: Metainfo): unknown {
+  const { info } = metainfo;
+  return {
+    name: info.name,
+    version: info.version,
+    infoHashV1: info.infoHashV1 && toHex(info.infoHashV1),
+    infoHashV2: info.infoHashV2 && toHex(info.infoHashV2),
+    bytes: info.files.contentLength,
+    pieceLength: info.pieceLength,
+    pieces: info.geometry.pieceCount,
+    private: info.isPrivate,
+    source: info.source,
+    comment: metainfo.comment,
+    createdBy: metainfo.createdBy,
+    createdAt: metainfo.createdAtSeconds,
+    announceTiers: metainfo.announceTiers,
+    webSeeds: metainfo.webSeeds,
+    nodes: metainfo.nodes,
+    files: contentFiles(metainfo).map(({ path, length }) => ({
+      path: path.join('/'),
+      bytes: length,
+    })),
+    magnet: formatMagnet(magnetOf(metainfo)),
+  };
+}
+
+function contentFiles({ info }: Metainfo): FileEntry[] {
+  return Array.from(info.files).filter((file) => !file.isPad);
+}
+
+/** Undefined also for a date that no calendar has. */
+function dateText(seconds: number | undefined): string | undefined {
+  const date = new Date((seconds ?? Number.NaN) * 1000);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
+function sizeText(bytes: number): string {
+  return bytes < 1000 ? formatBytes(bytes) : `${formatBytes(bytes)} (${plural(bytes, 'byte')})`;
+}
