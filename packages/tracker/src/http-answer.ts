@@ -1,5 +1,5 @@
 // The body of an answer over HTTP, read and made (BEP 3, 7, 23, 24, 31, 48).
-import { type BencodeDict, BencodeError, decodeDict, encode } from '@bt/bencode';
+import { BencodeDict, BencodeError, type BencodeValue, decodePrefix, encode } from '@bt/bencode';
 import {
   addressFamily,
   type Endpoint,
@@ -115,17 +115,16 @@ export function encodeHttpFailure(reason: string): Uint8Array {
 }
 
 function decodeAnswer(body: Uint8Array): BencodeDict {
-  let dict: BencodeDict;
+  let dict: BencodeValue;
   try {
-    // Trackers in the wild leave their keys unsorted.
-    dict = decodeDict(body, { lenient: true, maxDepth: MAX_DEPTH });
+    // Trackers in the wild leave their keys unsorted and put a line break at the end.
+    dict = decodePrefix(body, { lenient: true, maxDepth: MAX_DEPTH }).value;
   } catch (cause) {
     if (!(cause instanceof BencodeError)) throw cause;
-    throw new TrackerError(
-      'invalid-response',
-      'the tracker did not answer with a bencoded dictionary',
-      { cause },
-    );
+    throw new TrackerError('invalid-response', 'the tracker does not answer in bencode', { cause });
+  }
+  if (!(dict instanceof BencodeDict)) {
+    throw new TrackerError('invalid-response', 'the tracker does not answer with a dictionary');
   }
   const reason = dict.bytes('failure reason');
   if (reason !== undefined) {

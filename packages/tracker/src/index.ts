@@ -17,3 +17,4 @@ export {
   type TrackerStatus,
 } from './announcer.ts';
 export { TrackerError, type TrackerErrorCode, type TrackerErrorFacts } from './errors.ts';
+export { redactUrl } from './url.ts';

@@ -126,7 +126,12 @@ function ask(
     });
     // Errors may come more than once, and after the answer: each needs a listener.
     request.on('error', (error) => reject(asTrackerError(error)));
+    request.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new TrackerError('invalid-response', 'the tracker answers in another protocol'));
+    });
     request.on('response', resolve);
+    request.on('close', () => reject(new TrackerError('connection', 'the tracker hung up')));
     request.end();
   });
 }
