@@ -2,8 +2,16 @@
 // the wire calls it directly, with numbers and with views that are valid only during the call.
 
 import type { Picker } from '@bt/picker';
-import type { Handshake, WireHandler } from '@bt/wire';
+import {
+  decodeExtendedHandshake,
+  decodeUploadOnly,
+  EXTENDED_HANDSHAKE_ID,
+  type ExtendedHandshake,
+  type Handshake,
+  type WireHandler,
+} from '@bt/wire';
 import type { Download } from './download.ts';
+import { EXTENDED_ID } from './extensions.ts';
 import type { Peer } from './peer.ts';
 import type { Upload } from './upload.ts';
 
@@ -18,6 +26,9 @@ export interface ConversationOptions {
 /** What the torrent is told beyond the way of blocks. */
 export interface ConversationObserver {
   handshakeDone(peer: Peer, handshake: Handshake): void;
+  extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void;
+  /** It wants pieces, or it doesn't any more (BEP 21). */
+  uploadOnly(peer: Peer, isUploadOnly: boolean): void;
   /** What the peer has changed. */
   holdingsChanged(peer: Peer): void;
   /** Whether the peer wants something of ours changed. */
@@ -110,5 +121,16 @@ export class Conversation implements WireHandler {
 
   onCancel(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
     this.#upload.cancelled(this.#peer, pieceIndex, blockOffset, lengthBytes);
+  }
+
+  // Extensions (BEP 10).
+
+  onExtended(extendedId: number, payload: Uint8Array): void {
+    if (extendedId === EXTENDED_HANDSHAKE_ID) {
+      this.#torrent.extendedHandshake(this.#peer, decodeExtendedHandshake(payload));
+    } else if (extendedId === EXTENDED_ID.uploadOnly) {
+      const isUploadOnly = decodeUploadOnly(payload);
+      if (isUploadOnly !== undefined) this.#torrent.uploadOnly(this.#peer, isUploadOnly);
+    }
   }
 }

@@ -4,11 +4,19 @@ import type { Endpoint } from '@bt/endpoint';
 import { type Info, toHex } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
 import type { PieceBuffers } from '@bt/storage';
-import { type Handshake, WireError, WireSession } from '@bt/wire';
+import {
+  EXTENDED_HANDSHAKE_ID,
+  type ExtendedHandshake,
+  encodeExtendedHandshake,
+  type Handshake,
+  WireError,
+  WireSession,
+} from '@bt/wire';
 import { clientName } from '../client-name.ts';
 import { Conversation, type ConversationObserver } from '../conversation.ts';
 import type { Download } from '../download.ts';
 import type { TorrentEvent } from '../events.ts';
+import { ownHandshake } from '../extensions.ts';
 import type { Holdings } from '../holdings.ts';
 import {
   HANDSHAKE_TIMEOUT_MS,
@@ -17,7 +25,6 @@ import {
   MAX_DIALS_PER_SECOND,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_LOCAL_ADDRESS,
-  MAX_QUEUED_UPLOADS,
   USELESS_PEER_MS,
 } from '../limits.ts';
 import type { Moment } from '../moment.ts';
@@ -59,8 +66,6 @@ export interface NewPeer {
   /** What was read already of an accepted connection. */
   readonly handshake?: Handshake | undefined;
 }
-
-const CLIENT_VERSION = 'bt-engine 0.1';
 
 export class Swarm implements ConversationObserver {
   /** When a peer was last connected that has what we lack. */
@@ -171,7 +176,7 @@ export class Swarm implements ConversationObserver {
   // What the conversation tells.
 
   handshakeDone(peer: Peer, handshake: Handshake): void {
-    const { candidates, holdings } = this.#options;
+    const { candidates, holdings, listenPort } = this.#options;
     const id = toHex(handshake.peerId);
     if (id === this.#ownPeerId) {
       if (peer.direction === 'out') candidates.ban(peer.endpoint, undefined);
@@ -183,6 +188,10 @@ export class Swarm implements ConversationObserver {
     peer.client = clientName(handshake.peerId);
     peer.isReady = true;
     const { session } = peer;
+    if (session.features.extended) {
+      const own = { listenPort, isUploadOnly: holdings.isWhole, remote: peer.endpoint };
+      session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(ownHandshake(own)));
+    }
     if (holdings.isWhole && session.features.fast) session.haveAll();
     else if (holdings.count > 0) session.bitfield(holdings.bits);
     else if (session.features.fast) session.haveNone();
@@ -190,6 +199,21 @@ export class Swarm implements ConversationObserver {
     const { direction, source, client } = peer;
     this.#options.emit({ type: 'peer', address, port, direction, source, client });
     this.#options.peersChanged();
+  }
+
+  extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void {
+    const { requestQueue, client, listenPort } = handshake;
+    if (requestQueue !== undefined) peer.pipeline.peerLimit = requestQueue;
+    if (client !== undefined) peer.client = client;
+    if (listenPort !== undefined && peer.direction === 'in') {
+      peer.identity.listensAt = { address: peer.endpoint.address, port: listenPort };
+    }
+    if (handshake.uploadOnly !== undefined) this.uploadOnly(peer, handshake.uploadOnly);
+  }
+
+  uploadOnly(peer: Peer, isUploadOnly: boolean): void {
+    peer.isUploadOnly = isUploadOnly;
+    this.#closeUseless(peer);
   }
 
   holdingsChanged(peer: Peer): void {

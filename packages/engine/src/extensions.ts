@@ -1,0 +1,30 @@
+// The extension protocol as we speak it (BEP 10): what our handshake says, and the ids under which we take messages.
+
+import type { Endpoint } from '@bt/endpoint';
+import { EXTENSION_NAME, type ExtendedHandshake } from '@bt/wire';
+import { MAX_QUEUED_UPLOADS } from './limits.ts';
+
+/** Our ids; the remote sends under them. */
+export const EXTENDED_ID = { uploadOnly: 3 } as const;
+
+const CLIENT = 'bt-engine 0.1';
+
+export interface OwnExtensions {
+  /** 0: we don't listen. */
+  readonly listenPort: number;
+  /** We want nothing any more (BEP 21). */
+  readonly isUploadOnly: boolean;
+  readonly remote: Endpoint;
+}
+
+/** What we say of ourselves to a peer. */
+export function ownHandshake(own: OwnExtensions): ExtendedHandshake {
+  return {
+    messages: new Map([[EXTENSION_NAME.uploadOnly, EXTENDED_ID.uploadOnly]]),
+    client: CLIENT,
+    requestQueue: MAX_QUEUED_UPLOADS,
+    yourAddress: own.remote.address,
+    ...(own.listenPort > 0 ? { listenPort: own.listenPort } : {}),
+    ...(own.isUploadOnly ? { uploadOnly: true } : {}),
+  };
+}
