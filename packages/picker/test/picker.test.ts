@@ -1,0 +1,351 @@
+import { describe, expect, test } from 'vitest';
+import {
+  Picker,
+  PickerError,
+  type PickerErrorCode,
+  type PickerOptions,
+  type PickOptions,
+} from '../src/index.ts';
+import { assertInvariants } from '../src/invariants.ts';
+import { createRandom } from './random.ts';
+
+function createPicker(pieceCount: number, options: Partial<PickerOptions> = {}): Picker {
+  return new Picker({
+    pieceCount,
+    blockCount: () => 4,
+    random: createRandom(1),
+    rarestFirst: true,
+    endGame: true,
+    ...options,
+  });
+}
+
+function seedOf(picker: Picker): number {
+  const peer = picker.addPeer();
+  picker.peerHaveAll(peer);
+  return peer;
+}
+
+function pick(picker: Picker, peer: number, count: number, options?: PickOptions): string[] {
+  const chosen: string[] = [];
+  picker.pick(peer, count, (p, b) => chosen.push(`${p}:${b}`), options);
+  return chosen;
+}
+
+const ignore = (): void => {};
+
+describe('a block', () => {
+  test('is asked for, comes, and its piece passes', () => {
+    const picker = createPicker(1);
+    const peer = seedOf(picker);
+    expect(picker.isInteresting(peer)).toBe(true);
+    expect(pick(picker, peer, 10)).toEqual(['0:0', '0:1', '0:2', '0:3']);
+    expect(picker.isRequested(peer, 0, 2)).toBe(true);
+    for (let b = 0; b < 4; b += 1) {
+      expect(picker.isFull(0)).toBe(false);
+      expect(picker.markReceived(peer, 0, b, ignore)).toBe('accepted');
+    }
+    expect(picker.isFull(0)).toBe(true);
+    expect(picker.isComplete).toBe(false);
+    picker.piecePassed(0);
+    expect(picker).toMatchObject({ isComplete: true, missingCount: 0, wantedMissing: 0 });
+    expect(picker.isInteresting(peer)).toBe(false);
+    expect(picker.outstanding(peer)).toBe(0);
+  });
+
+  test('that is rejected is free for another peer', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 4);
+    picker.releaseRequest(a, 0, 1);
+    picker.releaseRequest(a, 0, 1);
+    expect(picker.isRequested(a, 0, 1)).toBe(false);
+    expect(pick(picker, b, 1)).toEqual(['0:1']);
+  });
+
+  test('that comes late, after its request was released, is taken', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 1);
+    picker.releaseAll(a);
+    expect(picker.openPieceCount).toBe(0);
+    pick(picker, b, 1);
+    const cancelled: number[] = [];
+    expect(picker.markReceived(a, 0, 0, (peer) => cancelled.push(peer))).toBe('accepted');
+    expect(cancelled).toEqual([b]);
+    expect(picker.markReceived(b, 0, 0, ignore)).toBe('duplicate');
+  });
+
+  test('that comes twice is counted in blocks and bytes', () => {
+    const picker = createPicker(2, { blockLength: (_, b) => (b === 3 ? 100 : 16_384) });
+    const peer = seedOf(picker);
+    picker.markReceived(peer, 0, 3, ignore);
+    picker.markReceived(peer, 0, 3, ignore);
+    picker.markHave(1);
+    picker.markReceived(peer, 1, 0, ignore);
+    expect(picker.statistics).toMatchObject({
+      receivedBlocks: 1,
+      duplicateBlocks: 2,
+      duplicateBytes: 16_484,
+    });
+  });
+
+  test('of a peer that is gone is free', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 4);
+    picker.removePeer(a);
+    expect(pick(picker, b, 4)).toHaveLength(4);
+    assertInvariants(picker);
+  });
+});
+
+describe('resume', () => {
+  test('pieces and blocks found on disk are not asked for', () => {
+    const picker = createPicker(3);
+    picker.markHave(0);
+    picker.markBlockHave(1, 0);
+    picker.markBlockHave(1, 2);
+    const peer = seedOf(picker);
+    expect(picker.hasPiece(0)).toBe(true);
+    expect(picker.hasBlock(1, 2)).toBe(true);
+    expect(picker.hasBlock(1, 1)).toBe(false);
+    expect(pick(picker, peer, 2)).toEqual(['1:1', '1:3']);
+    expect(picker.missingCount).toBe(2);
+  });
+
+  test('a damaged piece is wanted again', () => {
+    const picker = createPicker(2);
+    for (const p of [0, 1]) picker.markHave(p);
+    const peer = seedOf(picker);
+    const leecher = picker.addPeer();
+    picker.peerHave(leecher, 1);
+    expect(picker.isInteresting(leecher)).toBe(false);
+    picker.loseHave(1);
+    expect(picker.isComplete).toBe(false);
+    expect(picker.isInteresting(leecher)).toBe(true);
+    expect(pick(picker, peer, 9)).toHaveLength(4);
+  });
+
+  test('a piece whose buffers are lost is wanted again, from anybody', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 4);
+    picker.markReceived(a, 0, 0, ignore);
+    picker.forgetPiece(0);
+    expect(picker.outstanding(a)).toBe(0);
+    expect([...pick(picker, a, 2), ...pick(picker, b, 2)]).toEqual(['0:0', '0:1', '0:2', '0:3']);
+  });
+});
+
+describe('a piece that failed its hash', () => {
+  function failed(): { picker: Picker; a: number; b: number } {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 2);
+    pick(picker, b, 2);
+    for (let i = 0; i < 4; i += 1) picker.markReceived(i < 2 ? a : b, 0, i, ignore);
+    picker.pieceFailed(0);
+    return { picker, a, b };
+  }
+
+  test('is downloaded again from one peer alone', () => {
+    const { picker, a, b } = failed();
+    expect(pick(picker, b, 2)).toEqual(['0:0', '0:1']);
+    expect(pick(picker, a, 4)).toEqual([]);
+    expect(pick(picker, b, 4)).toEqual(['0:2', '0:3']);
+    expect(pick(picker, a, 4)).toEqual([]); // no end game for it either
+    expect(picker.statistics.failedPieces).toBe(1);
+  });
+
+  test('goes to another peer when the first one lets it down', () => {
+    const { picker, a, b } = failed();
+    pick(picker, b, 4);
+    picker.markReceived(b, 0, 0, ignore);
+    picker.releaseAll(b);
+    expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
+    expect(pick(picker, b, 4)).toEqual([]);
+  });
+
+  test('is not held up by a slow peer', () => {
+    const { picker, a, b } = failed();
+    expect(pick(picker, b, 1, { slow: true })).toEqual(['0:0']);
+    expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
+  });
+
+  test('is like any other once it has passed and is lost again', () => {
+    const { picker, a, b } = failed();
+    picker.markHave(0);
+    picker.loseHave(0);
+    expect([...pick(picker, a, 2), ...pick(picker, b, 2)]).toHaveLength(4);
+  });
+});
+
+describe('parole', () => {
+  const parole = { parole: true };
+
+  test('a suspected peer gets pieces of its own, whole, and nobody else a block of them', () => {
+    const picker = createPicker(10);
+    const [suspect, other] = [seedOf(picker), seedOf(picker)];
+    const [joint] = pick(picker, other, 1);
+    const own = pick(picker, suspect, 6, parole);
+    const piecesOf = (blocks: string[]): Set<string> =>
+      new Set(blocks.map((block) => block.split(':')[0]!));
+    expect(piecesOf(own).size).toBe(2);
+    expect(piecesOf(own)).not.toContain(joint!.split(':')[0]);
+    const others = piecesOf(pick(picker, other, 100));
+    for (const p of piecesOf(own)) expect(others).not.toContain(p);
+    expect(
+      pick(picker, suspect, 2, parole).every((block) => piecesOf(own).has(block.split(':')[0]!)),
+    ).toBe(true);
+  });
+
+  test('does not hold up the download: the only peer that has a begun piece finishes it', () => {
+    const picker = createPicker(1);
+    const [gone, suspect] = [seedOf(picker), seedOf(picker)];
+    pick(picker, gone, 2);
+    picker.markReceived(gone, 0, 0, ignore);
+    expect(pick(picker, suspect, 4, parole)).toEqual([]);
+    picker.removePeer(gone);
+    expect(pick(picker, suspect, 4, parole)).toEqual(['0:1', '0:2', '0:3']);
+  });
+});
+
+describe('a peer that chokes us', () => {
+  test('is asked for allowed pieces only (BEP 6)', () => {
+    const picker = createPicker(100);
+    const peer = seedOf(picker);
+    const options = { allowedFastOnly: true };
+    expect(pick(picker, peer, 5, options)).toEqual([]);
+    picker.peerAllowedFast(peer, 70);
+    picker.peerAllowedFast(peer, 70);
+    picker.peerAllowedFast(peer, 30);
+    expect(pick(picker, peer, 6, options)).toEqual([
+      '70:0',
+      '70:1',
+      '70:2',
+      '70:3',
+      '30:0',
+      '30:1',
+    ]);
+    expect(pick(picker, peer, 6, options)).toEqual(['30:2', '30:3']);
+    expect(pick(picker, peer, 6, options)).toEqual([]);
+  });
+
+  test('may allow no more than 64 pieces', () => {
+    const picker = createPicker(100, { blockCount: () => 1 });
+    const peer = seedOf(picker);
+    for (let p = 0; p < 100; p += 1) picker.peerAllowedFast(peer, p);
+    expect(pick(picker, peer, 100, { allowedFastOnly: true })).toHaveLength(64);
+  });
+
+  test('is not asked for an allowed piece it does not have', () => {
+    const picker = createPicker(100);
+    const peer = picker.addPeer();
+    picker.peerHave(peer, 1);
+    picker.peerAllowedFast(peer, 2);
+    expect(pick(picker, peer, 5, { allowedFastOnly: true })).toEqual([]);
+  });
+});
+
+describe('a slow peer', () => {
+  const slow = { slow: true };
+
+  test('begins two pieces at most', () => {
+    const picker = createPicker(100);
+    const peer = seedOf(picker);
+    expect(pick(picker, peer, 100, slow)).toHaveLength(8);
+    expect(picker.openPieceCount).toBe(2);
+    for (let b = 0; b < 4; b += 1) {
+      const [p] = [...Array(100).keys()].filter((i) => picker.isRequested(peer, i, b));
+      picker.markReceived(peer, p!, b, ignore);
+    }
+    expect(pick(picker, peer, 100)).not.toEqual([]);
+  });
+
+  test('gets urgent pieces only when it has no others', () => {
+    const picker = createPicker(3);
+    picker.setPiecePriority(1, 7);
+    const peer = seedOf(picker);
+    const chosen = pick(picker, peer, 4, slow);
+    expect(chosen.some((block) => block.startsWith('1:'))).toBe(false);
+    const only = picker.addPeer();
+    picker.peerHave(only, 1);
+    expect(pick(picker, only, 4, slow)).toEqual(['1:0', '1:1', '1:2', '1:3']);
+  });
+
+  test('takes no part in the end game', () => {
+    const picker = createPicker(1);
+    const [fast, peer] = [seedOf(picker), seedOf(picker)];
+    pick(picker, fast, 4);
+    expect(pick(picker, peer, 4, slow)).toEqual([]);
+    expect(pick(picker, peer, 4)).toHaveLength(4);
+  });
+});
+
+describe('a torrent of nothing', () => {
+  test('is complete', () => {
+    const picker = createPicker(0);
+    const peer = picker.addPeer();
+    picker.peerBitfield(peer, new Uint8Array(0));
+    expect(picker.isComplete).toBe(true);
+    expect(picker.isInteresting(peer)).toBe(false);
+    expect(pick(picker, peer, 1)).toEqual([]);
+    picker.removePeer(peer);
+    assertInvariants(picker);
+  });
+});
+
+describe('mistakes of the caller', () => {
+  const wrong: [string, PickerErrorCode, (picker: Picker, peer: number) => void][] = [
+    ['an unknown peer', 'unknown-peer', (picker) => picker.pick(9, 1, ignore)],
+    [
+      'a removed peer',
+      'unknown-peer',
+      (picker, peer) => {
+        picker.removePeer(peer);
+        picker.peerHave(peer, 0);
+      },
+    ],
+    ['a piece beyond the last', 'piece-out-of-range', (picker, peer) => picker.peerHave(peer, 3)],
+    ['a negative piece', 'piece-out-of-range', (picker) => picker.markHave(-1)],
+    ['half a piece', 'piece-out-of-range', (picker) => picker.availability(0.5)],
+    [
+      'a block beyond the last',
+      'block-out-of-range',
+      (picker, peer) => picker.markReceived(peer, 0, 4, ignore),
+    ],
+    [
+      'a short bitfield',
+      'bad-argument',
+      (picker, peer) => picker.peerBitfield(peer, new Uint8Array(0)),
+    ],
+    ['priority 8', 'bad-argument', (picker) => picker.setPiecePriority(0, 8)],
+  ];
+
+  test.each(wrong)('%s is told by its code and changes nothing', (_, code, act) => {
+    const picker = createPicker(3);
+    const peer = seedOf(picker);
+    let error: unknown;
+    try {
+      act(picker, peer);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toBeInstanceOf(PickerError);
+    expect((error as PickerError).code).toBe(code);
+    assertInvariants(picker);
+    expect(picker.missingCount).toBe(3);
+  });
+
+  test('a piece without blocks', () => {
+    const picker = createPicker(1, { blockCount: () => 0 });
+    const peer = seedOf(picker);
+    expect(() => picker.pick(peer, 1, ignore)).toThrow(PickerError);
+  });
+
+  test('a count of pieces that is none', () => {
+    expect(() => createPicker(-1)).toThrow(PickerError);
+    expect(() => createPicker(1.5)).toThrow(PickerError);
+  });
+});
