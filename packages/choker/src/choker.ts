@@ -1,6 +1,6 @@
 // Whom to unchoke (BEP 3, "Choking and optimistic unchoking"): every 10 s all peers are judged anew, in between only
 // free slots are given away. While leeching the peers that send most are served; a seed serves by turns, as mainline
-// 4.0 and later do (Legout, Urvoy-Keller, Michiardi: Rarest First and Choke Algorithms Are Enough, IMC 2006, 2.3.2).
+// 4.0 and later do (Legout, Urvoy-Keller, Michiardi: Rarest First and Choke Algorithms Are Enough, IMC 2006).
 import { OptimisticRotation } from './optimistic.ts';
 import { autoSlots, byServiceReceived, byTurn, rankLeechers, shuffled } from './rank.ts';
 import { SnubWatch } from './snub.ts';

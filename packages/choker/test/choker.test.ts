@@ -134,7 +134,7 @@ describe('seeding', () => {
     }
   });
 
-  test('with 4 slots unchokes one peer anew in two rounds of three (Legout et al. 2006, 2.3.2)', () => {
+  test('with 4 slots unchokes one peer anew in two rounds of three (Legout et al. 2006)', () => {
     const swarm = new Swarm(12);
     swarm.mode = 'seeding';
     for (let i = 0; i < 12; i += 1) swarm.join(0);

@@ -9,8 +9,8 @@ const PEERS = 200;
 const SEEDS = 10;
 const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
 const PIPELINE = 20;
-/** A shared machine is noisy: the median of so many downloads is shown. */
-const RUNS = 5;
+/** Linux counts a thread's time in steps of some milliseconds: so many blocks make the mean exact enough. */
+const ENOUGH_BLOCKS = 500_000;
 
 interface Swarm {
   readonly picker: Picker;
@@ -77,15 +77,23 @@ function createSwarm(pieceCount: number, blocksPerPiece: number, seeds: number):
   return { picker, handles, announcements };
 }
 
-/** Downloads everything (or 200,000 blocks), all peers taking turns, haves coming in between. */
+function createWatches() {
+  return {
+    have: new Stopwatch(),
+    pick: new Stopwatch(),
+    block: new Stopwatch(),
+    piece: new Stopwatch(),
+  };
+}
+
+/** Downloads everything (or 200,000 blocks), all peers taking turns, haves coming in between. Returns the blocks. */
 function download(
   swarm: Swarm,
   pieceCount: number,
   blocksPerPiece: number,
-): Record<string, number> {
+  watches: ReturnType<typeof createWatches>,
+): number {
   const { picker, handles, announcements } = swarm;
-  const watches = { have: new Stopwatch(), pick: new Stopwatch(), block: new Stopwatch() };
-  const piece = new Stopwatch();
   const asked = { peer: [] as number[], piece: [] as number[], block: [] as number[] };
   const told = new Uint32Array(PEERS);
   const left = new Int32Array(pieceCount).fill(blocksPerPiece);
@@ -97,15 +105,12 @@ function download(
     asked.block.push(b);
   };
   let total = 0;
-  let slowest = 0;
   while (picker.wantedMissing > 0 && total < 200_000) {
     watches.pick.measure(() => {
       let picked = 0;
       for (const handle of handles) {
-        const start = performance.now();
         asking = handle;
         picked += picker.pick(handle, PIPELINE, sink);
-        slowest = Math.max(slowest, performance.now() - start);
       }
       return picked;
     });
@@ -118,7 +123,7 @@ function download(
       }
       return count;
     });
-    piece.measure(() => {
+    watches.piece.measure(() => {
       let passed = 0;
       for (let i = 0; i < count; i += 1) {
         const p = asked.piece[i]!;
@@ -144,14 +149,7 @@ function download(
       return haves;
     });
   }
-  return {
-    have: watches.have.nanoseconds,
-    pick: watches.pick.nanoseconds,
-    block: watches.block.nanoseconds,
-    'piece passed': piece.nanoseconds,
-    blocks: total,
-    'slowest pick call us': Math.round(slowest * 1000),
-  };
+  return total;
 }
 
 /** Milliseconds, the median of 9 peers with this share of the pieces joining and leaving. */
@@ -188,16 +186,23 @@ for (const pieceCount of sizes) {
     [1, SEEDS],
     [1, 0],
   ] as const) {
-    download(createSwarm(1000, blocksPerPiece, seeds), 1000, blocksPerPiece); // warm-up
-    const runs = Array.from({ length: RUNS }, () =>
-      download(createSwarm(pieceCount, blocksPerPiece, seeds), pieceCount, blocksPerPiece),
-    );
-    const row: Record<string, number> = {};
-    for (const name of Object.keys(runs[0]!)) row[name] = median(runs.map((run) => run[name]!));
-    rows[`${pieceCount} pieces of ${blocksPerPiece}, ${seeds} seeds`] = row;
+    download(createSwarm(1000, blocksPerPiece, seeds), 1000, blocksPerPiece, createWatches()); // warm-up
+    const watches = createWatches();
+    let blocks = 0;
+    while (blocks < ENOUGH_BLOCKS) {
+      const swarm = createSwarm(pieceCount, blocksPerPiece, seeds);
+      blocks += download(swarm, pieceCount, blocksPerPiece, watches);
+    }
+    const { have, pick, block, piece } = watches;
+    rows[`${pieceCount} pieces of ${blocksPerPiece}, ${seeds} seeds`] = {
+      have: have.nanoseconds,
+      pick: pick.nanoseconds,
+      block: block.nanoseconds,
+      'piece passed': piece.nanoseconds,
+    };
   }
 }
-console.log('nanoseconds each: mean of a download, median of 5 downloads');
+console.log('nanoseconds of CPU time each, mean');
 console.table(rows);
 const joins: Record<string, Record<string, number>> = {};
 for (const pieceCount of sizes) {

@@ -55,7 +55,10 @@ export class OpenPiece {
       this.askers = new Uint16Array(blockCount);
       this.heads = new Int32Array(blockCount);
     }
-    this.askers.fill(0, 0, blockCount);
-    this.heads.fill(NONE, 0, blockCount);
+    const { askers, heads } = this;
+    for (let b = 0; b < blockCount; b += 1) {
+      askers[b] = 0;
+      heads[b] = NONE;
+    }
   }
 }
