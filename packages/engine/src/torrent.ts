@@ -118,7 +118,7 @@ export class Torrent {
   /** Freed requests or new room: everybody is asked at the end of this turn. */
   #mustRequestAll = false;
   #state: TorrentState;
-  /** Peers whose piece was found wrong on our own disk since. */
+
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
     const { geometry } = info;
@@ -479,6 +479,11 @@ export class Torrent {
 
   has(pieceIndex: number): boolean {
     return this.#holdings.has(pieceIndex);
+  }
+
+  /** Requests in flight. */
+  get requestCount(): number {
+    return this.#download.requestCount;
   }
 
   get peers(): Iterable<Peer> {

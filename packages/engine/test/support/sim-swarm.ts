@@ -93,6 +93,7 @@ export class SimNode {
   readonly torrent: Torrent;
   readonly events: TorrentEvent[] = [];
   readonly endpoint: Endpoint;
+  readonly initialPieces: ReadonlySet<number>;
   doneMs: number | undefined;
   isStopped = false;
   readonly #swarm: SimSwarm;
@@ -114,6 +115,7 @@ export class SimNode {
     const have = new Uint8Array((info.geometry.pieceCount + 7) >>> 3);
     const pieces =
       options.isSeed === true ? [...Array(info.geometry.pieceCount).keys()] : (options.have ?? []);
+    this.initialPieces = new Set(pieces);
     for (const piece of pieces) have[piece >>> 3]! |= 0x80 >>> (piece & 7);
     this.torrent = new Torrent({
       now: clock.now,
@@ -163,6 +165,9 @@ export class SimNode {
     this.isStopped = true;
     this.act(() => this.torrent.stop(this.#swarm.clock.now));
     this.host.stopListening(PORT);
+    const { announced } = this.#swarm;
+    const index = announced.findIndex(({ address }) => address === this.host.address);
+    if (index >= 0) announced.splice(index, 1);
   }
 
   connectTo(...others: readonly (SimNode | Endpoint)[]): this {
