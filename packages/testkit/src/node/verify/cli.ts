@@ -1,0 +1,106 @@
+// `pnpm verify AREA [--quick] [--line NAME]`: runs the acceptance suite of an area and prints command, figure, and pass or fail.
+import { spawnSync } from 'node:child_process';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { enterNamespace, inNamespace, namespaceObstacle } from '../namespace.ts';
+import { missingPrograms } from '../programs.ts';
+import type { VerifyLine } from './line.ts';
+import { mainJob } from './main-job.ts';
+
+const AREAS: Readonly<Record<string, readonly VerifyLine[]>> = { 'main-job': mainJob };
+const ROOT = fileURLToPath(new URL('../../../../../', import.meta.url));
+const USAGE = `Usage: pnpm verify AREA [--quick] [--line NAME]
+
+Runs the acceptance suite of an area and prints, per line, the command, the figure seen, and pass or fail.
+AREA is one of: ${Object.keys(AREAS).join(', ')}.
+  --quick       one case of each kind
+  --line NAME   that line alone (repeatable): ${Object.values(AREAS)
+    .flat()
+    .map((line) => line.name)
+    .join(', ')}
+Exit code: 0 when every line passes, 1 otherwise, 2 when it was called wrongly.`;
+
+interface Arguments {
+  readonly lines: readonly VerifyLine[];
+  readonly quick: boolean;
+}
+
+function readArguments(): Arguments | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: process.argv.slice(2).filter((arg) => arg !== '--'),
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        line: { type: 'string', multiple: true },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    const area = AREAS[positionals[0] ?? ''];
+    if (values.help || area === undefined || positionals.length !== 1) return undefined;
+    const lines = area.filter((line) => values.line?.includes(line.name) ?? true);
+    return lines.length === 0 ? undefined : { lines, quick: values.quick };
+  } catch {
+    return undefined;
+  }
+}
+
+let passed = 0;
+let failed = 0;
+
+function report(name: string, command: string, figure: string, pass: boolean): void {
+  if (pass) passed += 1;
+  else failed += 1;
+  console.log(`${pass ? 'pass' : 'FAIL'}  ${name}: ${command}\n      ${figure}`);
+}
+
+async function runLine(line: VerifyLine, quick: boolean): Promise<void> {
+  const missing = missingPrograms(line.needs);
+  if (missing !== undefined) return report(line.name, line.title, missing, false);
+  const folder = await mkdtemp(join(tmpdir(), `bt-verify-${line.name}-`));
+  await chmod(folder, 0o755);
+  try {
+    for await (const { command, figure, pass } of line.run({ quick, root: ROOT, folder })) {
+      report(line.name, command, figure, pass);
+    }
+  } catch (error) {
+    report(line.name, line.title, error instanceof Error ? error.message : String(error), false);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Runs this program again inside a namespace with the lines that belong there; its counts come back by its exit code. */
+function runInside(lines: readonly VerifyLine[]): void {
+  const obstacle = namespaceObstacle();
+  if (obstacle !== undefined) {
+    for (const line of lines) report(line.name, line.title, obstacle, false);
+    return;
+  }
+  const code = enterNamespace();
+  if (code !== 0) failed += 1;
+  else passed += lines.length;
+}
+
+async function main(): Promise<number> {
+  const args = readArguments();
+  if (args === undefined) {
+    console.error(USAGE);
+    return 2;
+  }
+  const inside = args.lines.filter((line) => line.outside !== true);
+  if (inNamespace()) {
+    for (const line of inside) await runLine(line, args.quick);
+    return failed === 0 ? 0 : 1;
+  }
+  spawnSync(process.execPath, [join(ROOT, 'scripts', 'build.mjs')], { stdio: 'inherit' });
+  for (const line of args.lines) if (line.outside === true) await runLine(line, args.quick);
+  if (inside.length > 0) runInside(inside);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
