@@ -1,0 +1,121 @@
+import { describe, expect, it } from 'vitest';
+import { type Options, type Printout, parseOptions } from '../src/options.ts';
+
+function options(...args: string[]): Options {
+  const parsed = parseOptions(['-t', 'x.torrent', ...args], '1.2.3');
+  if ('text' in parsed) throw new Error(parsed.text);
+  return parsed;
+}
+
+function printout(...args: string[]): Printout {
+  const parsed = parseOptions(args, '1.2.3');
+  if (!('text' in parsed)) throw new Error('it was taken');
+  return parsed;
+}
+
+const ON = {
+  optimisticUnchoking: true,
+  antiSnubbing: true,
+  choking: true,
+  endGame: true,
+  rarestFirst: true,
+  bbsPlus: false,
+};
+const OFF = {
+  optimisticUnchoking: false,
+  antiSnubbing: false,
+  choking: false,
+  endGame: false,
+  rarestFirst: false,
+  bbsPlus: false,
+};
+
+describe('strategies', () => {
+  it('are all on but bbs-plus', () => {
+    expect(options().strategies).toEqual(ON);
+  });
+
+  it.each([
+    ['--no-optimistic-unchoking', 'optimisticUnchoking'],
+    ['--no-anti-snubbing', 'antiSnubbing'],
+    ['--no-choking-strategy', 'choking'],
+    ['--no-end-game-mode', 'endGame'],
+    ['--no-rarest-piece-first', 'rarestFirst'],
+  ])('%s switches one off', (flag, name) => {
+    expect(options(flag).strategies).toEqual({ ...ON, [name]: false });
+  });
+
+  it('start from none with --plain, and the flags add', () => {
+    expect(options('--plain').strategies).toEqual(OFF);
+    expect(options('--plain', '-r', '-b').strategies).toEqual({
+      ...OFF,
+      rarestFirst: true,
+      bbsPlus: true,
+    });
+    expect(options('--plain', '-oaceb').strategies).toEqual({
+      ...ON,
+      rarestFirst: false,
+      bbsPlus: true,
+    });
+  });
+});
+
+describe('values', () => {
+  it('reads rates, peers and files', () => {
+    const read = options(
+      ...['--max-up', '4M', '--peer', '10.0.0.1:6881', '--peer', '[::1]:7'],
+      ...['--files', '*.mkv,3-5', '--files', '9'],
+    );
+    expect(read.maxUpBytesPerSecond).toBe(4 * 2 ** 20);
+    expect(read.peers).toEqual([
+      { host: '10.0.0.1', port: 6881 },
+      { host: '::1', port: 7 },
+    ]);
+    expect(read.files).toEqual(['*.mkv', '3-5', '9']);
+  });
+
+  it('gives up after three minutes without a useful peer by default, never with 0', () => {
+    expect(options().timeoutMs).toBe(180_000);
+    expect(options('--timeout', '0').timeoutMs).toBe(0);
+  });
+
+  it('reads times and ratios', () => {
+    const read = options('--seed', '--seed-ratio', '1.5', '--seed-time', '2', '--disk-wait', '5');
+    expect(read).toMatchObject({
+      seed: true,
+      seedRatio: 1.5,
+      seedTimeMs: 120_000,
+      diskWaitMs: 5_000,
+    });
+  });
+});
+
+describe('wrong usage', () => {
+  it.each([
+    [['--max-up', 'fast', '-t', 'x'], /bytes a second/],
+    [['--peer', 'nowhere', '-t', 'x'], /HOST:PORT/],
+    [['--listen', '70000', '-t', 'x'], /port/],
+    [['--json', '--quiet', '-t', 'x'], /cannot be used with/],
+    [['--nonsense', '-t', 'x'], /unknown option/i],
+    [[], /required option/i],
+  ])('%j is refused in one sentence', (args, why) => {
+    const { text, isError } = printout(...args);
+    expect(isError).toBe(true);
+    expect(text).toMatch(why);
+    expect(text.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('help', () => {
+  it('has examples, exit codes and the differences from the original', () => {
+    const { text, isError } = printout('--help');
+    expect(isError).toBe(false);
+    for (const part of ['Examples:', 'Exit codes:', 'the original', '--plain', '-b, --bbs-plus']) {
+      expect(text).toContain(part);
+    }
+  });
+
+  it('tells the version', () => {
+    expect(printout('--version')).toEqual({ text: '1.2.3\n', isError: false });
+  });
+});
