@@ -68,7 +68,8 @@ export function parseArguments(words: readonly string[], version: () => string):
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(sentence(error.message));
   }
-  if (program.opts<{ version?: boolean }>().version === true) return { kind: 'print', text: `${version()}\n` };
+  if (program.opts<{ version?: boolean }>().version === true)
+    return { kind: 'print', text: `${version()}\n` };
   if (invocation === undefined) return { kind: 'print', text: printed };
   return invocation;
 }

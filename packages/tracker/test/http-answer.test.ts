@@ -303,7 +303,7 @@ describe('our own answers', () => {
           const isMartian = ({ address }: { address: string }) =>
             /^(0|22[4-9]|23\d|24\d|25\d)\./.test(address) ||
             address === '::' ||
-            /^ff..:/.test(address);
+            /^ff[0-9a-f]{2}:/.test(address);
           const expected = endpoints
             .filter((e) => !isMartian(e) && !e.address.includes(':'))
             .concat(endpoints.filter((e) => e.address.includes(':')));
