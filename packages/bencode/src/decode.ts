@@ -1,5 +1,7 @@
 // Decoding bencode (BEP 3, "bencoding") in one pass, without recursion and without copies: the parser checks the document and
 // writes a tape of its tokens (tape.ts); values are windows on tape and input (value.ts), made when they are asked for.
+
+import { compareBytes } from './bytes.ts';
 import { BencodeError, type BencodeErrorCode } from './errors.ts';
 import {
   DEFAULT_MAX_BYTES,
@@ -7,8 +9,7 @@ import {
   DEFAULT_MAX_ITEMS,
   MAX_INTEGER_DIGITS,
 } from './limits.ts';
-import { BYTE, contentStart, END, LINK, SLOTS, tokenAfter } from './tape.ts';
-import { compareRanges } from './utf8.ts';
+import { BYTE, END, LINK, SLOTS, Tape } from './tape.ts';
 import { BencodeDict, type BencodeValue, readValue } from './value.ts';
 
 export interface DecodeOptions {
@@ -38,17 +39,17 @@ const DEFAULTS: DecodeOptions = {};
  * @throws {BencodeError} with the byte offset, for anything but one canonical value.
  */
 export function decode(bytes: Uint8Array, options: DecodeOptions = DEFAULTS): BencodeValue {
-  const { tape, root } = parseWhole(bytes, options);
-  return readValue(bytes, tape, root);
+  const tape = parseWhole(bytes, options);
+  return readValue(tape, tape.root);
 }
 
 /** Decodes `bytes`, all of it, as one dictionary. As {@link decode} otherwise. */
 export function decodeDict(bytes: Uint8Array, options: DecodeOptions = DEFAULTS): BencodeDict {
-  const { tape, root } = parseWhole(bytes, options);
-  if (bytes[0] !== BYTE.dictionary) {
+  const tape = parseWhole(bytes, options);
+  if (tape.kind(tape.root) !== BYTE.dictionary) {
     throw new BencodeError('not-a-dictionary', 0, 'expected a dictionary');
   }
-  return new BencodeDict(bytes, tape, root);
+  return new BencodeDict(tape, tape.root);
 }
 
 /**
@@ -59,55 +60,49 @@ export function decodePrefix(
   bytes: Uint8Array,
   options: DecodeOptions = DEFAULTS,
 ): { value: BencodeValue; bytesRead: number } {
-  const { tape, root } = parse(bytes, options);
-  return { value: readValue(bytes, tape, root), bytesRead: tape[root + END] as number };
+  const tape = parse(bytes, options);
+  return { value: readValue(tape, tape.root), bytesRead: tape.end(tape.root) };
 }
 
-interface Parsed {
-  readonly tape: Int32Array;
-  /** Tape index of the outermost value. */
-  readonly root: number;
-}
-
-function parseWhole(bytes: Uint8Array, options: DecodeOptions): Parsed {
+function parseWhole(bytes: Uint8Array, options: DecodeOptions): Tape {
   const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
   if (bytes.length > maxBytes) {
     throw new BencodeError('too-long', maxBytes, `the input is longer than ${maxBytes} bytes`);
   }
-  const parsed = parse(bytes, options);
-  const end = parsed.tape[parsed.root + END] as number;
+  const tape = parse(bytes, options);
+  const end = tape.end(tape.root);
   if (end !== bytes.length) throw new BencodeError('trailing-data', end, 'data after the value');
-  return parsed;
+  return tape;
 }
 
 /**
  * The tapes of small documents lie one behind the other in a shared array, since making a typed array costs as much as parsing
  * a DHT message. Nothing in it is ever overwritten; a full one is left to its documents.
  */
-const SHARED_TAPE_SLOTS = 4096;
-let sharedTape = new Int32Array(0);
-let sharedTapeUsed = 0;
+const SHARED_SLOTS = 4096;
+let shared = new Int32Array(0);
+let sharedUsed = 0;
 
-function parse(bytes: Uint8Array, options: DecodeOptions): Parsed {
+function parse(bytes: Uint8Array, options: DecodeOptions): Tape {
   const slots = bytes.length * SLOTS; // a token has at least one byte, so this always suffices
-  if (slots > SHARED_TAPE_SLOTS) {
-    return { tape: writeTape(bytes, options, new Int32Array(SHARED_TAPE_SLOTS), 0), root: 0 };
+  if (slots > SHARED_SLOTS) {
+    const own = new Int32Array(Math.max(SHARED_SLOTS, bytes.length >> 2)); // a guess: it grows
+    return new Tape(bytes, writeTape(bytes, options, own, 0), 0);
   }
-  if (sharedTapeUsed + slots > sharedTape.length) {
-    sharedTape = new Int32Array(SHARED_TAPE_SLOTS);
-    sharedTapeUsed = 0;
+  if (sharedUsed + slots > shared.length) {
+    shared = new Int32Array(SHARED_SLOTS);
+    sharedUsed = 0;
   }
-  const root = sharedTapeUsed;
-  writeTape(bytes, options, sharedTape, root);
-  sharedTapeUsed = tokenAfter(sharedTape, root);
-  return { tape: sharedTape, root };
+  const tape = new Tape(bytes, writeTape(bytes, options, shared, sharedUsed), sharedUsed);
+  sharedUsed = tape.after(tape.root);
+  return tape;
 }
 
 /** Parses the value at the start of `bytes` onto `tape` from index `root`; the tape it returns is another one if it had to grow. */
 function writeTape(
   bytes: Uint8Array,
   options: DecodeOptions,
-  tape: Int32Array,
+  slots: Int32Array,
   root: number,
 ): Int32Array {
   const maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH;
@@ -132,19 +127,19 @@ function writeTape(
     if (byte === BYTE.end) {
       if (container < 0) throw invalid('invalid-token', start);
       if (inDict && !keyNext) throw invalid('missing-value', start);
-      const around = tape[container + LINK] as number;
-      tape[container + END] = offset;
-      tape[container + LINK] = index;
+      const around = slots[container + LINK] as number;
+      slots[container + END] = offset;
+      slots[container + LINK] = index;
       container = around;
       depth--;
-      inDict = container >= 0 && bytes[tape[container] as number] === BYTE.dictionary;
+      inDict = container >= 0 && bytes[slots[container] as number] === BYTE.dictionary;
       keyNext = inDict;
       continue;
     }
 
     if (index >= lastIndex) throw invalid('too-many-items', start);
-    if (index + SLOTS > tape.length) tape = grow(tape);
-    tape[index] = start;
+    if (index + SLOTS > slots.length) slots = grow(slots);
+    slots[index] = start;
 
     if (byte >= BYTE.zero && byte <= BYTE.nine) {
       let length = byte - BYTE.zero;
@@ -157,13 +152,13 @@ function writeTape(
         length = length * 10 + (next - BYTE.zero);
         if (length > maxBytes) throw invalid('too-long', start);
       }
-      tape[index + LINK] = ~offset;
+      slots[index + LINK] = ~offset;
       offset += length;
       if (offset > end) throw ranOut(bytes, end);
-      tape[index + END] = offset;
+      slots[index + END] = offset;
       if (keyNext) {
-        if (!lenient) checkOrder(bytes, tape, tape[container + END] as number, index);
-        tape[container + END] = index;
+        if (!lenient) checkOrder(bytes, slots, slots[container + END] as number, index);
+        slots[container + END] = index;
         keyNext = false;
       } else {
         keyNext = inDict;
@@ -171,15 +166,15 @@ function writeTape(
     } else {
       if (keyNext) throw invalid('invalid-key', start);
       if (byte === BYTE.integer) {
-        tape[index + LINK] = ~offset;
+        slots[index + LINK] = ~offset;
         offset = integerEnd(bytes, offset, end, lenient);
-        tape[index + END] = offset;
+        slots[index + END] = offset;
         keyNext = inDict;
       } else if (byte === BYTE.dictionary || byte === BYTE.list) {
         if (depth === maxDepth) throw invalid('too-deep', start);
         depth++;
-        tape[index + END] = 0;
-        tape[index + LINK] = container;
+        slots[index + END] = 0;
+        slots[index + LINK] = container;
         container = index;
         inDict = byte === BYTE.dictionary;
         keyNext = inDict;
@@ -189,7 +184,7 @@ function writeTape(
     }
     index += SLOTS;
   } while (container >= 0);
-  return tape;
+  return slots;
 }
 
 /** The offset behind the `e` of the integer whose digits begin at `offset`. */
@@ -214,23 +209,23 @@ function integerEnd(bytes: Uint8Array, offset: number, end: number, lenient: boo
 }
 
 /** Keys must ascend strictly as raw strings (BEP 3). `previous` is 0 for the first key of a dictionary. */
-function checkOrder(bytes: Uint8Array, tape: Int32Array, previous: number, key: number): void {
+function checkOrder(bytes: Uint8Array, slots: Int32Array, previous: number, key: number): void {
   if (previous === 0) return;
-  const order = compareRanges(
+  const order = compareBytes(
     bytes,
-    contentStart(tape, previous),
-    tape[previous + END] as number,
+    ~(slots[previous + LINK] as number),
+    slots[previous + END] as number,
     bytes,
-    contentStart(tape, key),
-    tape[key + END] as number,
+    ~(slots[key + LINK] as number),
+    slots[key + END] as number,
   );
   if (order < 0) return;
-  throw invalid(order === 0 ? 'duplicate-key' : 'unsorted-keys', tape[key] as number);
+  throw invalid(order === 0 ? 'duplicate-key' : 'unsorted-keys', slots[key] as number);
 }
 
-function grow(tape: Int32Array): Int32Array {
-  const grown = new Int32Array(tape.length * 2);
-  grown.set(tape);
+function grow(slots: Int32Array): Int32Array {
+  const grown = new Int32Array(slots.length * 2);
+  grown.set(slots);
   return grown;
 }
 

@@ -1,8 +1,9 @@
 // Encoding to canonical bencode (BEP 3, "bencoding"): keys sorted by their bytes, integers only.
+
+import { compareBytes, compareTexts, encodeText } from './bytes.ts';
 import { BencodeError, type BencodeErrorCode } from './errors.ts';
 import { DEFAULT_MAX_DEPTH, MAX_INTEGER_DIGITS } from './limits.ts';
 import { BYTE } from './tape.ts';
-import { compareRanges, compareTexts, encodeText } from './utf8.ts';
 import { BencodeDict, BencodeList } from './value.ts';
 
 /**
@@ -35,31 +36,51 @@ export function rawBencode(bytes: Uint8Array): RawBencode {
 }
 
 /**
- * Encodes `value` canonically into bytes of their own.
+ * Encodes `value` canonically.
+ *
+ * Results of up to 1 KiB share memory with others, as Node's small Buffers do: copy one before its `buffer` is transferred.
  *
  * @throws {BencodeError} for a value that bencode cannot express exactly; `code` says why.
  */
 export function encode(value: BencodeInput): Uint8Array<ArrayBuffer> {
-  const writer = idleWriter ?? new Writer();
+  const writer = idleWriter?.hasRoom() ? idleWriter : new Writer();
   idleWriter = undefined; // a getter in `value` may call encode again
-  writer.position = 0;
-  writer.value(value, 0);
-  const encoded = writer.out.slice(0, writer.position);
-  if (writer.out.length <= KEPT_BYTES) idleWriter = writer;
+  const encoded = writer.write(value);
+  if (writer.hasRoom()) idleWriter = writer;
   return encoded;
 }
 
-/** A buffer of at most this size is kept for the next call. */
-const KEPT_BYTES = 64 * 1024;
-
+/** The writer of the next call, unless one is at work. */
 let idleWriter: Writer | undefined;
+
+/** Memory of one writer. Making a typed array costs more than encoding a DHT message: small results are views on one block. */
+const BLOCK_BYTES = 8 * 1024;
+const SHARED_RESULT_BYTES = 1024;
 
 /** Byte strings up to this length are copied in a loop, which is cheaper than a call of `set` (measured). */
 const SHORT_BYTES = 32;
 
 class Writer {
-  out = new Uint8Array(1024);
+  out = new Uint8Array(BLOCK_BYTES);
+  /** Where the value being written begins in `out`. */
+  begin = 0;
   position = 0;
+
+  write(value: BencodeInput): Uint8Array<ArrayBuffer> {
+    this.begin = this.position;
+    this.value(value, 0);
+    const { out, begin, position } = this;
+    if (position - begin <= SHARED_RESULT_BYTES) return out.subarray(begin, position);
+    this.position = begin;
+    return out.slice(begin, position);
+  }
+
+  /** Whether the block is one to go on with: not a grown one, not full, not taken away by a transfer. */
+  hasRoom(): boolean {
+    return (
+      this.out.length === BLOCK_BYTES && this.position + SHARED_RESULT_BYTES <= this.out.length
+    );
+  }
 
   /** Writes one value; `depth` containers are open around it. */
   value(value: BencodeInput, depth: number): void {
@@ -84,8 +105,8 @@ class Writer {
       throw this.refuse('too-deep', 'too many containers within containers, or a cycle');
     }
     if (Array.isArray(value)) this.list(value, depth + 1);
-    else if (value instanceof Map) this.map(value, depth + 1);
     else if (isPlainObject(value)) this.object(value, depth + 1);
+    else if (value instanceof Map) this.map(value, depth + 1);
     else throw this.unsupported(value);
   }
 
@@ -216,12 +237,15 @@ class Writer {
     this.out[this.position++] = byte;
   }
 
+  /** Makes room for `bytes` more. */
   reserve(bytes: number): void {
-    const needed = this.position + bytes;
-    if (needed <= this.out.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.out.length * 2));
-    grown.set(this.out.subarray(0, this.position));
+    if (this.position + bytes <= this.out.length) return;
+    const written = this.position - this.begin;
+    const grown = new Uint8Array(Math.max(2 * this.out.length, 2 * (written + bytes)));
+    grown.set(this.out.subarray(this.begin, this.position));
     this.out = grown;
+    this.begin = 0;
+    this.position = written;
   }
 
   unsupported(value: unknown): BencodeError {
@@ -229,7 +253,7 @@ class Writer {
   }
 
   refuse(code: BencodeErrorCode, message: string): BencodeError {
-    return new BencodeError(code, this.position, message);
+    return new BencodeError(code, this.position - this.begin, message);
   }
 }
 
@@ -240,7 +264,7 @@ function compareKeys(a: string | Uint8Array, b: string | Uint8Array): number {
   if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
   const left = keyBytes(a);
   const right = keyBytes(b);
-  return compareRanges(left, 0, left.length, right, 0, right.length);
+  return compareBytes(left, 0, left.length, right, 0, right.length);
 }
 
 /** A text without UTF-8 form sorts anywhere: writing it is refused. */
@@ -250,6 +274,7 @@ function keyBytes(key: string | Uint8Array): Uint8Array {
 
 /** `{}` and `Object.create(null)`, of any realm; a class instance (a Date, a Set) is not one. */
 function isPlainObject(value: object): value is { readonly [key: string]: BencodeInput } {
+  if (value.constructor === Object) return true; // nearly always; asking for the prototype is a slow call in V8
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

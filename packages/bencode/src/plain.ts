@@ -1,5 +1,5 @@
 // A decoded document as ordinary JavaScript values, for printing, comparing and editing.
-import { decodeText } from './utf8.ts';
+import { decodeText } from './bytes.ts';
 import { BencodeDict, BencodeList, type BencodeValue } from './value.ts';
 
 /** A decoded value in ordinary clothes. `encode(toPlain(value))` is the value's canonical form: nothing is lost. */
