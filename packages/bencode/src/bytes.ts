@@ -55,8 +55,13 @@ export function encodeText(text: string): Uint8Array | undefined {
   return /[\ud800-\udfff]/u.test(text) ? undefined : encoder.encode(text);
 }
 
-/** Orders two byte ranges of one array as raw strings: negative, zero or positive. */
-export function compareBytes(
+/** Orders two byte strings as raw bytes, a prefix first: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return compareRanges(a, 0, a.length, b, 0, b.length);
+}
+
+/** As {@link compareBytes}, of `bytes[start, end)` and `other[otherStart, otherEnd)`. */
+export function compareRanges(
   bytes: Uint8Array,
   start: number,
   end: number,

@@ -1,7 +1,7 @@
 // Decoding bencode (BEP 3, "bencoding") in one pass, without recursion and without copies: the parser checks the document and
 // writes a tape of its tokens (tape.ts); values are windows on tape and input (value.ts), made when they are asked for.
 
-import { compareBytes } from './bytes.ts';
+import { compareRanges } from './bytes.ts';
 import { BencodeError, type BencodeErrorCode } from './errors.ts';
 import {
   DEFAULT_MAX_BYTES,
@@ -211,7 +211,7 @@ function integerEnd(bytes: Uint8Array, offset: number, end: number, lenient: boo
 /** Keys must ascend strictly as raw strings (BEP 3). `previous` is 0 for the first key of a dictionary. */
 function checkOrder(bytes: Uint8Array, slots: Int32Array, previous: number, key: number): void {
   if (previous === 0) return;
-  const order = compareBytes(
+  const order = compareRanges(
     bytes,
     ~(slots[previous + LINK] as number),
     slots[previous + END] as number,

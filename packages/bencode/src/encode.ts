@@ -86,28 +86,24 @@ class Writer {
   value(value: BencodeInput, depth: number): void {
     if (typeof value === 'string') this.text(value);
     else if (typeof value === 'number') this.number(value);
-    else if (value instanceof Uint8Array) this.bytes(value);
     else if (typeof value === 'bigint') this.bigint(value);
-    else if (typeof value === 'object' && value !== null) this.container(value, depth);
-    else throw this.unsupported(value);
-  }
-
-  container(value: Exclude<BencodeInput, number | bigint | string | Uint8Array>, depth: number) {
-    if (
+    else if (typeof value !== 'object' || value === null) throw this.unsupported(value);
+    else if (value instanceof Uint8Array) this.bytes(value);
+    else if (Array.isArray(value)) this.list(value, this.deeper(depth));
+    else if (isPlainObject(value)) this.object(value, this.deeper(depth));
+    else if (value instanceof Map) this.map(value, this.deeper(depth));
+    else if (
       value instanceof BencodeDict ||
       value instanceof BencodeList ||
       value instanceof RawBencode
     ) {
       this.copy(value.raw);
-      return;
-    }
-    if (depth === DEFAULT_MAX_DEPTH) {
-      throw this.refuse('too-deep', 'too many containers within containers, or a cycle');
-    }
-    if (Array.isArray(value)) this.list(value, depth + 1);
-    else if (isPlainObject(value)) this.object(value, depth + 1);
-    else if (value instanceof Map) this.map(value, depth + 1);
-    else throw this.unsupported(value);
+    } else throw this.unsupported(value);
+  }
+
+  deeper(depth: number): number {
+    if (depth < DEFAULT_MAX_DEPTH) return depth + 1;
+    throw this.refuse('too-deep', 'too many containers within containers, or a cycle');
   }
 
   list(items: readonly BencodeInput[], depth: number): void {
@@ -137,18 +133,30 @@ class Writer {
 
   map(members: ReadonlyMap<string | Uint8Array, BencodeInput>, depth: number): void {
     this.byte(BYTE.dictionary);
-    const keys = [...members.keys()].sort(compareKeys);
-    let previous: string | Uint8Array | undefined;
-    for (const key of keys) {
-      if (previous !== undefined && compareKeys(previous, key) === 0) {
-        throw this.refuse('duplicate-key', `the key ${describe(key)} for the second time`);
+    const entries = Array.from(members, ([key, value]) => ({ key: this.key(key), value }));
+    entries.sort((a, b) => compareBytes(a.key, b.key));
+    let previous: Uint8Array | undefined;
+    for (const { key, value } of entries) {
+      if (previous !== undefined && compareBytes(previous, key) === 0) {
+        throw this.refuse('duplicate-key', 'a text key and a byte key, or two, of the same bytes');
       }
       previous = key;
-      if (typeof key === 'string') this.text(key);
-      else this.bytes(key);
-      this.value(members.get(key) as BencodeInput, depth);
+      this.bytes(key);
+      this.value(value, depth);
     }
     this.byte(BYTE.end);
+  }
+
+  key(key: unknown): Uint8Array {
+    if (key instanceof Uint8Array) return key;
+    if (typeof key === 'string') return this.utf8(key);
+    throw this.unsupported(key);
+  }
+
+  utf8(text: string): Uint8Array {
+    const encoded = encodeText(text);
+    if (encoded === undefined) throw this.refuse('invalid-text', 'text with a lone surrogate');
+    return encoded;
   }
 
   text(text: string): void {
@@ -162,10 +170,8 @@ class Writer {
     for (let i = 0; i < length; i++) {
       const unit = text.charCodeAt(i);
       if (unit >= 0x80) {
-        const encoded = encodeText(text);
         this.position = begin;
-        if (encoded === undefined) throw this.refuse('invalid-text', 'text with a lone surrogate');
-        this.bytes(encoded);
+        this.bytes(this.utf8(text));
         return;
       }
       out[position++] = unit;
@@ -259,18 +265,6 @@ class Writer {
 
 /** Room for a safe integer of 16 digits and the bytes around it. */
 const LENGTH_BYTES = 20;
-
-function compareKeys(a: string | Uint8Array, b: string | Uint8Array): number {
-  if (typeof a === 'string' && typeof b === 'string') return compareTexts(a, b);
-  const left = keyBytes(a);
-  const right = keyBytes(b);
-  return compareBytes(left, 0, left.length, right, 0, right.length);
-}
-
-/** A text without UTF-8 form sorts anywhere: writing it is refused. */
-function keyBytes(key: string | Uint8Array): Uint8Array {
-  return typeof key === 'string' ? (encodeText(key) ?? new Uint8Array()) : key;
-}
 
 /** `{}` and `Object.create(null)`, of any realm; a class instance (a Date, a Set) is not one. */
 function isPlainObject(value: object): value is { readonly [key: string]: BencodeInput } {

@@ -6,7 +6,7 @@
 //   [LINK]   a list or dictionary: the index behind its last member, always positive;
 //            a string or integer: the offset of its content, complemented, always negative
 // A dictionary's members are key, value, key, value. A token's kind is the byte of the input at its start. START is slot 0.
-import { compareBytes, decodeText, encodeText } from './bytes.ts';
+import { compareRanges, decodeText, encodeText } from './bytes.ts';
 
 export const SLOTS = 3;
 export const END = 1;
@@ -149,7 +149,7 @@ export class Tape {
 
   /** Orders the content of a string against `other`. */
   compare(at: number, other: Uint8Array): number {
-    return compareBytes(this.input, this.contentStart(at), this.end(at), other, 0, other.length);
+    return compareRanges(this.input, this.contentStart(at), this.end(at), other, 0, other.length);
   }
 
   /** A plain Uint8Array even where the input is a Buffer. */

@@ -241,7 +241,7 @@ export class BencodeList {
 
   /** Item `i`, 0 where there is none. */
   #find(i: number): number {
-    if (!(i >= 0 && i < this.length)) return 0;
+    if (!Number.isInteger(i) || i < 0 || i >= this.length) return 0;
     const tape = this.#tape;
     if (i < UNINDEXED_MEMBERS) {
       let at = this.#at + SLOTS;
@@ -249,7 +249,7 @@ export class BencodeList {
       return at;
     }
     this.#items ??= indexMembers(tape, this.#at, this.length, 0);
-    return this.#items[i] ?? 0;
+    return this.#items[i] as number;
   }
 }
 
