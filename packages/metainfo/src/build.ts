@@ -59,6 +59,9 @@ export interface BuildMetainfoOptions {
   readonly pieceLayers?: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
+/** Folders in a path that leave a v2 tree within the 100 nested containers of bencode. */
+const MAX_BUILT_DEPTH = 95;
+
 const MIN_AUTOMATIC = BLOCK_LENGTH;
 const MAX_AUTOMATIC = 16 * 1024 * 1024;
 const MAX_AUTOMATIC_PIECES = 2000;
@@ -190,6 +193,9 @@ function checkFile(file: BuildFile, version: TorrentVersion, index: number): voi
   }
   if (path.length === 0 || symlinkTarget?.length === 0)
     throw refuse(`${field}.path`, 'it is empty');
+  if (path.length > MAX_BUILT_DEPTH) {
+    throw refuse(`${field}.path`, `it is more than ${MAX_BUILT_DEPTH} folders deep`);
+  }
   for (const name of [...path, ...(symlinkTarget ?? [])]) checkName(name, `${field}.path`);
   if (version === 'v2' && file.isPad) throw refuse(field, 'a v2 torrent has no pad files');
   if (version === 'v1' || file.isPad || length === 0) return;

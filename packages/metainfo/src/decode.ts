@@ -38,28 +38,33 @@ function decodeUnsorted(input: Uint8Array, limits: DecodeLimits): BencodeDict | 
     const dict = decodeDict(input, { ...limits, lenient: true });
     const info = dict.dict('info') ?? dict;
     return info.has('meta version') || hasRepeatedKey(dict) ? undefined : dict;
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof BencodeError) return undefined;
+    throw error;
   }
 }
 
+/** Goes down before it goes on, so that only as many iterators wait as the document is deep. */
 function hasRepeatedKey(root: BencodeDict): boolean {
-  const waiting: Iterable<BencodeValue>[] = [[root]];
-  for (let values = waiting.pop(); values !== undefined; values = waiting.pop()) {
-    for (const value of values) {
-      if (value instanceof BencodeList) waiting.push(value);
-      if (!(value instanceof BencodeDict)) continue;
+  const open: Iterator<BencodeValue>[] = [[root].values()];
+  for (let values = open.at(-1); values !== undefined; values = open.at(-1)) {
+    const { done, value } = values.next();
+    if (done) {
+      open.pop();
+    } else if (value instanceof BencodeList) {
+      open.push(value[Symbol.iterator]());
+    } else if (value instanceof BencodeDict) {
       const keys = new Set<string>();
-      const members: BencodeValue[] = [];
-      for (const [key, member] of value) {
-        keys.add(toHex(key));
-        if (member instanceof BencodeDict || member instanceof BencodeList) members.push(member);
-      }
+      for (const key of value.keys()) keys.add(toHex(key));
       if (keys.size !== value.size) return true;
-      if (members.length > 0) waiting.push(members);
+      open.push(valuesOf(value));
     }
   }
   return false;
+}
+
+function* valuesOf(dict: BencodeDict): IterableIterator<BencodeValue> {
+  for (const [, value] of dict) yield value;
 }
 
 function refusal(error: unknown, name: string): unknown {

@@ -1,20 +1,23 @@
 // Typed access to the fields of a stranger's dictionary: each failure is a MetainfoError that names the field.
 import type { BencodeDict, BencodeList } from '@bt/bencode';
-import { MetainfoError } from './errors.ts';
+import { MetainfoError, type MetainfoErrorCode } from './errors.ts';
 import { decodeLossy } from './text.ts';
 
 /** Where a dictionary stands, for error messages: `info`, `info.files[3]`. */
 export type FieldPath = string;
 
-export function requireInteger(dict: BencodeDict, key: string, at: FieldPath): number {
+/** @param tooLarge What an integer is that a number can't hold. */
+export function requireInteger(
+  dict: BencodeDict,
+  key: string,
+  at: FieldPath,
+  tooLarge: MetainfoErrorCode,
+): number {
   const value = dict.integer(key);
   if (value !== undefined) return value;
   if (dict.bigint(key) !== undefined) {
-    throw new MetainfoError(
-      'invalid-length',
-      `${at}.${key}`,
-      `The number in ${at}.${key} is beyond 2^53 - 1.`,
-    );
+    const field = `${at}.${key}`;
+    throw new MetainfoError(tooLarge, field, `The number in ${field} is beyond 2^53 - 1.`);
   }
   throw missingOrWrong(dict, key, at, 'an integer');
 }
@@ -33,7 +36,7 @@ export function requireDict(dict: BencodeDict, key: string, at: FieldPath): Benc
 
 /** A file's length: an integer from 0 to 2^53 - 1. */
 export function requireLength(dict: BencodeDict, at: FieldPath): number {
-  const length = requireInteger(dict, 'length', at);
+  const length = requireInteger(dict, 'length', at, 'invalid-length');
   if (length >= 0) return length;
   throw new MetainfoError(
     'invalid-length',

@@ -139,11 +139,11 @@ export class Geometry {
 
   /**
    * The end of what a peer may request of a piece. It differs from {@link pieceSize} only in v2-only torrents, where
-   * libtorrent up to 2.0.12 asks for whole blocks beyond a file's end and expects zeros there.
+   * libtorrent up to 2.0.12 asks for whole blocks beyond a file's end and expects zeros there: it is the piece length.
    */
   paddedPieceSize(pieceIndex: number): number {
-    this.#checkPiece(pieceIndex);
-    return pieceIndex === this.pieceCount - 1 ? this.#lastPieceSize : this.pieceLength;
+    const size = this.pieceSize(pieceIndex);
+    return this.#shortPieces === undefined ? size : this.pieceLength;
   }
 
   blockCount(pieceIndex: number): number {

@@ -16,7 +16,7 @@ export {
 } from './build.ts';
 export { MetainfoError, type MetainfoErrorCode } from './errors.ts';
 export { type ExpectedPiece, expectedMerklePiece, expectedPiece } from './expected-piece.ts';
-export { type FileEntry, FileTable } from './file-table.ts';
+export type { FileEntry, FileTable } from './file-table.ts';
 export {
   BLOCK_LENGTH,
   Geometry,

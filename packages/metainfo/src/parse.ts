@@ -149,10 +149,9 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
 /** Whether it is v2: `meta version` 2. Without one it is v1. */
 function readVersion(dict: BencodeDict): boolean {
   if (!dict.has('meta version')) {
-    if (dict.has('file tree')) requireInteger(dict, 'meta version', 'info');
-    return false;
+    if (!dict.has('file tree')) return false;
   }
-  const version = requireInteger(dict, 'meta version', 'info');
+  const version = requireInteger(dict, 'meta version', 'info', 'unknown-version');
   if (version === 1 || version === 2) return version === 2;
   throw new MetainfoError(
     'unknown-version',
@@ -162,7 +161,7 @@ function readVersion(dict: BencodeDict): boolean {
 }
 
 function readPieceLength(dict: BencodeDict, isV2: boolean): number {
-  const length = requireInteger(dict, 'piece length', 'info');
+  const length = requireInteger(dict, 'piece length', 'info', 'invalid-piece-length');
   const isValid = isV2
     ? length >= BLOCK_LENGTH && Number.isInteger(Math.log2(length))
     : length >= 1;

@@ -4,7 +4,7 @@ import { MetainfoError } from './errors.ts';
 import { decodeLossy, decodeUtf8 } from './text.ts';
 
 /** What most file systems allow for one name. */
-export const MAX_COMPONENT_BYTES = 255;
+const MAX_COMPONENT_BYTES = 255;
 
 /** Folders within folders; libtorrent's limit too. */
 export const MAX_PATH_DEPTH = 100;

@@ -1,6 +1,7 @@
 // URLs of trackers and web seeds, as far as this package judges them: the scheme, and that nothing odd is in them.
 
-export const MAX_URL_LENGTH = 2048;
+/** Longer ones are not met, and would only fill logs. */
+const MAX_URL_LENGTH = 2048;
 
 /** Whether a text may be a tracker's address: http, https, udp, or the web sockets of browsers. */
 export function isTrackerUrl(text: string): boolean {

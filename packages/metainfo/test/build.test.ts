@@ -235,6 +235,12 @@ describe('buildInfo', () => {
     expect(thrown).toMatchObject({ code, field });
   });
 
+  test('writes a path as deep as it takes one so that it can be read', () => {
+    const file = { ...valid.files[0]!, path: Array(95).fill('a') };
+    const info = buildInfo({ ...valid, files: [file], pieces: new Uint8Array(20) });
+    expect(parseMetainfo(buildMetainfo({ info })).info.files.pathOf(0)).toHaveLength(96);
+  });
+
   test('what it writes is what parseInfo reads', () => {
     const name = fc.stringMatching(/^[a-z]{1,3}$/);
     const paths = fc.uniqueArray(fc.array(name, { minLength: 1, maxLength: 3 }), {

@@ -42,6 +42,7 @@ function modelSpans(
     cover(pads[file] ? PADDING : file, position, BigInt(fileLength));
     position += BigInt(fileLength);
   });
+  if (aligned) cover(PADDING, position, BigInt(pieceLength));
   return spans;
 }
 
@@ -102,7 +103,9 @@ describe('Geometry', () => {
           if (geometry.pieceCount === 0) return;
           const piece = a % geometry.pieceCount;
           const size = geometry.paddedPieceSize(piece);
-          expect(size).toBe(Math.min(pieceLength, flat - piece * pieceLength));
+          expect(size).toBe(
+            aligned ? pieceLength : Math.min(pieceLength, flat - piece * pieceLength),
+          );
           const offset = b % size;
           const length = c % (size - offset + 1);
           expect(spansOf(geometry, piece, offset, length)).toEqual(
@@ -198,7 +201,16 @@ describe('Geometry', () => {
     });
     expect(geometry.pieceCount).toBe(3);
     expect([0, 1, 2].map((piece) => geometry.pieceSize(piece))).toEqual([32_768, 7232, 10]);
-    expect([0, 1, 2].map((piece) => geometry.paddedPieceSize(piece))).toEqual([32_768, 32_768, 10]);
+    expect([0, 1, 2].map((piece) => geometry.paddedPieceSize(piece))).toEqual(
+      Array(3).fill(32_768),
+    );
+    expect(spansOf(geometry, 2, 5, 100)).toEqual([
+      { file: 2, fileOffset: 5n, length: 5n },
+      { file: PADDING, fileOffset: 0n, length: 95n },
+    ]);
+    expect(spansOf(geometry, 2, 50, 100)).toEqual([
+      { file: PADDING, fileOffset: 0n, length: 100n },
+    ]);
     expect(spansOf(geometry, 1, 0, 32_768)).toEqual([
       { file: 0, fileOffset: 32_768n, length: 7232n },
       { file: PADDING, fileOffset: 0n, length: 25_536n },
@@ -233,9 +245,17 @@ describe('Geometry', () => {
     }
     expect(make(1, [2 ** 32])).toThrow(MetainfoError);
     const geometry = new Geometry({ pieceLength: 10, lengths: [25] });
-    for (const piece of [-1, 3, 0.5, Number.NaN]) {
-      expect(() => geometry.pieceSize(piece)).toThrow(RangeError);
-      expect(() => geometry.fileSpans(piece, 0, 1, () => {})).toThrow(RangeError);
+    for (const place of [
+      geometry,
+      new Geometry({ pieceLength: 10, lengths: [25], aligned: true }),
+    ]) {
+      for (const piece of [-1, 3, 0.5, Number.NaN]) {
+        expect(() => place.pieceSize(piece)).toThrow(RangeError);
+        expect(() => place.paddedPieceSize(piece)).toThrow(RangeError);
+        expect(() => place.fileSpans(piece, 0, 1, () => {})).toThrow(RangeError);
+      }
+      expect(() => place.blockSize(0, 1)).toThrow(RangeError);
+      expect(() => place.blockSize(0, 0.5)).toThrow(RangeError);
     }
     expect(() => geometry.fileSpans(2, 0, 6, () => {})).toThrow(RangeError);
     expect(() => geometry.fileSpans(0, -1, 2, () => {})).toThrow(RangeError);

@@ -298,6 +298,8 @@ describe('M5: bencode that is none', () => {
   });
 
   test('numbers beyond 2^53 are refused, not rounded', () => {
+    expect(refusalOf(v1Info({ 'piece length': 2n ** 60n })).code).toBe('invalid-piece-length');
+    expect(refusalOf(v1Info({ 'meta version': 2n ** 60n })).code).toBe('unknown-version');
     for (const length of [2n ** 53n, 2n ** 63n, 2n ** 64n + 5n, -(2n ** 60n)]) {
       expect(refusalOf(v1Info({ length })).code).toBe('invalid-length');
     }
@@ -382,6 +384,12 @@ describe('M7: fields that can not be', () => {
     expect(refusalOf(info).code).toBe('total-too-large');
     const parsed = parseInfo(encode(info), { maxTotalLength: Number.POSITIVE_INFINITY });
     expect(parsed.geometry.totalLengthExact).toBe(total);
+  });
+
+  test('names that only Windows forbids are changed when asked to', () => {
+    const info = encode(v1Files([{ path: ['who?'] }], { name: 'a*' }));
+    expect(parseInfo(info).files.pathOf(0)).toEqual(['a*', 'who?']);
+    expect(parseInfo(info, { windowsNames: true }).files.pathOf(0)).toEqual(['a_', 'who_']);
   });
 
   test('version 1 may be said', () => {
