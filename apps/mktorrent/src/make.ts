@@ -2,14 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { formatMagnet, magnetOf, parseMetainfo, toHex } from '@bt/metainfo';
 import { type CreatedTorrent, compileGlobs, createTorrent } from '@bt/metainfo/node';
 import type { MakeArguments } from './arguments.ts';
 import { EXIT, ExitError, usageError } from './exit.ts';
 import { checkTarget, writeWhole } from './output-file.ts';
 import { Progress } from './progress.ts';
 import type { Surroundings } from './run.ts';
-import { describeTorrent } from './show.ts';
 import { formatBytes, plural, printable } from './text.ts';
 
 export async function make(
@@ -34,7 +32,7 @@ export async function make(
     return EXIT.done;
   }
   await writeWhole(target, created.bytes, given.isForced);
-  report(given, surroundings, created, target);
+  await report(given, surroundings, created, target);
   return EXIT.done;
 }
 
@@ -110,34 +108,30 @@ function dateOf({ env, wallClock }: Surroundings): number {
   return Number(epoch);
 }
 
-function report(
+async function report(
   given: MakeArguments,
   { stdout }: Surroundings,
   created: CreatedTorrent,
   target: string,
-): void {
-  const magnet = () => formatMagnet(magnetOf(parseMetainfo(created.bytes)));
-  if (given.isJson) {
+): Promise<void> {
+  // Reading the torrent back takes code that a plain run does without.
+  const back =
+    given.isVerbose || given.isJson || given.wantsMagnet ? await import('./show.ts') : undefined;
+  if (given.isJson && back !== undefined) {
+    const { bytes, skipped } = created;
     const summary = {
       torrent: target,
-      name: created.name,
-      version: created.version,
-      infoHashV1: created.infoHashV1 && toHex(created.infoHashV1),
-      infoHashV2: created.infoHashV2 && toHex(created.infoHashV2),
-      files: created.fileCount,
-      bytes: created.totalLength,
-      pieceLength: created.pieceLength,
-      pieces: created.pieceCount,
-      skipped: created.skipped.map(({ diskPath }) => diskPath),
-      magnet: magnet(),
+      ...back.summaryOf(bytes),
+      skipped: skipped.map((file) => file.diskPath),
     };
     stdout.write(`${JSON.stringify(summary)}\n`);
     return;
   }
-  if (given.isVerbose) stdout.write(describeTorrent(parseMetainfo(created.bytes)));
+  if (given.isVerbose && back !== undefined) stdout.write(back.describeTorrent(created.bytes));
   const { fileCount, totalLength, pieceCount, pieceLength } = created;
   const pieces = `${plural(pieceCount, 'piece')} of ${formatBytes(pieceLength)}`;
   const size = `${plural(fileCount, 'file')}, ${formatBytes(totalLength)}, ${pieces}`;
   stdout.write(`Wrote ${printable(target)}: ${size}.\n`);
-  if (given.wantsMagnet) stdout.write(`${magnet()}\n`);
+  if (given.wantsMagnet && back !== undefined)
+    stdout.write(`${back.magnetLinkOf(created.bytes)}\n`);
 }

@@ -1,6 +1,13 @@
 // `mktorrent show`: what a .torrent holds, for a person, a program, or as a magnet link.
 import { resolve } from 'node:path';
-import { type FileEntry, formatMagnet, type Metainfo, magnetOf, toHex } from '@bt/metainfo';
+import {
+  type FileEntry,
+  formatMagnet,
+  type Metainfo,
+  magnetOf,
+  parseMetainfo,
+  toHex,
+} from '@bt/metainfo';
 import type { ShowArguments } from './arguments.ts';
 import { EXIT } from './exit.ts';
 import { readTorrent } from './read-torrent.ts';
@@ -12,12 +19,25 @@ export async function show(given: ShowArguments, surroundings: Surroundings): Pr
   const metainfo = await readTorrent(resolve(folder, given.torrent));
   if (given.isJson) stdout.write(`${JSON.stringify(asJson(metainfo))}\n`);
   else if (given.wantsMagnet) stdout.write(`${formatMagnet(magnetOf(metainfo))}\n`);
-  else stdout.write(describeTorrent(metainfo));
+  else stdout.write(asText(metainfo));
   return EXIT.done;
 }
 
 /** Lines for a person. */
-export function describeTorrent(metainfo: Metainfo): string {
+export function describeTorrent(torrent: Uint8Array): string {
+  return asText(parseMetainfo(torrent));
+}
+
+export function magnetLinkOf(torrent: Uint8Array): string {
+  return formatMagnet(magnetOf(parseMetainfo(torrent)));
+}
+
+/** The members of `--json` that `show` and a newly made torrent have in common. */
+export function summaryOf(torrent: Uint8Array): object {
+  return asJson(parseMetainfo(torrent));
+}
+
+function asText(metainfo: Metainfo): string {
   const { info, announceTiers, webSeeds, nodes } = metainfo;
   const facts: [string, string | undefined][] = [
     ['Name', info.name],
@@ -52,7 +72,7 @@ export function describeTorrent(metainfo: Metainfo): string {
   return `${lines.join('\n')}\n`;
 }
 
-function asJson(metainfo: Metainfo): unknown {
+function asJson(metainfo: Metainfo): object {
   const { info } = metainfo;
   return {
     name: info.name,
