@@ -29,8 +29,10 @@ export interface ConversationObserver {
   extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void;
   /** It wants pieces, or it doesn't any more (BEP 21). */
   uploadOnly(peer: Peer, isUploadOnly: boolean): void;
-  /** What the peer has changed. */
-  holdingsChanged(peer: Peer): void;
+  /** The peer has one more piece. */
+  pieceAnnounced(peer: Peer, pieceIndex: number): void;
+  /** The peer has told all that it has. */
+  piecesDeclared(peer: Peer): void;
   /** Whether the peer wants something of ours changed. */
   peerInterestChanged(peer: Peer): void;
 }
@@ -58,21 +60,22 @@ export class Conversation implements WireHandler {
 
   onHave(pieceIndex: number): void {
     this.#picker.peerHave(this.#peer.handle, pieceIndex);
-    this.#torrent.holdingsChanged(this.#peer);
+    this.#torrent.pieceAnnounced(this.#peer, pieceIndex);
   }
 
   onBitfield(bits: Uint8Array): void {
     this.#picker.peerBitfield(this.#peer.handle, bits);
-    this.#torrent.holdingsChanged(this.#peer);
+    this.#torrent.piecesDeclared(this.#peer);
   }
 
   onHaveAll(): void {
     this.#picker.peerHaveAll(this.#peer.handle);
-    this.#torrent.holdingsChanged(this.#peer);
+    this.#torrent.piecesDeclared(this.#peer);
   }
 
   onHaveNone(): void {
     this.#picker.peerHaveNone(this.#peer.handle);
+    this.#torrent.piecesDeclared(this.#peer);
   }
 
   // What we get from it.

@@ -1,5 +1,5 @@
 // Telling peers what we have got (BEP 3 `have`): gathered for a moment, so that a burst of pieces is one write for each
-// peer, and left out for peers that have the piece themselves.
+// peer, and left out for seeds. Others are told even of pieces they have: a super seed waits to hear of them (BEP 16).
 
 import type { Picker } from '@bt/picker';
 import { HAVE_DELAY_MS } from './limits.ts';
@@ -34,10 +34,9 @@ export class Haves {
     for (const peer of this.#peers) {
       if (!peer.isReady || this.#picker.isSeed(peer.handle)) continue;
       for (const pieceIndex of this.#pieces) {
-        if (this.#picker.peerHas(peer.handle, pieceIndex)) continue;
         peer.session.have(pieceIndex);
-        this.#peers.markDirty(peer);
       }
+      this.#peers.markDirty(peer);
     }
     this.#pieces = [];
     this.#dueMs = Number.POSITIVE_INFINITY;

@@ -34,6 +34,7 @@ import type { Strategies } from './strategies.ts';
 import { Candidates, type PeerSource } from './swarm/candidates.ts';
 import { Peers } from './swarm/peers.ts';
 import { type NewPeer, Swarm } from './swarm/swarm.ts';
+import { SuperSeed } from './super-seed.ts';
 import { Upload } from './upload.ts';
 
 export interface TorrentOptions {
@@ -188,7 +189,14 @@ export class Torrent {
     });
     this.#haves = new Haves(moment, peers, picker);
     this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
+    this.#readers = new Readers(geometry, holdings, picker);
+    this.#restore();
+    const superSeed =
+      holdings.isWhole && !options.upLimit.isUnlimited
+        ? new SuperSeed({ moment, geometry, picker, peers, upload: this.#upload, random })
+        : undefined;
     this.#swarm = new Swarm({
+      superSeed,
       moment,
       info,
       peerId: options.peerId,
@@ -204,9 +212,7 @@ export class Torrent {
       emit: (event) => this.#emit(event),
       peersChanged: () => this.#choking.peersChanged(),
     });
-    this.#readers = new Readers(geometry, holdings, picker);
     this.#announcer = new Announcer({ tiers: options.announceTiers ?? [], random });
-    this.#restore();
     this.#files = new FileProgress(geometry, info.files, holdings);
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;

@@ -121,6 +121,11 @@ export class Upload {
     }
   }
 
+  /** Requests wait for the upload limit. */
+  get isBusy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** When `pumpWaiting` can go on; Infinity when nobody waits for the limit. */
   deadline(now: number): number {
     if (this.#waiting.length === 0 || this.#limit.isOpen(now)) return Number.POSITIVE_INFINITY;

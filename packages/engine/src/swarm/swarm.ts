@@ -36,6 +36,7 @@ import {
   PeerFault,
   type PeerTransport,
 } from '../peer.ts';
+import type { SuperSeed } from '../super-seed.ts';
 import type { Upload } from '../upload.ts';
 import { type Candidates, isLocalAddress } from './candidates.ts';
 import type { Peers } from './peers.ts';
@@ -54,6 +55,8 @@ export interface SwarmOptions {
   readonly peers: Peers;
   readonly download: Download;
   readonly upload: Upload;
+  /** Present where we begin as a seed with a limited upload. */
+  readonly superSeed?: SuperSeed | undefined;
   readonly emit: (event: TorrentEvent) => void;
   /** A peer came, went, or changed its mind: upload slots may be given anew. */
   readonly peersChanged: () => void;
@@ -176,7 +179,7 @@ export class Swarm implements ConversationObserver {
   // What the conversation tells.
 
   handshakeDone(peer: Peer, handshake: Handshake): void {
-    const { candidates, holdings, listenPort } = this.#options;
+    const { candidates, holdings, listenPort, superSeed } = this.#options;
     const id = toHex(handshake.peerId);
     if (id === this.#ownPeerId) {
       if (peer.direction === 'out') candidates.ban(peer.endpoint, undefined);
@@ -192,7 +195,10 @@ export class Swarm implements ConversationObserver {
       const own = { listenPort, isUploadOnly: holdings.isWhole, remote: peer.endpoint };
       session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(ownHandshake(own)));
     }
-    if (holdings.isWhole && session.features.fast) session.haveAll();
+    if (superSeed?.isActive === true) {
+      if (session.features.fast) session.haveNone();
+      superSeed.peerAdded(peer);
+    } else if (holdings.isWhole && session.features.fast) session.haveAll();
     else if (holdings.count > 0) session.bitfield(holdings.bits);
     else if (session.features.fast) session.haveNone();
     const { address, port } = peer.endpoint;
@@ -216,7 +222,13 @@ export class Swarm implements ConversationObserver {
     this.#closeUseless(peer);
   }
 
-  holdingsChanged(peer: Peer): void {
+  pieceAnnounced(peer: Peer, pieceIndex: number): void {
+    this.#options.superSeed?.peerHas(peer, pieceIndex);
+    this.#closeUseless(peer);
+  }
+
+  piecesDeclared(peer: Peer): void {
+    this.#options.superSeed?.peerDeclared(peer);
     this.#closeUseless(peer);
   }
 
@@ -272,6 +284,7 @@ export class Swarm implements ConversationObserver {
       }
     }
     if (holdings.isDone) this.lastUsefulMs = now;
+    this.#options.superSeed?.update();
   }
 
   /** Pieces have come or the selection has changed: what we want of whom may have changed too. */
@@ -297,6 +310,7 @@ export class Swarm implements ConversationObserver {
     this.#conversations.delete(peer);
     this.#peers.remove(peer);
     download.peerGone(peer);
+    this.#options.superSeed?.peerGone(peer);
     peer.uploads.clear();
     peer.transport.close();
     const { candidate } = peer;

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { makeContent } from './support/content.ts';
+import { checkInvariants, stopAll } from './support/invariants.ts';
+import { type NodeOptions, SimSwarm } from './support/sim-swarm.ts';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const RATE = 4 * MiB;
+
+/** A seed of 4 MiB/s and some leechers with fast lines. */
+function spread(bytes: number, pieceLength: number, leechers: number, options: NodeOptions = {}) {
+  const swarm = new SimSwarm(makeContent(bytes, pieceLength), { seed: 5, latencyMs: 10 });
+  const seed = swarm.addNode({ isSeed: true, upBytesPerSecond: RATE }).start();
+  const nodes = Array.from({ length: leechers }, () =>
+    swarm.addNode({ lineUp: 50 * MiB, lineDown: 50 * MiB, ...options }).start(),
+  );
+  return { swarm, seed, nodes, boundMs: (bytes / RATE) * 1000 };
+}
+
+describe('a seed with a limited upload', () => {
+  it.each([
+    [256 * KiB, 6],
+    [MiB, 6],
+    [256 * KiB, 12],
+  ])('sends pieces of %i bytes about once to spread them to %i peers', (pieceLength, leechers) => {
+    const { swarm, seed, boundMs } = spread(32 * MiB, pieceLength, leechers);
+    const tookMs = swarm.runUntilDone(120_000);
+    expect(tookMs).toBeLessThan(1.15 * boundMs);
+    expect(seed.stats.uploadedBytes).toBeLessThan(1.1 * 32 * MiB);
+    checkInvariants(swarm, 'spreading');
+    stopAll(swarm, 'spreading');
+  });
+
+  it('serves one peer alone at its full rate', () => {
+    const { swarm, boundMs } = spread(16 * MiB, 256 * KiB, 1);
+    expect(swarm.runUntilDone(120_000)).toBeLessThan(1.2 * boundMs);
+  });
+
+  it('gives everything to peers that give nothing to each other', () => {
+    const { swarm, nodes, boundMs } = spread(8 * MiB, 256 * KiB, 4, { upBytesPerSecond: 1 });
+    const tookMs = swarm.runUntilDone(300_000);
+    // Four copies at the seed's rate, and the pauses in which it finds out.
+    expect(tookMs).toBeLessThan(4 * boundMs + 20_000);
+    expect(nodes.every((node) => node.torrent.isDone)).toBe(true);
+  });
+
+  it('goes on when a peer leaves with what it alone was shown', () => {
+    const { swarm, nodes } = spread(16 * MiB, 256 * KiB, 3);
+    swarm.clock.runUntil(1500);
+    nodes[0]!.stop();
+    expect(swarm.runUntilDone(60_000, nodes.slice(1))).toBeLessThan(10_000);
+  });
+});
