@@ -31,10 +31,10 @@ import type { RateLimit } from './rate-limit.ts';
 import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
 import type { Strategies } from './strategies.ts';
+import { SuperSeed } from './super-seed.ts';
 import { Candidates, type PeerSource } from './swarm/candidates.ts';
 import { Peers } from './swarm/peers.ts';
 import { type NewPeer, Swarm } from './swarm/swarm.ts';
-import { SuperSeed } from './super-seed.ts';
 import { Upload } from './upload.ts';
 
 export interface TorrentOptions {

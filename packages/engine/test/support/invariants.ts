@@ -37,7 +37,9 @@ export function checkInvariants(swarm: SimSwarm, label: string): void {
     expect(errors, where).toEqual([]);
     for (const event of node.events) {
       if (event.type !== 'peer-banned') continue;
-      const isHonest = swarm.nodes.some((other) => other.endpoint.address === event.address);
+      const isHonest = swarm.nodes.some(
+        (other) => !other.isLiar && other.endpoint.address === event.address,
+      );
       expect(isHonest, `${where}: honest ${event.address} banned`).toBe(false);
     }
   }

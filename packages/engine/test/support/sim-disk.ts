@@ -18,6 +18,9 @@ export class SimDisk implements Disk {
   #stalled: (() => void)[] = [];
   #partial = new Map<number, Uint8Array>();
 
+  /** Which blocks are read wrong: a liar's disk. */
+  isWrong: (pieceIndex: number, blockOffset: number) => boolean = () => false;
+
   constructor(clock: VirtualClock, content: Content, delayMs = 1) {
     this.#clock = clock;
     this.#content = content;
@@ -67,7 +70,11 @@ export class SimDisk implements Disk {
     token: number,
   ): Uint8Array | undefined {
     const start = pieceIndex * this.#content.info.pieceLength + blockOffset;
-    const bytes = this.#content.bytes.subarray(start, start + lengthBytes);
+    let bytes = this.#content.bytes.subarray(start, start + lengthBytes);
+    if (this.isWrong(pieceIndex, blockOffset)) {
+      bytes = bytes.slice();
+      bytes[7]! ^= 0xff;
+    }
     // As a read-ahead does: the first block of each 256 KiB has to wait.
     if (blockOffset % (256 * 1024) !== 0) return bytes;
     this.#clock.after(this.#delayMs, () => this.#events!.onBlockRead(token, bytes, undefined));

@@ -48,6 +48,8 @@ export interface NodeOptions {
   readonly sequential?: boolean;
   readonly diskDelayMs?: number;
   readonly announces?: boolean;
+  /** It sends some wrong blocks, and may be banned for it. */
+  readonly isWrong?: (pieceIndex: number, blockOffset: number) => boolean;
 }
 
 export class SimSwarm {
@@ -94,6 +96,7 @@ export class SimNode {
   readonly events: TorrentEvent[] = [];
   readonly endpoint: Endpoint;
   readonly initialPieces: ReadonlySet<number>;
+  readonly isLiar: boolean;
   doneMs: number | undefined;
   isStopped = false;
   readonly #swarm: SimSwarm;
@@ -112,6 +115,8 @@ export class SimNode {
     });
     this.endpoint = { address: this.host.address, port: PORT };
     this.disk = new SimDisk(clock, content, options.diskDelayMs ?? 1);
+    this.isLiar = options.isWrong !== undefined;
+    if (options.isWrong !== undefined) this.disk.isWrong = options.isWrong;
     const have = new Uint8Array((info.geometry.pieceCount + 7) >>> 3);
     const pieces =
       options.isSeed === true ? [...Array(info.geometry.pieceCount).keys()] : (options.have ?? []);
