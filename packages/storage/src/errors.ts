@@ -80,6 +80,8 @@ const codes: ReadonlyMap<string, StorageErrorCode> = new Map<string, StorageErro
   ['ENFILE', 'too-many-files'],
   ['EISDIR', 'is-directory'],
   ['ENOTDIR', 'not-directory'],
+  // What mkdir says of a file in its place.
+  ['EEXIST', 'not-directory'],
   ['ELOOP', 'symlink'],
   ['ENAMETOOLONG', 'bad-name'],
   ['EINVAL', 'bad-name'],

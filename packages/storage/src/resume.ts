@@ -187,7 +187,8 @@ class Reader {
   isShort = false;
 
   constructor(data: Uint8Array) {
-    this.#data = data;
+    // Not what came in, which may be a Buffer, whose `slice` does not copy.
+    this.#data = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     this.#view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   }
 

@@ -24,6 +24,8 @@ export class FileStates {
   readonly #geometry: Geometry;
   readonly #missing: Uint32Array;
   readonly #settled: Uint8Array;
+  /** 1 when the file was there at the start, or has been made since. */
+  readonly #existed: Uint8Array;
   #incompleteCount = 0;
 
   /** @param found what is on disk, as of before its bytes were looked at; becomes the columns of this object */
@@ -32,6 +34,7 @@ export class FileStates {
     this.columns = found;
     this.#missing = countMissing(geometry, have);
     this.#settled = found.flags.map((flags) => (flags & FILE_PRESENT ? 1 : 0));
+    this.#existed = this.#settled.slice();
     for (const count of this.#missing) if (count > 0) this.#incompleteCount++;
   }
 
@@ -78,6 +81,13 @@ export class FileStates {
     return true;
   }
 
+  /** The file was made by a write. Returns true when it had been there before: somebody removed it with all its bytes. */
+  noteMade(fileIndex: number): boolean {
+    const existed = this.#existed[fileIndex] === 1;
+    this.#existed[fileIndex] = 1;
+    return existed;
+  }
+
   /** The columns hold the file's size and times now, and nobody will write to it. */
   settle(fileIndex: number): void {
     this.columns.flags[fileIndex]! &= ~FILE_DIRTY;
@@ -91,8 +101,8 @@ export class FileStates {
 
   /** Why a file with this stat is not the file that is known; undefined when it is, or is being written. */
   compare(fileIndex: number, stat: BigIntStats): StorageErrorCode | undefined {
-    if (this.#settled[fileIndex] === 0) return undefined;
     if (stat.nlink === 0n) return 'missing';
+    if (this.#settled[fileIndex] === 0) return undefined;
     const { sizes, mtimesNs, ctimesNs } = this.columns;
     const size = Number(stat.size);
     if (size < sizes[fileIndex]!) return 'truncated';

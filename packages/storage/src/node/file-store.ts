@@ -424,6 +424,11 @@ export class FileStore implements Disk {
       bytes,
       job,
       errorOf: (failure) => this.#files.error(failure, list),
+      onAnswer: (answer) => {
+        for (const file of 'made' in answer ? (answer.made ?? []) : []) {
+          this.#noteMade(list.files[file]!);
+        }
+      },
       done: (answer, error, unsent) => {
         const returned =
           answer !== undefined && 'data' in answer ? answer.data.buffer : unsent?.buffer;
@@ -432,6 +437,13 @@ export class FileStore implements Disk {
         done(answer, error);
       },
     });
+  }
+
+  /** A write has made the file. Where it had been there before, what it held has gone with it. */
+  #noteMade(fileIndex: number): void {
+    if (!this.#states.noteMade(fileIndex)) return;
+    const path = this.#files.fullPath(fileIndex);
+    this.#doubtFile(fileIndex, storageError('missing', { path, fileIndex }));
   }
 
   #gained(pieceIndex: number): void {

@@ -62,18 +62,27 @@ export class JobRunner {
     const isRight = isRightPiece(data, expected);
     const blockHashes = job.blockHashes || !isRight ? hashBlocks(data) : undefined;
     if (!isRight) return { kind: 'save', isRight, data, blockHashes };
-    const failure = this.#writeSpans(job, data, [0, data.length]);
-    return { kind: 'save', isRight, data, blockHashes, failure };
+    return {
+      kind: 'save',
+      isRight,
+      data,
+      blockHashes,
+      ...this.#writeSpans(job, data, [0, data.length]),
+    };
   }
 
   #write(job: WriteJob): WriteAnswer {
-    const failure = this.#writeSpans(job, job.data, job.runs);
-    return { kind: 'write', data: job.data, failure };
+    return { kind: 'write', data: job.data, ...this.#writeSpans(job, job.data, job.runs) };
   }
 
   /** Write the bytes of `runs` one after the other to the job's spans. */
-  #writeSpans(job: JobSpans, data: Uint8Array, runs: readonly number[]): Failure | undefined {
+  #writeSpans(
+    job: JobSpans,
+    data: Uint8Array,
+    runs: readonly number[],
+  ): Pick<WriteAnswer, 'failure' | 'made'> {
     const { root, paths, lengths, executables, spans } = job;
+    const made: number[] = [];
     let run = 0;
     let at = runs[0] ?? 0;
     for (let index = 0; index < spans.length; index += 3) {
@@ -87,6 +96,7 @@ export class JobRunner {
             const lengthBytes = lengths[file]!;
             const isExecutable = executables?.[file] ?? false;
             const fd = this.#files.forWriting(root, paths[file]!, { lengthBytes, isExecutable });
+            if (this.#files.hasMade) made.push(file);
             this.#writeFully(fd, data, at, take, fileOffset);
           }
           at += take;
@@ -98,10 +108,10 @@ export class JobRunner {
           }
         }
       } catch (error) {
-        return failureOf(error, job, file);
+        return { failure: failureOf(error, job, file), made };
       }
     }
-    return undefined;
+    return { made };
   }
 
   /** A write may be short, e.g. when the disk is nearly full: go on until all is written or the reason is told. */

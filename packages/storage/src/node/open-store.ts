@@ -81,8 +81,7 @@ async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
   } catch (error) {
     const { code: errno, syscall } = error as NodeJS.ErrnoException;
     if (readOnly && errno === 'ENOENT') return full;
-    const code = errno === 'EEXIST' ? 'not-directory' : codeOfErrno(errno);
-    throw storageError(code, { path: full, errno, syscall, cause: error });
+    throw storageError(codeOfErrno(errno), { path: full, errno, syscall, cause: error });
   }
 }
 

@@ -88,12 +88,16 @@ export interface SaveAnswer {
   readonly blockHashes?: Uint8Array | undefined;
   /** The hash was right and the piece could not be written. */
   readonly failure?: Failure | undefined;
+  /** Files of the job that were not there and have been made: indices into its `paths`. */
+  readonly made?: readonly number[] | undefined;
 }
 
 export interface WriteAnswer {
   readonly kind: 'write';
   readonly data: Uint8Array<ArrayBuffer>;
   readonly failure?: Failure | undefined;
+  /** As in `SaveAnswer`. */
+  readonly made?: readonly number[] | undefined;
 }
 
 /** One of `WRONG`, `RIGHT` and `UNREADABLE` for each piece. */

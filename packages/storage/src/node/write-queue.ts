@@ -14,6 +14,8 @@ export interface WriteOperation {
   readonly bytes: number;
   job: SaveJob | WriteJob | CheckJob;
   errorOf(failure: Failure): StorageError;
+  /** Called with every answer of a worker, also when the disk has refused. */
+  onAnswer?(answer: Answer): void;
   /**
    * The answer; or undefined when the operation was given up, with the reason, and with its bytes when they have not been
    * lost with a worker.
@@ -109,6 +111,7 @@ export class WriteQueue {
     this.#sent++;
     this.#executor.submit(operation.job, (answer, error) => {
       this.#sent--;
+      if (answer !== undefined) operation.onAnswer?.(answer);
       const failure = answer === undefined ? undefined : refusalOf(answer);
       const reason = answer === undefined ? storageError('io', { cause: error }) : undefined;
       if (failure === undefined) this.#finish(operation, answer, reason);
