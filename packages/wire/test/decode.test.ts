@@ -309,9 +309,13 @@ describe('blocks', () => {
 
   test('come as ranges of the very chunk, and allocate nothing', () => {
     const block = 16_384;
-    const stream = new Uint8Array(64 * (block + 13));
+    const stream = new Uint8Array(64 * (block + 13 + 9));
     let at = 0;
-    for (let i = 0; i < 64; i++) at = writeBlockHeader(stream, at, i % 20, 0, block) + block;
+    for (let i = 0; i < 64; i++) {
+      at = writeBlockHeader(stream, at, i % 20, 0, block) + block;
+      // Other messages in between, so that no part of the decoder is compiled for blocks alone.
+      if (i % 4 === 0) at = writeHave(stream, at, i % 20);
+    }
     const decoder = new WireDecoder({ pieces: PIECES });
     let payload = 0;
     let foreign = 0;
