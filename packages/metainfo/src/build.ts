@@ -1,6 +1,7 @@
 // Writes info dictionaries and .torrent files: canonical bencode, byte for byte what libtorrent writes for the same files
 // in v2 and hybrid form. Hashes come from the caller. BEP 3, 12, 19, 27, 47, 52.
 import { BencodeError, type BencodeInput, encode, rawBencode } from '@bt/bencode';
+import { compareBytes } from './bytes.ts';
 import { MetainfoError } from './errors.ts';
 import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH } from './geometry.ts';
 import { fromHex } from './hex.ts';
@@ -310,13 +311,6 @@ function comparePaths(a: readonly Uint8Array[], b: readonly Uint8Array[]): numbe
   for (let depth = 0; depth < Math.min(a.length, b.length); depth++) {
     const order = compareBytes(a[depth]!, b[depth]!);
     if (order !== 0) return order;
-  }
-  return a.length - b.length;
-}
-
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  for (let index = 0; index < Math.min(a.length, b.length); index++) {
-    if (a[index] !== b[index]) return a[index]! - b[index]!;
   }
   return a.length - b.length;
 }

@@ -1,5 +1,6 @@
 // Hybrid torrents (BEP 52, "upgrade path"): the v1 list and the v2 tree must describe the same files at the same places,
 // or v1 and v2 peers would be given different content.
+import { sameBytes } from './bytes.ts';
 import { MetainfoError } from './errors.ts';
 import { FILE_PAD } from './file-table.ts';
 import type { Geometry } from './geometry.ts';
@@ -41,11 +42,7 @@ function samePath(a: readonly Uint8Array[] | undefined, b: readonly Uint8Array[]
   return (
     a !== undefined &&
     a.length === b?.length &&
-    a.every(
-      (component, depth) =>
-        component.length === b[depth]!.length &&
-        component.every((byte, index) => byte === b[depth]![index]),
-    )
+    a.every((component, depth) => sameBytes(component, b[depth]!))
   );
 }
 

@@ -1,6 +1,7 @@
 // Merkle trees of BitTorrent v2 (BEP 52): SHA-256 over blocks of 16 KiB, filled up with zero hashes to a power of two.
 // A layer is counted from the leaves: 0 are the blocks, log2(piece length / 16 KiB) is the piece layer.
 import { sha256 } from '@noble/hashes/sha2.js';
+import { sameBytes } from './bytes.ts';
 import { BLOCK_LENGTH } from './geometry.ts';
 
 /** Bytes of a SHA-256 hash. */
@@ -143,7 +144,7 @@ export function verifyProof(
   if (hashCount(range, width) === undefined) return false;
   const node = climbProof(range, hashes);
   return (
-    node !== undefined && node.layer === Math.log2(merkleWidth(width)) && equal(node.hash, root)
+    node !== undefined && node.layer === Math.log2(merkleWidth(width)) && sameBytes(node.hash, root)
   );
 }
 
@@ -258,8 +259,4 @@ function countHashes(hashes: Uint8Array): number {
     throw new RangeError(`${hashes.length} bytes are no whole number of SHA-256 hashes`);
   }
   return count;
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -3,6 +3,7 @@
 import type { BencodeDict } from '@bt/bencode';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { sameBytes } from './bytes.ts';
 import { decodeInput } from './decode.ts';
 import { MetainfoError } from './errors.ts';
 import {
@@ -137,7 +138,7 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
     name,
     isSingleFile,
     pieceLength,
-    isPrivate: (dict.integer('private') ?? 0) !== 0,
+    isPrivate: (dict.bigint('private') ?? 0n) !== 0n,
     ...(source === undefined ? {} : { source }),
     files,
     geometry,
@@ -148,9 +149,7 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
 
 /** Whether it is v2: `meta version` 2. Without one it is v1. */
 function readVersion(dict: BencodeDict): boolean {
-  if (!dict.has('meta version')) {
-    if (!dict.has('file tree')) return false;
-  }
+  if (!dict.has('meta version') && !dict.has('file tree')) return false;
   const version = requireInteger(dict, 'meta version', 'info', 'unknown-version');
   if (version === 1 || version === 2) return version === 2;
   throw new MetainfoError(
@@ -244,11 +243,13 @@ function makePathsUnique(list: FileList, paths: InfoPaths, warnings: PathWarning
     changed.set(file, (changed.get(file) ?? new Set()).add('collision'));
   }
   for (const [fileIndex, fileReasons] of changed) {
+    const path = paths.pathOf(fileIndex);
+    const original = (list.raw.componentsOf(fileIndex) ?? []).map(printableText);
     warnings.push({
       fileIndex,
       reasons: [...fileReasons],
-      original: (list.raw.componentsOf(fileIndex) ?? []).map(printableText).join('/'),
-      renamed: paths.pathOf(fileIndex).join('/'),
+      original: [path[0], ...original].join('/'),
+      renamed: path.join('/'),
     });
   }
 }
@@ -289,8 +290,4 @@ function readPieceHashes(dict: BencodeDict, geometry: Geometry): Uint8Array {
 function decode(bytes: Uint8Array, name: string, options: ParseOptions): BencodeDict {
   const { maxBytes = MAX_METAINFO_BYTES, maxItems = MAX_METAINFO_ITEMS, lenient = false } = options;
   return decodeInput(bytes, name, { maxBytes, maxItems, lenient });
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

@@ -33,7 +33,7 @@ export interface PathWarning {
   /** Undefined for the torrent's name. */
   readonly fileIndex?: number;
   readonly reasons: readonly PathReason[];
-  /** The path as it was, for people: components joined with `/`, control characters escaped. */
+  /** The path as it was, below the torrent's safe name, for people: joined with `/`, control characters escaped. */
   readonly original: string;
   /** The path as it is used, joined with `/`. */
   readonly renamed: string;
@@ -44,10 +44,10 @@ export interface PathRules {
   readonly windowsNames?: boolean | undefined;
 }
 
-// Bidi marks, embeddings, overrides and isolates; the byte-order mark. Joiners (U+200C, U+200D) are honest letters' parts.
+// Control characters, line separators; bidi marks, embeddings, overrides and isolates; the byte-order mark. Joiners (U+200C, U+200D) are honest letters' parts.
 const REMOVED =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff]/g;
 const RESERVED_CHARACTER = /[/\\:]/g;
 const WINDOWS_CHARACTER = /[<>"|?*]/g;
 const RESERVED_NAME =

@@ -1,6 +1,7 @@
 // `piece layers` (BEP 52): the hashes of the pieces of every file longer than a piece, beside the info dictionary. Whoever
 // wrote them is not who signed the info-hash, so each is hashed up to its file's root before it is believed.
 import type { BencodeDict } from '@bt/bencode';
+import { sameBytes } from './bytes.ts';
 import { MetainfoError } from './errors.ts';
 import { requireDict } from './fields.ts';
 import { BLOCK_LENGTH } from './geometry.ts';
@@ -54,8 +55,7 @@ export function readPieceLayers(outer: BencodeDict, info: Info): ReadonlyMap<str
 export function isPieceLayer(layer: Uint8Array, root: Uint8Array, pieceLength: number): boolean {
   if (layer.length === 0 || layer.length % MERKLE_HASH_LENGTH !== 0) return false;
   const padding = merklePadding(Math.log2(pieceLength / BLOCK_LENGTH));
-  const computed = merkleRoot(layer, { padding });
-  return computed.every((byte, index) => byte === root[index]) && root.length === computed.length;
+  return sameBytes(merkleRoot(layer, { padding }), root);
 }
 
 function layerLength(fileLength: number, pieceLength: number): number {

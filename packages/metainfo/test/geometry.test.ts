@@ -156,7 +156,7 @@ describe('Geometry', () => {
           expect(geometry.filePieces(file)).toEqual(seen.get(file));
         });
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 

@@ -392,6 +392,12 @@ describe('M7: fields that can not be', () => {
     expect(parseInfo(info, { windowsNames: true }).files.pathOf(0)).toEqual(['a_', 'who_']);
   });
 
+  test('private is any number but 0 (BEP 27)', () => {
+    const isPrivate = (value: BencodeInput) => parseFields(v1Info({ private: value })).isPrivate;
+    expect([1, 2, -1, 2n ** 70n].map(isPrivate)).toEqual([true, true, true, true]);
+    expect([0, '1', []].map(isPrivate)).toEqual([false, false, false]);
+  });
+
   test('version 1 may be said', () => {
     expect(parseFields(v1Info({ 'meta version': 1 })).version).toBe('v1');
   });

@@ -64,6 +64,7 @@ describe('safeComponent', () => {
     ['\u202e', '_', 'control-character'],
     ['photo\u202egpj.exe', 'photogpj.exe', 'control-character'],
     ['\ufeffa\u2066b\u061c', 'ab', 'control-character'],
+    ['a\u2028b', 'ab', 'control-character'],
   ])('renames %j to %j', (name, renamed, reason) => {
     expect(safe(name)).toEqual([renamed, [reason]]);
   });
@@ -275,7 +276,7 @@ describe('paths of a torrent', () => {
       {
         fileIndex: 1,
         reasons: ['control-character', 'collision'],
-        original: 'A\\u000d',
+        original: 'folder/A\\u000d',
         renamed: 'folder/A.1',
       },
     ]);
