@@ -63,7 +63,7 @@ export function parseArguments(words: readonly string[], version: () => string):
     });
   }
   try {
-    program.parse(dropFlagValues(words), { from: 'user' });
+    program.parse(dropFlagValues(words, program), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode !== 0) throw usageError(sentence(error.message));
@@ -182,6 +182,9 @@ function makeArguments(positional: string | undefined, options: MakeOptions): Ma
     throw usageError('--v2 and --hybrid exclude each other.');
   }
   if (torrentPath === '') throw usageError('-p needs a path.');
+  if (options.torrentName?.includes('/')) {
+    throw usageError(`'${options.torrentName}' is not possible as the name of a file or folder.`);
+  }
   if (torrentPath === '-' && (json || magnet)) {
     throw usageError(`-p - and --${json ? 'json' : 'magnet'} both want standard output.`);
   }
@@ -209,15 +212,22 @@ function makeArguments(positional: string | undefined, options: MakeOptions): Ma
 }
 
 /** The original's help showed `-w 1` and `-v true`: such a word after these flags belongs to them and means nothing. */
-function dropFlagValues(words: readonly string[]): string[] {
+function dropFlagValues(words: readonly string[], program: Command): string[] {
+  const valued = program.options.filter((option) => option.required);
+  const withValue = new Set(valued.flatMap(({ short, long }) => [short, long]));
   const kept: string[] = [];
-  let isAfterFlag = false;
+  let before: 'flag' | 'option' | 'other' = 'other';
   for (const [index, word] of words.entries()) {
+    if (before === 'option') {
+      kept.push(word); // the option's own value, whatever it looks like
+      before = 'other';
+      continue;
+    }
     if (word === '--') return [...kept, ...words.slice(index)];
-    const isValue = isAfterFlag && /^(?:[01]|true|false)$/i.test(word);
-    isAfterFlag = /^(?:-w|-v|--not-write|--verbose)$/.test(word);
-    if (isValue) continue;
-    kept.push(word.replace(/^(--not-write|--verbose)=.*/s, '$1'));
+    const isIgnored = before === 'flag' && /^(?:[01]|true|false)$/i.test(word);
+    if (/^(?:-w|-v|--not-write|--verbose)$/.test(word)) before = 'flag';
+    else before = withValue.has(word) ? 'option' : 'other';
+    if (!isIgnored) kept.push(word.replace(/^(--not-write|--verbose)=.*/s, '$1'));
   }
   return kept;
 }

@@ -42,7 +42,8 @@ async function createWithProgress(
   input: string,
   programVersion: string,
 ): Promise<CreatedTorrent> {
-  const progress = new Progress(surroundings.stderr, 'Hashed', surroundings.clock);
+  const { stderr, clock } = surroundings;
+  const progress = new Progress(stderr, 'Hashed', clock, given.isVerbose);
   try {
     return await createTorrent({
       input,

@@ -13,7 +13,7 @@ export async function checkTarget(path: string, isForced: boolean): Promise<void
     throw new ExitError(EXIT.disk, `${path} is not a file: choose another name with -p.`);
   }
   try {
-    await access(dirname(path), constants.W_OK);
+    await access(`${dirname(path)}/.`, constants.W_OK); // the dot refuses a file in the folder's place
   } catch (error) {
     throw diskError(path, error);
   }

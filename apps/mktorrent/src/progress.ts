@@ -13,12 +13,12 @@ export class Progress {
   #printedMs: number;
   #lineLength = 0;
 
-  /** `now` tells milliseconds of a clock that never goes back. */
-  constructor(output: Output, verb: string, now: () => number) {
+  /** `now` tells milliseconds of a clock that never goes back; `isEager`: the first plain line comes at once. */
+  constructor(output: Output, verb: string, now: () => number, isEager = false) {
     this.#output = output;
     this.#verb = verb;
     this.#now = now;
-    this.#printedMs = now();
+    this.#printedMs = isEager ? Number.NEGATIVE_INFINITY : now();
   }
 
   /** `done` of `total` bytes. */

@@ -1,0 +1,61 @@
+// The program as a process of its own.
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseMetainfo } from '@bt/metainfo';
+import { describe, expect, it } from 'vitest';
+import { makeTempFolder } from './harness.ts';
+
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+const TSX = import.meta.resolve?.('tsx') ?? 'tsx';
+const argumentsFor = (...words: string[]) => [
+  '--import',
+  TSX,
+  '--conditions=@bt/source',
+  CLI,
+  ...words,
+];
+
+describe('the mktorrent process', () => {
+  it('makes a torrent of the current folder through a pipe', () => {
+    const folder = makeTempFolder();
+    writeFileSync(join(folder, 'a'), 'hello');
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      argumentsFor('.', '-n', 'x', '-p', '-'),
+      { cwd: folder },
+    );
+    expect({ status, stderr: stderr.toString() }).toEqual({ status: 0, stderr: '' });
+    expect(parseMetainfo(stdout).info.name).toBe('x');
+  });
+
+  it('ends with 2 and a sentence when it is called wrongly', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, argumentsFor('--nope'));
+    expect(status).toBe(2);
+    expect(stdout.toString()).toBe('');
+    expect(stderr.toString()).toBe("mktorrent: Unknown option '--nope'. See mktorrent --help.\n");
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends with 130 after %s and leaves nothing',
+    async (signal) => {
+      const folder = makeTempFolder();
+      writeFileSync(join(folder, 'big'), '');
+      truncateSync(join(folder, 'big'), 2 ** 40);
+      const child = spawn(process.execPath, argumentsFor('big', '-v'), {
+        cwd: folder,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      let stderr = '';
+      child.stderr.on('data', (chunk) => {
+        if (stderr === '') child.kill(signal); // the first line says that it is hashing
+        stderr += chunk;
+      });
+      expect(await once(child, 'close')).toEqual([130, null]);
+      expect(stderr).toMatch(/^Hashed .*\n(.*\n)*mktorrent: Interrupted; nothing was written\.\n$/);
+      expect(readdirSync(folder)).toEqual(['big']);
+    },
+  );
+});

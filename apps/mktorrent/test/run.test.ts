@@ -1,0 +1,353 @@
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { parseMetainfo } from '@bt/metainfo';
+import { describe, expect, it } from 'vitest';
+import { makeTempFolder, mktorrent } from './harness.ts';
+
+function sample(): string {
+  const folder = makeTempFolder();
+  mkdirSync(join(folder, 'tree/sub'), { recursive: true });
+  writeFileSync(join(folder, 'tree/a.txt'), 'a'.repeat(40_000));
+  writeFileSync(join(folder, 'tree/sub/b.txt'), 'b');
+  writeFileSync(join(folder, 'tree/sub/empty'), '');
+  return folder;
+}
+
+const torrentIn = (folder: string, name = 'tree.torrent') =>
+  parseMetainfo(readFileSync(join(folder, name)));
+
+describe('mktorrent', () => {
+  it('writes NAME.torrent where it was called, and says so', async () => {
+    const folder = sample();
+    const said = await mktorrent(folder, ['tree/', '-a', 'http://t/announce', '-c', 'hello']);
+    expect(said).toMatchObject({ code: 0, stderr: '' });
+    expect(said.stdout).toBe(
+      `Wrote ${folder}/tree.torrent: 3 files, 39.1 KiB, 3 pieces of 16 KiB.\n`,
+    );
+    expect(torrentIn(folder)).toMatchObject({
+      announceTiers: [['http://t/announce']],
+      comment: 'hello',
+      createdAtSeconds: 1_700_000_000,
+      createdBy: expect.stringMatching(/mktorrent \d/),
+      info: { name: 'tree', version: 'v1', isPrivate: false },
+    });
+    expect(readdirSync(folder).sort()).toEqual(['tree', 'tree.torrent']);
+  });
+
+  it('takes name, path, piece length, version, privacy, source, web seeds and exclusions', async () => {
+    const folder = sample();
+    const words = [
+      '-f',
+      'tree',
+      '-n',
+      'other',
+      '-p',
+      'x.torrent',
+      '-l',
+      '32K',
+      '--hybrid',
+      '--private',
+      '--source',
+      's',
+      '--web-seed',
+      'http://w/',
+      '--exclude',
+      'empty',
+      '-w',
+      '1',
+    ];
+    expect((await mktorrent(folder, words)).code).toBe(0);
+    const torrent = torrentIn(folder, 'x.torrent');
+    expect(torrent).toMatchObject({
+      webSeeds: ['http://w/'],
+      info: { name: 'other', version: 'hybrid', pieceLength: 32_768, isPrivate: true, source: 's' },
+    });
+    expect(torrent.createdAtSeconds).toBeUndefined();
+    expect(
+      Array.from(torrent.info.files)
+        .filter((f) => !f.isPad)
+        .map((f) => f.path.join('/')),
+    ).toEqual(['other/a.txt', 'other/sub/b.txt']);
+  });
+
+  it('names the output by -n, and puts it into a folder given with -p', async () => {
+    const folder = sample();
+    mkdirSync(join(folder, 'out'));
+    await mktorrent(folder, ['tree', '-n', 'other']);
+    await mktorrent(folder, ['tree', '-p', 'out']);
+    expect(readdirSync(folder).sort()).toEqual(['other.torrent', 'out', 'tree']);
+    expect(readdirSync(join(folder, 'out'))).toEqual(['tree.torrent']);
+  });
+
+  it('writes to standard output with -p -, and nothing else there', async () => {
+    const folder = sample();
+    const said = await mktorrent(folder, ['tree', '-p', '-', '-v']);
+    expect(parseMetainfo(said.stdoutBytes).info.name).toBe('tree');
+    expect(readdirSync(folder)).toEqual(['tree']);
+  });
+
+  it('dates by SOURCE_DATE_EPOCH, and refuses a wrong one', async () => {
+    const folder = sample();
+    await mktorrent(folder, ['tree'], { env: { SOURCE_DATE_EPOCH: '12345' } });
+    expect(torrentIn(folder).createdAtSeconds).toBe(12_345);
+    const said = await mktorrent(folder, ['tree', '--force'], {
+      env: { SOURCE_DATE_EPOCH: 'yesterday' },
+    });
+    expect(said).toMatchObject({ code: 2, stderr: expect.stringContaining('SOURCE_DATE_EPOCH') });
+    expect(
+      (
+        await mktorrent(folder, ['tree', '--force', '-w'], {
+          env: { SOURCE_DATE_EPOCH: 'yesterday' },
+        })
+      ).code,
+    ).toBe(0);
+  });
+
+  it('gives another info-hash with --entropy each time, and the same without', async () => {
+    const folder = sample();
+    const hashOf = async (...words: string[]) => {
+      expect((await mktorrent(folder, ['tree', '--force', ...words])).code).toBe(0);
+      return Buffer.from(torrentIn(folder).info.infoHash).toString('hex');
+    };
+    expect(await hashOf()).toBe(await hashOf());
+    expect(await hashOf('--entropy')).not.toBe(await hashOf('--entropy'));
+  });
+
+  it('prints JSON, the magnet link, and with -v all that the torrent holds', async () => {
+    const folder = sample();
+    const json = JSON.parse((await mktorrent(folder, ['tree', '--hybrid', '--json'])).stdout);
+    expect(json).toMatchObject({
+      torrent: join(folder, 'tree.torrent'),
+      name: 'tree',
+      version: 'hybrid',
+      bytes: 40_001,
+      pieceLength: 16_384,
+      skipped: [],
+      infoHashV1: expect.stringMatching(/^[0-9a-f]{40}$/),
+      infoHashV2: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+    const magnet = await mktorrent(folder, ['tree', '--hybrid', '--force', '--magnet']);
+    expect(magnet.stdout.split('\n')[1]).toBe(json.magnet);
+    const verbose = await mktorrent(folder, ['tree', '--force', '-v', '-a', 'udp://t:1']);
+    for (const part of [
+      'Name:         tree',
+      'Tier 1:       udp://t:1',
+      'tree/sub/empty',
+      'Wrote ',
+    ]) {
+      expect(verbose.stdout).toContain(part);
+    }
+  });
+
+  it('refuses to overwrite, unless forced, before it hashes', async () => {
+    const folder = sample();
+    writeFileSync(join(folder, 'tree.torrent'), 'precious');
+    const said = await mktorrent(folder, ['tree']);
+    expect(said).toMatchObject({
+      code: 4,
+      stdout: '',
+      stderr: `mktorrent: ${folder}/tree.torrent exists: use --force to replace it, or -p for another name.\n`,
+    });
+    expect(readFileSync(join(folder, 'tree.torrent'), 'utf8')).toBe('precious');
+    expect((await mktorrent(folder, ['tree', '--force'])).code).toBe(0);
+    expect(torrentIn(folder).info.name).toBe('tree');
+  });
+
+  it('does not replace one of the files it describes', async () => {
+    const folder = sample();
+    writeFileSync(join(folder, 'tree/old.torrent'), 'old');
+    const words = ['tree', '-p', 'tree/old.torrent', '--force'];
+    expect(await mktorrent(folder, words)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('own torrent'),
+    });
+    expect((await mktorrent(folder, [...words, '--exclude', '*.torrent'])).code).toBe(0);
+    expect((await mktorrent(folder, ['tree', '-p', 'tree/new.torrent'])).code).toBe(0);
+  });
+
+  it('says in one sentence what is wrong with the input', async () => {
+    const folder = sample();
+    const failsWith = async (words: string[], code: number, sentence: RegExp) => {
+      const said = await mktorrent(folder, words);
+      expect(said).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(sentence) });
+      expect(said.stderr).toMatch(/^mktorrent: [^\n]+\.\n$/);
+      expect(readdirSync(folder)).toEqual(['tree']);
+    };
+    await failsWith(['missing'], 4, /missing does not exist/);
+    await failsWith(['tree/sub/empty'], 4, /the file is empty/);
+    await failsWith(
+      ['tree', '-p', 'no/folder.torrent'],
+      4,
+      /can't be written: its folder does not exist/,
+    );
+    await failsWith(['tree', '-l', '20000'], 2, /20000 bytes is not possible/);
+    await failsWith(['tree', '--v2', '-l', '48K'], 2, /power of two/);
+    await failsWith(['tree', '-n', 'a/b'], 2, /'a\/b' is not possible as the name/);
+    await failsWith(['tree', '-n', 'a\x1bb/'], 2, /'a\\u\{1b\}b\/'/);
+    await failsWith(['tree', '--exclude', '[z-a]'], 2, /not a pattern/);
+    await failsWith(['tree', '--exclude', '*'], 4, /no file with content/);
+    await failsWith(['tree', '--bad'], 2, /Unknown option/);
+    await failsWith([], 2, /Which file or folder/);
+  });
+
+  it('names what it skips', async () => {
+    const folder = sample();
+    execFileSync('mkfifo', [join(folder, 'tree/pipe')]);
+    const said = await mktorrent(folder, ['tree']);
+    expect(said).toMatchObject({
+      code: 0,
+      stderr: `mktorrent: Skipped ${folder}/tree/pipe, which is a named pipe.\n`,
+    });
+  });
+
+  it('stops at Ctrl-C with 130 and leaves nothing', async () => {
+    const folder = makeTempFolder();
+    writeFileSync(join(folder, 'big'), '');
+    truncateSync(join(folder, 'big'), 2 ** 40);
+    const abort = new AbortController();
+    let stderr = '';
+    const terminal = {
+      isTTY: true,
+      columns: 80,
+      write: (chunk: string | Uint8Array) => {
+        stderr += chunk;
+        if (stderr.includes('left')) abort.abort();
+      },
+    };
+    let now = 0;
+    const said = await mktorrent(folder, ['big'], {
+      signal: abort.signal,
+      stderr: terminal,
+      clock: () => ++now,
+    });
+    expect(said).toMatchObject({ code: 130, stdout: '' });
+    expect(stderr).toMatch(
+      /Hashed 0\.0% of 1 TiB.*left.*\r +\rmktorrent: Interrupted; nothing was written\.\n$/s,
+    );
+    expect(readdirSync(folder)).toEqual(['big']);
+  });
+});
+
+describe('mktorrent show', () => {
+  it('tells what a torrent holds, as text, as JSON and as a magnet link', async () => {
+    const folder = sample();
+    await mktorrent(folder, [
+      'tree',
+      '--v2',
+      '-a',
+      'http://a/,http://b/',
+      '-a',
+      'udp://c:1',
+      '-c',
+      'he\x1b[31mllo',
+      '--private',
+      '--web-seed',
+      'http://w/',
+    ]);
+    const text = await mktorrent(folder, ['show', 'tree.torrent']);
+    expect(text).toMatchObject({ code: 0, stderr: '' });
+    expect(text.stdout).toBe(
+      `Name:         tree
+Version:      v2
+Info-hash v2: ${JSON.parse((await mktorrent(folder, ['show', 'tree.torrent', '--json'])).stdout).infoHashV2}
+Size:         39.1 KiB (40,001 bytes)
+Pieces:       4 pieces of 16 KiB
+Private:      yes
+Comment:      he\\u{1b}[31mllo
+Created by:   @bt/mktorrent 0.0.0
+Created at:   2023-11-14T22:13:20.000Z
+Tier 1:       http://a/, http://b/
+Tier 2:       udp://c:1
+Web seed:     http://w/
+3 files:
+  39.1 KiB  tree/a.txt
+    1 byte  tree/sub/b.txt
+   0 bytes  tree/sub/empty
+`.replace(/mktorrent \d[^\n]*/, () => text.stdout.match(/mktorrent \d[^\n]*/)?.[0] ?? ''),
+    );
+    const magnet = await mktorrent(folder, ['show', 'tree.torrent', '--magnet']);
+    expect(magnet.stdout).toMatch(/^magnet:\?xt=urn:btmh:1220[0-9a-f]{64}&dn=tree&[^\n]*\n$/);
+  });
+
+  it('refuses what is no torrent with 3, and what is not there with 4', async () => {
+    const folder = sample();
+    await mktorrent(folder, ['tree']);
+    const path = join(folder, 'tree.torrent');
+    const bytes = readFileSync(path);
+    for (const bad of [
+      bytes.subarray(0, -1),
+      Buffer.from('nonsense'),
+      Buffer.alloc(0),
+      Buffer.concat([bytes, Buffer.from('x')]),
+    ]) {
+      writeFileSync(path, bad);
+      const said = await mktorrent(folder, ['show', 'tree.torrent']);
+      expect(said).toMatchObject({
+        code: 3,
+        stdout: '',
+        stderr: expect.stringMatching(
+          /^mktorrent: .*tree\.torrent is not a valid \.torrent: [^\n]+\.\n$/,
+        ),
+      });
+    }
+    truncateSync(path, 65 * 2 ** 20);
+    expect(await mktorrent(folder, ['show', 'tree.torrent'])).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining('too large'),
+    });
+    expect(await mktorrent(folder, ['show', 'gone'])).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('does not exist'),
+    });
+    expect(await mktorrent(folder, ['show', 'tree'])).toMatchObject({ code: 4 });
+  });
+});
+
+describe('mktorrent check', () => {
+  it('ends with 0 when all is right and with 1 when something is not', async () => {
+    const folder = sample();
+    await mktorrent(folder, ['tree', '-l', '16K']);
+    expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
+      code: 0,
+      stdout: 'All is there and right: 100% of 39.1 KiB, 3 of 3 pieces.\n',
+      stderr: '',
+    });
+    expect((await mktorrent(folder, ['check', 'tree.torrent', '.'])).code).toBe(0);
+    const bytes = readFileSync(join(folder, 'tree/a.txt'));
+    bytes[0] = 0;
+    writeFileSync(join(folder, 'tree/a.txt'), bytes);
+    appendFileSync(join(folder, 'tree/sub/empty'), 'x');
+    expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
+      code: 1,
+      stdout: `${folder}/tree/a.txt is damaged: 2 of 3 pieces right
+${folder}/tree/sub/empty has the wrong length
+Not whole: 59.0% of 39.1 KiB, 2 of 3 pieces.\n`,
+    });
+    const json = JSON.parse(
+      (await mktorrent(folder, ['check', 'tree.torrent', 'tree', '--json'])).stdout,
+    );
+    expect(json).toMatchObject({
+      whole: false,
+      pieces: 3,
+      goodPieces: 2,
+      bytes: 40_001,
+      goodBytes: 23_617,
+      problems: [{ problem: 'damaged' }, { problem: 'wrong-length' }],
+    });
+  });
+
+  it('refuses a bad torrent with 3 and missing data with 4', async () => {
+    const folder = sample();
+    expect((await mktorrent(folder, ['check', 'tree/a.txt', 'tree'])).code).toBe(3);
+    await mktorrent(folder, ['tree']);
+    expect((await mktorrent(folder, ['check', 'tree.torrent', 'gone'])).code).toBe(4);
+  });
+});
