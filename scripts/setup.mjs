@@ -42,8 +42,9 @@ export function ensureInstalled() {
 /** The published packages and apps whose build is missing or older than their source. */
 function staleProjects() {
   return ['packages', 'apps']
-    .flatMap((group) => readdirSync(join(root, group)).map((name) => join(root, group, name)))
-    .filter((folder) => {
+    .flatMap((group) => readdirSync(join(root, group)).map((name) => `./${group}/${name}`))
+    .filter((project) => {
+      const folder = join(root, project);
       if (!existsSync(join(folder, 'tsup.config.ts'))) return false;
       const built = newest(
         join(folder, 'dist', existsSync(join(folder, 'src/cli.ts')) ? 'cli.js' : 'index.js'),
@@ -60,7 +61,8 @@ export function ensureBuilt() {
   pnpm([
     '-r',
     '--reporter=silent',
-    ...stale.flatMap((folder) => ['--filter', folder]),
+    '--fail-if-no-match',
+    ...stale.flatMap((project) => ['--filter', project]),
     'run',
     'build',
   ]);

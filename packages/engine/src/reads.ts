@@ -19,15 +19,19 @@ export class Reads<Owner> {
     this.#disk = disk;
   }
 
-  /** The bytes when they are at hand; otherwise they come later, with a token for `take`. */
+  /**
+   * The bytes when they are at hand; otherwise they come later, with a token for `take`. `onDiskBytes`: how much of the
+   * block is on disk, where it is not all of it.
+   */
   read(
     owner: Owner,
     pieceIndex: number,
     blockOffset: number,
     lengthBytes: number,
+    onDiskBytes = lengthBytes,
   ): Uint8Array | undefined {
     const token = this.#free.at(-1) ?? this.#pending.length;
-    const bytes = this.#disk.readBlock(pieceIndex, blockOffset, lengthBytes, token);
+    const bytes = this.#disk.readBlock(pieceIndex, blockOffset, onDiskBytes, token);
     if (bytes !== undefined) return bytes;
     this.#free.pop();
     this.#pending[token] = { owner, pieceIndex, blockOffset, lengthBytes };

@@ -21,9 +21,12 @@ import type { Peers } from './swarm/peers.ts';
 /** The reads of a torrent, as far as peers are concerned. */
 type PeerReads = { read(...args: Parameters<Reads<Peer>['read']>): Uint8Array | undefined };
 
+/** `paddedPieceSize`: where requests end; beyond `pieceSize` they are answered with zeros. */
+type UploadShape = PieceShape & { paddedPieceSize(pieceIndex: number): number };
+
 export interface UploadOptions {
   readonly moment: Moment;
-  readonly geometry: PieceShape;
+  readonly geometry: UploadShape;
   readonly reads: PeerReads;
   readonly holdings: Holdings;
   readonly peers: Peers;
@@ -36,7 +39,7 @@ export class Upload {
   /** Payload sent. */
   readonly meter: RateMeter;
   readonly #moment: Moment;
-  readonly #geometry: PieceShape;
+  readonly #geometry: UploadShape;
   readonly #holdings: Holdings;
   readonly #peers: Peers;
   readonly #limit: RateLimit;
@@ -63,7 +66,7 @@ export class Upload {
       pieceIndex < this.#geometry.pieceCount &&
       lengthBytes > 0 &&
       lengthBytes <= MAX_REQUEST_BYTES &&
-      blockOffset + lengthBytes <= this.#geometry.pieceSize(pieceIndex);
+      blockOffset + lengthBytes <= this.#geometry.paddedPieceSize(pieceIndex);
     if (!isInside) throw new PeerFault('bad-request');
     const { session, uploads } = peer;
     if (session.amChoking || !this.#holdings.has(pieceIndex)) {
@@ -144,7 +147,7 @@ export class Upload {
     if (bytes === undefined) this.#readFailed(pieceIndex, error);
     if (peer.isClosed) return;
     if (bytes === undefined) this.#refuse(peer, pieceIndex, blockOffset, lengthBytes);
-    else this.#send(peer, pieceIndex, blockOffset, bytes);
+    else this.#send(peer, pieceIndex, blockOffset, padded(bytes, lengthBytes));
     this.pump(peer);
   }
 
@@ -174,9 +177,19 @@ export class Upload {
       return;
     }
     this.#limit.charge(this.#moment.now, lengthBytes);
-    const bytes = this.#reads.read(peer, pieceIndex, blockOffset, lengthBytes);
+    const inPiece = this.#geometry.pieceSize(pieceIndex) - blockOffset;
+    const bytes =
+      inPiece > 0
+        ? this.#reads.read(
+            peer,
+            pieceIndex,
+            blockOffset,
+            lengthBytes,
+            Math.min(lengthBytes, inPiece),
+          )
+        : new Uint8Array(lengthBytes);
     if (bytes !== undefined) {
-      this.#send(peer, pieceIndex, blockOffset, bytes);
+      this.#send(peer, pieceIndex, blockOffset, padded(bytes, lengthBytes));
       return;
     }
     peer.readsPending += 1;
@@ -197,4 +210,12 @@ export class Upload {
     peer.session.reject(pieceIndex, blockOffset, lengthBytes);
     this.#peers.markDirty(peer);
   }
+}
+
+/** A block that reaches beyond its file's end in a v2-only torrent ends in zeros (see `Geometry.paddedPieceSize`). */
+function padded(bytes: Uint8Array, lengthBytes: number): Uint8Array {
+  if (bytes.length === lengthBytes) return bytes;
+  const block = new Uint8Array(lengthBytes);
+  block.set(bytes);
+  return block;
 }
