@@ -15,26 +15,25 @@ import type { FileList } from './parse-files.ts';
 export function checkHybrid(v1: FileList, v2: FileList, geometry: Geometry): Uint32Array {
   const roots = new Uint32Array(v1.lengths.length);
   let other = 0;
-  let piece = 0;
+  let pieces = 0;
   for (let file = 0; file < v1.lengths.length; file++) {
     const length = v1.lengths[file]!;
     if (length === 0 || (v1.flags[file]! & FILE_PAD) !== 0) continue;
     while (v2.lengths[other] === 0) other++;
-    const start = geometry.fileStart(file);
     if (
       v2.lengths[other] !== length ||
       !samePath(v1.raw.componentsOf(file), v2.raw.componentsOf(other)) ||
-      start.pieceIndex !== piece ||
-      start.offset !== 0
+      geometry.fileStart(file).offset !== 0
     ) {
       throw mismatch(`info.files[${file}]`);
     }
     roots[file] = v2.rootOffsets![other]!;
-    piece += Math.ceil(length / geometry.pieceLength);
+    pieces += Math.ceil(length / geometry.pieceLength);
     other++;
   }
   while (v2.lengths[other] === 0) other++;
-  if (other !== v2.lengths.length || piece !== geometry.pieceCount) throw mismatch('info.files');
+  // As many pieces as the files need: so there is no whole piece of padding between them, or behind.
+  if (other !== v2.lengths.length || pieces !== geometry.pieceCount) throw mismatch('info.files');
   return roots;
 }
 

@@ -154,6 +154,9 @@ describe('Geometry', () => {
         expect(total).toBe(sum);
         lengths.forEach((_, file) => {
           expect(geometry.filePieces(file)).toEqual(seen.get(file));
+          const start = geometry.fileStart(file);
+          expect(start.offset).toBeLessThan(pieceLength);
+          if (seen.has(file)) expect(start.pieceIndex).toBe(seen.get(file)?.first);
         });
       }),
       { numRuns: 100 },
@@ -190,6 +193,25 @@ describe('Geometry', () => {
         },
       ),
       { numRuns: 1000 },
+    );
+  });
+
+  test('is exact where a piece begins beyond 2^53 in a file that ends before', () => {
+    const longest = Number.MAX_SAFE_INTEGER;
+    fc.assert(
+      fc.property(fc.integer({ min: 2 ** 24, max: 2 ** 34 }), (half) => {
+        const pieceLength = 2 * half + 1;
+        const lengths = [pieceLength - 1, longest];
+        const geometry = new Geometry({ pieceLength, lengths });
+        const last = geometry.pieceCount - 1;
+        const size = geometry.pieceSize(last);
+        const [span] = spansOf(geometry, last, 0, size);
+        expect(span).toEqual({
+          file: 1,
+          fileOffset: BigInt(longest) - BigInt(size),
+          length: BigInt(size),
+        });
+      }),
     );
   });
 
