@@ -17,4 +17,28 @@ export {
   type TrackerStatus,
 } from './announcer.ts';
 export { TrackerError, type TrackerErrorCode, type TrackerErrorFacts } from './errors.ts';
-export { redactUrl } from './url.ts';
+export { parseAnnounceAnswer, parseScrapeAnswer } from './http-answer.ts';
+export { buildAnnounceUrl, buildScrapeUrl } from './http-query.ts';
+export type { PeerFilter } from './peers.ts';
+export { type HttpAnswer, Responder, type ResponderOptions } from './responder.ts';
+export {
+  decodeAnnounceAnswer,
+  decodeConnectAnswer,
+  decodeErrorAnswer,
+  decodeScrapeAnswer,
+  decodeUdpHeader,
+  decodeUdpRequest,
+  encodeAnnounceAnswer,
+  encodeAnnounceRequest,
+  encodeConnectAnswer,
+  encodeConnectRequest,
+  encodeErrorAnswer,
+  encodeScrapeAnswer,
+  encodeScrapeRequest,
+  UDP_ACTION,
+  type UdpAnnounceAnswer,
+  type UdpHeader,
+  type UdpRequest,
+} from './udp.ts';
+export { UdpExchange, type UdpExchangeOptions, type UdpOutcome } from './udp-exchange.ts';
+export { redactUrl, scrapeUrl } from './url.ts';

@@ -16,6 +16,9 @@ export const PATIENCE_MS = 3_000;
 /** Trackers of one torrent; more are ignored. */
 export const MAX_TRACKERS = 100;
 
+/** A tracker's URL; a UDP tracker gets its path in a datagram (BEP 41). */
+export const MAX_URL_CHARACTERS = 4096;
+
 /** Info-hashes in one scrape (BEP 15: what fits a datagram). */
 export const MAX_SCRAPE_HASHES = 74;
 
@@ -50,7 +53,7 @@ export const MAX_SERVED_PEERS = 200;
 /** Our server: a UDP answer fits an Ethernet frame. */
 export const MAX_UDP_ANSWER_BYTES = 1400;
 
-/** Our server, by default: torrents, peers of one torrent, peers in all (some 300 bytes each). */
+/** Our server, by default: torrents, peers of one torrent, peers in all (some 500 bytes each). */
 export const MAX_TORRENTS = 10_000;
 export const MAX_PEERS_PER_TORRENT = 5_000;
 export const MAX_PEERS = 100_000;

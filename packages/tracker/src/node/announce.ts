@@ -17,7 +17,12 @@ import { TrackerError } from '../errors.ts';
 import { parseAnnounceAnswer, parseScrapeAnswer } from '../http-answer.ts';
 import { announceQuery, scrapeQuery } from '../http-query.ts';
 import { clampInterval } from '../interval.ts';
-import { HTTP_TIMEOUT_MS, SECOND_FAMILY_GRACE_MS, UDP_TIMEOUT_MS } from '../limits.ts';
+import {
+  HTTP_TIMEOUT_MS,
+  MAX_URL_CHARACTERS,
+  SECOND_FAMILY_GRACE_MS,
+  UDP_TIMEOUT_MS,
+} from '../limits.ts';
 import { appendCompactPeers, type PeerFilter } from '../peers.ts';
 import { isReachable } from '../reach.ts';
 import {
@@ -49,32 +54,18 @@ export interface TrackerClientOptions {
   readonly lookupHost?: LookupHost | undefined;
 }
 
-/** What only this package's tests set. */
-export interface TestSeams {
-  readonly classify?: (address: string) => AddressClass;
-}
-
 /**
  * Announces to one tracker (http, https or udp). A tracker with IPv4 and IPv6 addresses is told over both at once, so that
  * peers of either family hear of us (BEP 7), and the answers are joined; one family that fails does no harm.
  *
  * @throws {TrackerError}
  */
-export async function announce(
+export function announce(
   url: string,
   request: AnnounceRequest,
-  options: TrackerClientOptions & TestSeams = {},
+  options: TrackerClientOptions = {},
 ): Promise<AnnounceResponse> {
-  checkAnnounceRequest(request);
-  const target = parseTarget(url);
-  return exchange(target, options, async (families, context) => {
-    const attempts = families.map((family) =>
-      target.isUdp
-        ? announceUdp(target, family, request, context)
-        : announceHttp(target, family, request, context),
-    );
-    return joinAnswers(attempts, request);
-  });
+  return announceAmong(addressClass, url, request, options);
 }
 
 /**
@@ -86,7 +77,7 @@ export async function announce(
 export async function scrape(
   url: string,
   infoHashes: readonly Uint8Array[],
-  options: TrackerClientOptions & TestSeams = {},
+  options: TrackerClientOptions = {},
 ): Promise<(ScrapeEntry | undefined)[]> {
   checkScrapeHashes(infoHashes);
   const target = parseTarget(url);
@@ -94,7 +85,7 @@ export async function scrape(
   if (scraped === undefined) {
     throw new TrackerError('scrape-unsupported', 'the tracker URL has no scrape URL (BEP 48)');
   }
-  return exchange(target, options, (families, context) =>
+  return exchange(target, options, addressClass, (families, context) =>
     firstAnswer(
       families.map((family) =>
         target.isUdp
@@ -103,6 +94,25 @@ export async function scrape(
       ),
     ),
   );
+}
+
+/** As {@link announce}, by another table of addresses: tests have no public ones. */
+export async function announceAmong(
+  classify: (address: string) => AddressClass,
+  url: string,
+  request: AnnounceRequest,
+  options: TrackerClientOptions,
+): Promise<AnnounceResponse> {
+  checkAnnounceRequest(request);
+  const target = parseTarget(url);
+  return exchange(target, options, classify, (families, context) => {
+    const attempts = families.map((family) =>
+      target.isUdp
+        ? announceUdp(target, family, request, context)
+        : announceHttp(target, family, request, context),
+    );
+    return joinAnswers(attempts, request);
+  });
 }
 
 interface Target {
@@ -116,10 +126,17 @@ interface Target {
 interface Context {
   readonly addresses: readonly HostAddress[];
   readonly signal: AbortSignal;
-  readonly options: TrackerClientOptions & TestSeams;
+  readonly classify: (address: string) => AddressClass;
+  readonly options: TrackerClientOptions;
 }
 
 function parseTarget(text: string): Target {
+  if (text.length > MAX_URL_CHARACTERS) {
+    throw new TrackerError(
+      'invalid-url',
+      `the tracker URL has over ${MAX_URL_CHARACTERS} characters`,
+    );
+  }
   const encoded = encodeUrl(text);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(encoded)?.[1]?.toLowerCase();
   if (scheme !== 'http' && scheme !== 'https' && scheme !== 'udp') {
@@ -136,9 +153,10 @@ function parseTarget(text: string): Target {
   }
 }
 
-function exchange<T>(
+async function exchange<T>(
   target: Target,
-  options: TrackerClientOptions & TestSeams,
+  options: TrackerClientOptions,
+  classify: (address: string) => AddressClass,
   perform: (families: AddressFamily[], context: Context) => Promise<T>,
 ): Promise<T> {
   const { localAddress, lookupHost } = options;
@@ -146,12 +164,17 @@ function exchange<T>(
     throw new TrackerError('invalid-argument', 'localAddress is not an IP address');
   }
   const timeoutMs = options.timeoutMs ?? (target.isUdp ? UDP_TIMEOUT_MS : HTTP_TIMEOUT_MS);
-  return withLimit(timeoutMs, options.signal, async (signal) => {
-    const addresses = await resolveHost(hostOf(target.url), { localAddress, lookupHost });
-    signal.throwIfAborted();
-    const families = [...new Set(addresses.map(({ family }) => family))];
-    return perform(families, { addresses, signal, options });
-  });
+  try {
+    return await withLimit(timeoutMs, options.signal, async (signal) => {
+      const addresses = await resolveHost(hostOf(target.url), { localAddress, lookupHost });
+      signal.throwIfAborted();
+      const families = [...new Set(addresses.map(({ family }) => family))];
+      return perform(families, { addresses, signal, classify, options });
+    });
+  } catch (cause) {
+    if (cause instanceof TrackerError) throw cause;
+    throw new TrackerError('connection', 'the tracker could not be asked', { cause });
+  }
 }
 
 async function announceHttp(
@@ -180,7 +203,7 @@ function get(
   query: string,
   plainPath: string,
   family: AddressFamily,
-  { addresses, signal, options }: Context,
+  { addresses, signal, classify, options }: Context,
 ): Promise<HttpGetResult> {
   return httpGet(new URL(appendQuery(url, query)), addresses, {
     signal,
@@ -191,7 +214,7 @@ function get(
     userAgent: options.userAgent ?? DEFAULT_USER_AGENT,
     certificateAuthority: options.certificateAuthority,
     lookupHost: options.lookupHost,
-    classify: options.classify,
+    classify,
   });
 }
 
@@ -213,7 +236,7 @@ async function announceUdp(
     { signal: context.signal, localAddress: context.options.localAddress },
   );
   const peers: AnnounceResponse['peers'] = [];
-  const kind = (context.options.classify ?? addressClass)(server.address);
+  const kind = context.classify(server.address);
   appendCompactPeers(peers, answer.compactPeers, family, peerFilter(request, kind));
   return {
     intervalSeconds: clampInterval(answer.intervalSeconds),
@@ -243,9 +266,8 @@ async function scrapeUdp(
 function udpTarget(
   target: Target,
   family: AddressFamily,
-  { addresses, options }: Context,
+  { addresses, classify }: Context,
 ): UdpTarget {
-  const classify = options.classify ?? addressClass;
   const allowed = addresses.find(
     (candidate) =>
       candidate.family === family &&
@@ -287,12 +309,15 @@ async function joinAnswers(
   return { ...first, peers: [...peers.values()].slice(0, 2 * request.numWant) };
 }
 
-/** The first success; if there is none the failure of the resolver's favourite. */
+/** The first success; if there is none the failure of the family that got furthest. */
 async function firstAnswer<T>(attempts: readonly Promise<T>[]): Promise<T> {
   try {
     return await Promise.any(attempts);
   } catch (error) {
-    throw error instanceof AggregateError ? error.errors[0] : error;
+    if (!(error instanceof AggregateError)) throw error;
+    const isTold = (reason: unknown) =>
+      reason instanceof TrackerError && reason.code !== 'connection';
+    throw error.errors.find(isTold) ?? error.errors[0];
   }
 }
 

@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
-import { type AddressClass, type AddressFamily, addressClass, makeEndpoint } from '@bt/endpoint';
+import { type AddressClass, type AddressFamily, makeEndpoint } from '@bt/endpoint';
 import { TrackerError } from '../errors.ts';
 import {
   MAX_BODY_BYTES,
@@ -28,8 +28,8 @@ export interface HttpGetOptions {
   readonly plainPath: string;
   readonly plainQuery: string;
   readonly lookupHost?: LookupHost | undefined;
-  /** In place of the table of addresses, for tests on loopback. */
-  readonly classify?: ((address: string) => AddressClass) | undefined;
+  /** The table of addresses. */
+  readonly classify: (address: string) => AddressClass;
 }
 
 export interface HttpGetResult {
@@ -48,7 +48,7 @@ export async function httpGet(
   addresses: readonly HostAddress[],
   options: HttpGetOptions,
 ): Promise<HttpGetResult> {
-  const classify = options.classify ?? addressClass;
+  const { classify } = options;
   let hopUrl = url;
   let hopAddresses = addresses;
   let afterPublic = false;
@@ -71,10 +71,8 @@ export async function httpGet(
           : 'the tracker URL leads where none may: this host or its link, other than to a plain /announce',
       );
     }
-    const response = await ask(hopUrl, allowed, options);
-    const remote = makeEndpoint(response.socket.remoteAddress ?? '', 0);
-    if (remote === undefined) throw new TrackerError('connection', 'the tracker hung up');
-    const kind = classify(remote.address);
+    const { response, remoteAddress } = await ask(hopUrl, allowed, options);
+    const kind = classify(remoteAddress);
     const location = redirectOf(response);
     if (location === undefined) return { body: await readBody(response), addressClass: kind };
     response.destroy();
@@ -98,7 +96,7 @@ function ask(
   url: URL,
   addresses: readonly HostAddress[],
   options: HttpGetOptions,
-): Promise<IncomingMessage> {
+): Promise<{ response: IncomingMessage; remoteAddress: string }> {
   const isTls = url.protocol === 'https:';
   return new Promise((resolve, reject) => {
     const request = (isTls ? httpsRequest : httpRequest)({
@@ -130,7 +128,12 @@ function ask(
       socket.destroy();
       reject(new TrackerError('invalid-response', 'the tracker answers in another protocol'));
     });
-    request.on('response', resolve);
+    request.on('response', (response) => {
+      // Known as long as the socket is open, so to be read now.
+      const remote = makeEndpoint(response.socket.remoteAddress ?? '', 0);
+      if (remote !== undefined) resolve({ response, remoteAddress: remote.address });
+      else response.destroy();
+    });
     request.on('close', () => reject(new TrackerError('connection', 'the tracker hung up')));
     request.end();
   });
@@ -230,13 +233,12 @@ function tooLarge(): TrackerError {
 function asTrackerError(error: unknown): TrackerError {
   if (error instanceof TrackerError) return error;
   const code = codeOf(error);
+  // Node's parser errors hold what was received, which must not be shown: no cause.
   if (code === 'HPE_HEADER_OVERFLOW') {
-    return new TrackerError('too-large', "the tracker's headers are too large", { cause: error });
+    return new TrackerError('too-large', "the tracker's headers are too large");
   }
   if (code.startsWith('HPE_')) {
-    return new TrackerError('invalid-response', 'the tracker does not speak HTTP', {
-      cause: error,
-    });
+    return new TrackerError('invalid-response', `the tracker does not speak HTTP (${code})`);
   }
   const reason = code === '' ? '' : ` (${code})`;
   return new TrackerError('connection', `the connection to the tracker failed${reason}`, {

@@ -23,7 +23,7 @@ export interface TrackerServerOptions {
   readonly minIntervalSeconds?: number;
   /** Which torrents are served; all by default. The 20 bytes are valid during the call. */
   readonly isAllowed?: (infoHash: Uint8Array) => boolean;
-  /** Caps on memory, some 300 bytes a peer; 10,000, 100,000 and 5,000 by default. */
+  /** Caps on memory, some 500 bytes a peer; 10,000, 100,000 and 5,000 by default. */
   readonly maxTorrents?: number;
   readonly maxPeers?: number;
   readonly maxPeersPerTorrent?: number;

@@ -30,7 +30,6 @@ export function performUdpExchange<T>(
     const end = (settle: () => void) => {
       signal.removeEventListener('abort', onAbort);
       clearTimeout(timer);
-      socket.removeAllListeners('message');
       closeQuietly(socket);
       settle();
     };
@@ -84,9 +83,9 @@ export function performUdpExchange<T>(
   });
 }
 
-/** Errors of a socket that is done with interest nobody, but Node wants somebody to listen. */
+/** What a socket still has to say interests nobody, but Node wants somebody to listen to its errors. */
 function closeQuietly(socket: Socket): void {
-  socket.removeAllListeners('error');
+  socket.removeAllListeners();
   socket.on('error', () => undefined);
   try {
     socket.close();

@@ -101,6 +101,25 @@ describe('with our own server', () => {
     },
   );
 
+  it.runIf(hasIpv6)('an IPv6 address serves as a host', async () => {
+    const six = new TrackerServer();
+    await six.listen({ host: '::1' });
+    try {
+      expect(six.url).toMatch(/^http:\/\/\[::1\]:/);
+      for (const url of [six.url, six.udpUrl]) {
+        const port = url === six.url ? 1001 : 1002;
+        await announce(url, { ...REQUEST, port }, { localAddress: '::1' });
+      }
+      const expected = [1001, 1002].map((port) => ({ address: '::1', port }));
+      for (const url of [six.url, six.udpUrl]) {
+        const { peers } = await announce(url, { ...REQUEST, port: 1003 });
+        expect(peers).toEqual(expect.arrayContaining(expected));
+      }
+    } finally {
+      await six.close();
+    }
+  });
+
   it('a family that fails does no harm', async () => {
     const lookupHost = async () => [{ address: '::1' }, { address: '127.0.0.1' }];
     for (const url of [server.url, server.udpUrl]) {
@@ -136,6 +155,19 @@ describe('with our own server', () => {
     expect(lookups).toBe(0);
   });
 
+  it('a refusal over one family is told rather than that the other is out of reach', async () => {
+    const strict = new TrackerServer({ isAllowed: () => false });
+    await strict.listen();
+    const lookupHost = async () => [{ address: '::1' }, { address: '127.0.0.1' }];
+    for (const url of [strict.url, strict.udpUrl]) {
+      const named = url.replace('127.0.0.1', 'dual.example');
+      expect((await failure(announce(named, REQUEST, { lookupHost }))).code).toBe(
+        'tracker-failure',
+      );
+    }
+    await strict.close();
+  });
+
   it('a refusal carries the words of the tracker', async () => {
     const strict = new TrackerServer({ isAllowed: () => false });
     await strict.listen();
@@ -162,6 +194,7 @@ describe('URLs', () => {
     'udp://',
     'udp://t.example:0',
     'javascript://x',
+    `http://t.example/${'x'.repeat(5000)}`,
     'http://a b/announce',
   ])('%j is none of a tracker', async (url) => {
     expect((await failure(announce(url, REQUEST))).code).toBe('invalid-url');
@@ -210,6 +243,13 @@ describe('the caller', () => {
     expect((await failure(scrape('http://t.example/announce', []))).code).toBe('invalid-argument');
   });
 
+  it('gets a typed error for what Node refuses', async () => {
+    const error = await failure(
+      announce('http://192.0.2.1/announce', REQUEST, { userAgent: 'a\r\nb' }),
+    );
+    expect(error).toMatchObject({ code: 'connection', cause: { code: 'ERR_INVALID_CHAR' } });
+  });
+
   it('is told when a name has no address', async () => {
     const lookups = [
       async () => [],
@@ -256,6 +296,16 @@ describe('the caller', () => {
       signal: whileWaiting.signal,
     });
     expect((await failure(waiting)).code).toBe('aborted');
+  });
+
+  it('is told when the local address is not his', async () => {
+    const options = { localAddress: '192.0.2.99' };
+    for (const url of ['http://127.0.0.1:9/announce', 'udp://127.0.0.1:9/announce']) {
+      expect(await failure(announce(url, REQUEST, options))).toMatchObject({
+        code: 'connection',
+        cause: { code: 'EADDRNOTAVAIL' },
+      });
+    }
   });
 
   it('is told when nobody listens', async () => {
