@@ -389,7 +389,7 @@ describe('the announcer under random treatment', () => {
     fc.assert(
       fc.property(
         fc.array(fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e')), { maxLength: 4 }),
-        fc.array(step, { maxLength: 60 }),
+        fc.array(step, { maxLength: 60, size: 'max' }),
         fc.integer(),
         (tiers, steps, seed) => {
           const announcer = new Announcer({ tiers, random: createRandom(seed) });

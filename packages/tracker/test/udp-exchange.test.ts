@@ -186,7 +186,7 @@ describe('what is not believed', () => {
       fc.constantFrom('connect' as const, 'error' as const, 'answer' as const),
     );
     fc.assert(
-      fc.property(fc.array(event, { maxLength: 40 }), (events) => {
+      fc.property(fc.array(event, { maxLength: 40, size: 'max' }), (events) => {
         const exchange = makeExchange();
         let now = 0;
         let transactionId = sent(exchange)!.transactionId;
