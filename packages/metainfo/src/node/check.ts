@@ -67,7 +67,7 @@ export async function checkTorrent(options: CheckOptions): Promise<CheckResult> 
     merkle: info.version === 'v1' ? undefined : expectedLayers(metainfo),
   };
   const totalLength = info.files.contentLength;
-  const pool = openPool(totalLength, options);
+  const pool = openPool(totalLength, { ...options, pieceLength: info.pieceLength });
   const report = () => onProgress?.({ totalLength, bytesHashed: pool.bytesHashed });
   const timer = onProgress === undefined ? undefined : setInterval(report, 100);
   try {
@@ -127,11 +127,25 @@ interface LocatedFile extends HashedFile {
 
 function locateFiles(info: Info, path: string): LocatedFile[] {
   const root = contentRoot(info, resolve(path));
+  const originals = originalPaths(info);
   return Array.from(info.files, (file) => {
     if (file.isPad || file.symlinkTarget !== undefined) return { lengthBytes: file.length };
-    const diskPath = join(root, ...file.path.slice(1));
-    return { diskPath, lengthBytes: file.length, ...statsOf(diskPath) };
+    const safe = { diskPath: join(root, ...file.path.slice(1)), lengthBytes: file.length };
+    const found = { ...safe, ...statsOf(safe.diskPath) };
+    const original = originals.get(file.index);
+    if (found.stats !== undefined || original === undefined) return found;
+    const diskPath = join(root, ...original.split('/').slice(1));
+    const { stats } = statsOf(diskPath);
+    return stats === undefined ? found : { diskPath, lengthBytes: file.length, stats };
   });
+}
+
+/**
+ * The paths of files whose names had to be changed to be safe, as they were, the torrent's own name under `undefined`. The files a
+ * torrent was made of still have them. (The parser has refused whatever could lead out of the folder.)
+ */
+function originalPaths(info: Info): Map<number | undefined, string> {
+  return new Map(info.warnings.map(({ fileIndex, original }) => [fileIndex, original]));
 }
 
 /** `path` may be the content or the folder around it: whichever has the torrent's first file. */
@@ -144,15 +158,20 @@ function contentRoot(info: Info, path: string): string {
     throw fileErrorFrom(new Error(errno), path);
   }
   if (!stats.isDirectory()) return path;
-  const below = join(path, info.name);
-  if (info.isSingleFile) return below;
-  const hasAny = (root: string) => {
-    for (const file of info.files) {
-      if (!file.isPad) return statsOf(join(root, ...file.path.slice(1))).stats !== undefined;
-    }
-    return false;
-  };
-  return !hasAny(path) && statsOf(below).stats?.isDirectory() ? below : path;
+  const originals = originalPaths(info);
+  const names = [info.name, originals.get(undefined) ?? info.name];
+  const below = names.map((name) => join(path, name)).find((root) => statsOf(root).stats);
+  if (info.isSingleFile) return below ?? join(path, info.name);
+  const first = info.files.at(firstContentFile(info));
+  const isHere = [first.path.join('/'), originals.get(first.index)].some(
+    (name) => name !== undefined && statsOf(join(path, ...name.split('/').slice(1))).stats,
+  );
+  return isHere ? path : (below ?? path);
+}
+
+function firstContentFile({ files }: Info): number {
+  for (let index = 0; index < files.count; index++) if (!files.isPad(index)) return index;
+  return 0;
 }
 
 function statsOf(path: string): { stats?: Stats; errno?: string } {

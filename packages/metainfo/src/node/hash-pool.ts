@@ -32,9 +32,13 @@ export interface ThreadOptions {
   readonly threads?: number | undefined;
   /** Lets the calling thread be one of them, busy for some milliseconds at a time. */
   readonly isCallerBusy?: boolean | undefined;
+  /** As far as it is known. A piece is hashed in one turn, so the caller takes part only while pieces are short. */
+  readonly pieceLength?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Some ten milliseconds: how long Ctrl-C may wait. */
+const MAX_LENGTH_PER_TURN = 16 * 1024 * 1024;
 /** Less than this is hashed before a worker thread would have started. */
 const MIN_LENGTH_FOR_WORKERS = 16 * 1024 * 1024;
 const MAX_THREADS = 64;
@@ -45,7 +49,8 @@ export function needsWorkers(totalLength: number): boolean {
 
 /** @throws MetainfoError `invalid-argument` for a number of threads that can't be. */
 export function openPool(totalLength: number, options: ThreadOptions): HashPool {
-  const { threads = Math.min(availableParallelism(), MAX_THREADS), isCallerBusy = false } = options;
+  const { threads = Math.min(availableParallelism(), MAX_THREADS), pieceLength = 0 } = options;
+  const isCallerBusy = options.isCallerBusy === true && pieceLength <= MAX_LENGTH_PER_TURN;
   if (!(Number.isInteger(threads) && threads > 0 && threads <= MAX_THREADS)) {
     const message = `${threads} threads are not possible: 1 to ${MAX_THREADS} are.`;
     throw new MetainfoError('invalid-argument', 'threads', message);

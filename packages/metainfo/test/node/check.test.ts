@@ -13,7 +13,7 @@ import type { TorrentVersion } from '../../src/metainfo.ts';
 import { checkTorrent } from '../../src/node/check.ts';
 import { createTorrent } from '../../src/node/create.ts';
 import { parseMetainfo } from '../../src/parse.ts';
-import { makeTempFolder, writeTree } from './temp-folder.ts';
+import { makeTempFolder, sampleBytes, writeTree } from './temp-folder.ts';
 
 const PIECE = 16 * 1024;
 
@@ -109,5 +109,25 @@ describe('checkTorrent of one file', () => {
     expect((await checkTorrent({ metainfo, path: join(folder, 'one') })).isWhole).toBe(true);
     writeTree(folder, { other: 39_999 });
     expect((await checkTorrent({ metainfo, path: join(folder, 'other') })).isWhole).toBe(false);
+  });
+});
+
+describe('checkTorrent of names that are not safe everywhere', () => {
+  it('finds the files as they were, and as a download names them', async () => {
+    const around = makeTempFolder();
+    const unsafe = writeTree(join(around, 'my:tree'), { CON: 20_000, 'x:y/a.': 1, ok: 5 });
+    const metainfo = parseMetainfo((await createTorrent({ input: unsafe })).bytes);
+    for (const path of [unsafe, around]) {
+      expect(await checkTorrent({ metainfo, path })).toMatchObject({ isWhole: true });
+    }
+    const renamed = writeTree(makeTempFolder(), {
+      'my_tree/_CON': sampleBytes(20_000, 'CON'),
+      'my_tree/x_y/a_': sampleBytes(1, 'x:y/a.'),
+      'my_tree/ok': sampleBytes(5, 'ok'),
+    });
+    expect(await checkTorrent({ metainfo, path: renamed })).toMatchObject({ isWhole: true });
+    const one = writeTree(makeTempFolder(), { 'a:b': 9 });
+    const single = parseMetainfo((await createTorrent({ input: join(one, 'a:b') })).bytes);
+    expect(await checkTorrent({ metainfo: single, path: one })).toMatchObject({ isWhole: true });
   });
 });
