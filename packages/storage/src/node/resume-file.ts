@@ -78,7 +78,8 @@ export class ResumeFile {
 
   async #replace(bytes: Uint8Array): Promise<void> {
     const folder = path.dirname(this.path);
-    const temporary = `${this.path}.${process.pid}.tmp`;
+    // One name for all lives, so that what a killed one leaves is overwritten.
+    const temporary = `${this.path}.tmp`;
     await fs.mkdir(folder, { recursive: true, mode: 0o700 });
     try {
       const file = await fs.open(temporary, 'w', 0o600);
