@@ -94,6 +94,11 @@ export class InlineExecutor implements JobExecutor {
     });
   }
 
+  forget(root: string): Promise<void> {
+    this.#runner.run({ kind: 'forget', root });
+    return Promise.resolve();
+  }
+
   close(): void {
     this.#runner.close();
   }

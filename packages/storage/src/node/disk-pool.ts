@@ -18,6 +18,8 @@ export type Done<K extends Job['kind']> = (
 export interface JobExecutor {
   readonly maxWorkers: number;
   submit<J extends Job>(job: J, done: Done<J['kind']>): void;
+  /** Close the files below a folder, in every worker. */
+  forget(root: string): Promise<void>;
   /** End the workers when they are done. */
   close(): void;
 }
@@ -130,6 +132,14 @@ class WorkerThreads implements JobExecutor {
     });
   }
 
+  async forget(root: string): Promise<void> {
+    const job: Job = { kind: 'forget', root };
+    const answers = this.#slots.map(
+      (slot) => new Promise<void>((resolve) => this.#post(slot, [{ job, done: () => resolve() }])),
+    );
+    await Promise.all(answers);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#endIdle();
@@ -139,16 +149,19 @@ class WorkerThreads implements JobExecutor {
     while (this.#head < this.#queue.length) {
       const slot = this.#freeSlot();
       if (slot === undefined) return;
-      const batch = this.#takeBatch();
-      const jobs = batch.map((pending) => pending.job);
-      const transfer: ArrayBuffer[] = [];
-      for (const job of jobs) {
-        if (job.kind === 'save' || job.kind === 'write') transfer.push(job.data.buffer);
-      }
-      if (slot.batches.length === 0) slot.worker.ref();
-      slot.batches.push(batch);
-      slot.worker.postMessage(jobs, transfer);
+      this.#post(slot, this.#takeBatch());
     }
+  }
+
+  #post(slot: Slot, batch: readonly Pending[]): void {
+    const jobs = batch.map((pending) => pending.job);
+    const transfer: ArrayBuffer[] = [];
+    for (const job of jobs) {
+      if (job.kind === 'save' || job.kind === 'write') transfer.push(job.data.buffer);
+    }
+    if (slot.batches.length === 0) slot.worker.ref();
+    slot.batches.push(batch);
+    slot.worker.postMessage(jobs, transfer);
   }
 
   /** The worker with the least to do; a new one when all have something. */

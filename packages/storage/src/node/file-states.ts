@@ -22,14 +22,24 @@ export class FileStates {
   /** Flags, sizes and times as they go into the record. */
   readonly columns: FileColumnsOnDisk;
   readonly #geometry: Geometry;
+  readonly #isWanted: (fileIndex: number) => boolean;
   readonly #missing: Uint32Array;
   readonly #settled: Uint8Array;
   /** 1 when the file was there at the start, or has been made since. */
   readonly #existed: Uint8Array;
   #incompleteCount = 0;
 
-  /** @param found what is on disk, as of before its bytes were looked at; becomes the columns of this object */
-  constructor(geometry: Geometry, found: FileColumnsOnDisk, have: Uint8Array) {
+  /**
+   * @param found what is on disk, as of before its bytes were looked at; becomes the columns of this object
+   * @param isWanted which files are going to be downloaded
+   */
+  constructor(
+    geometry: Geometry,
+    found: FileColumnsOnDisk,
+    have: Uint8Array,
+    isWanted: (fileIndex: number) => boolean = () => true,
+  ) {
+    this.#isWanted = isWanted;
     this.#geometry = geometry;
     this.columns = found;
     this.#missing = countMissing(geometry, have);
@@ -69,14 +79,14 @@ export class FileStates {
 
   /**
    * These files are about to be written to. Returns true when the record on disk does not say so yet: write it first. Then
-   * all files that lack pieces have become dirty, so that one record does for the whole download.
+   * all wanted files that lack pieces have become dirty, so that one record does for the whole download.
    */
   beginWriting(fileIndices: readonly number[]): boolean {
     const { flags } = this.columns;
     if (fileIndices.every((fileIndex) => (flags[fileIndex]! & FILE_DIRTY) !== 0)) return false;
     for (const fileIndex of fileIndices) this.#makeDirty(fileIndex);
     for (let fileIndex = 0; fileIndex < flags.length; fileIndex++) {
-      if (this.#missing[fileIndex]! > 0) this.#makeDirty(fileIndex);
+      if (this.#missing[fileIndex]! > 0 && this.#isWanted(fileIndex)) this.#makeDirty(fileIndex);
     }
     return true;
   }

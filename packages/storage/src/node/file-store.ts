@@ -115,7 +115,7 @@ export class FileStore implements Disk {
     this.#pool = pool;
     this.#isPoolShared = options.pool === undefined;
     this.#isRecordStale = opened.isRecordStale;
-    this.#states = new FileStates(files.info.geometry, found, have);
+    this.#states = new FileStates(files.info.geometry, found, have, options.wanted);
     this.#queue = new WriteQueue(pool.executor, {
       onStalled: (error) => {
         this.#stalledBy = error;
@@ -349,9 +349,7 @@ export class FileStore implements Disk {
     if (this.#isRecordStale) void this.#saveRecord();
     await this.#opened.resume?.idle();
     this.#pool.readAhead.forget(this.#source);
-    await new Promise<void>((resolve) => {
-      this.#pool.executor.submit({ kind: 'forget', root: this.root }, () => resolve());
-    });
+    await this.#pool.executor.forget(this.root);
     if (this.#isPoolShared) releaseSharedPool();
   }
 

@@ -69,7 +69,9 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   }
   carryFlags(found, record, plan.trustedFiles);
   const isRecordStale =
-    record === undefined || options.check === 'full' || !isEveryTrusted(record, plan.trustedFiles);
+    record === undefined ||
+    options.check === 'full' ||
+    !isUpToDate(record, found, plan.trustedFiles);
   return { files, found, have, partialPieces, problems, resume, bootId, isRecordStale };
 }
 
@@ -208,10 +210,13 @@ function carryFlags(
   });
 }
 
-function isEveryTrusted(record: ResumeRecord, trusted: Uint8Array): boolean {
-  return record.files.flags.every(
-    (flags, fileIndex) => trusted[fileIndex] === 1 || (flags & FILE_PRESENT) === 0,
-  );
+/** Every file that is there is trusted, and every file that the record knows is there. */
+function isUpToDate(record: ResumeRecord, found: FileColumnsOnDisk, trusted: Uint8Array): boolean {
+  return record.files.flags.every((flags, fileIndex) => {
+    const isKnown = (flags & FILE_PRESENT) !== 0;
+    const isPresent = (found.flags[fileIndex]! & FILE_PRESENT) !== 0;
+    return isPresent ? trusted[fileIndex] === 1 : !isKnown;
+  });
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -275,7 +275,7 @@ export class ReadAhead {
         if (this.#files.size < this.#maxOpenFiles) break;
         if (other.users === 0) this.#closeFile(oldest, other);
       }
-      file = { opening: open(root, full), root, users: 0 };
+      file = { opening: this.#open(root, full), root, users: 0 };
       const opened = file;
       opened.opening.catch(() => {
         if (this.#files.get(full) === opened) this.#files.delete(full);
@@ -286,6 +286,18 @@ export class ReadAhead {
     this.#files.set(full, file);
     file.users++;
     return file;
+  }
+
+  async #open(root: string, full: string): Promise<number> {
+    try {
+      return await open(root, full);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'EMFILE' && code !== 'ENFILE') throw error;
+    }
+    // No descriptor is left in the process: give up those that nobody uses, and try once more.
+    for (const [other, file] of this.#files) if (file.users === 0) this.#closeFile(other, file);
+    return open(root, full);
   }
 
   #closeFile(full: string, file: OpenFile): void {

@@ -382,6 +382,48 @@ describe('damage between two lives', () => {
     await second.store.close();
   });
 
+  it('a file that appears is hashed once, and one that has gone is forgotten', async () => {
+    const sample = tree();
+    const where = place();
+    const first = await openSample(sample, where);
+    await first.store.close();
+    sample.writeTo(where.data);
+    const hashed: number[] = [];
+    for (let life = 0; life < 2; life++) {
+      const { store, hashed: count } = await openSample(sample, where);
+      expect(store.isComplete).toBe(true);
+      hashed.push(count);
+      await store.close();
+    }
+    fs.rmSync(where.file('a.bin'));
+    for (let life = 0; life < 2; life++) {
+      const { store, hashed: count } = await openSample(sample, where);
+      expect(countBits(store.have, 6)).toBe(2);
+      hashed.push(count);
+      await store.close();
+    }
+    expect(hashed).toEqual([6, 0, 0, 0]);
+  });
+
+  it('leaves files that are not wanted as they are, however long', async () => {
+    const sample = tree();
+    const where = place();
+    sample.writeTo(where.data);
+    fs.writeFileSync(where.file('sub/deep/c.bin'), Buffer.alloc(100_000, 'mine'));
+    for (let life = 0; life < 2; life++) {
+      const { store, events } = await openSample(sample, where, { wanted: (file) => file === 0 });
+      if (life === 0) {
+        flipByte(where.file('a.bin'), 0);
+        store.verifyPiece(0);
+        await events.until(() => events.verified.has(0));
+        store.savePiece(0, sample.piece(0));
+        await events.until(() => events.saved.has(0));
+      }
+      await store.close();
+    }
+    expect(fs.readFileSync(where.file('sub/deep/c.bin'))).toEqual(Buffer.alloc(100_000, 'mine'));
+  });
+
   it('a record of another folder is another record', async () => {
     const sample = tree();
     const where = place();
