@@ -1,8 +1,8 @@
 // The allowed fast set (BEP 6, "Allowed Fast Set Generation"): the pieces that a peer may have from us while we choke it, the
 // same for all the addresses of its /24.
 import { sha1 } from '@noble/hashes/legacy.js';
+import { readUint32, writeUint32 } from './bytes.ts';
 import { WireError } from './errors.ts';
-import { readUint32, writeUint32 } from './integers.ts';
 
 export interface AllowedFastOptions {
   /** 4 bytes: the address of the peer that gets the set. BEP 6 has none for IPv6. */

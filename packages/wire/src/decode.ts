@@ -5,11 +5,12 @@
 // extended messages and hashes are gathered in a buffer, which grows with the bytes that arrive up to the judged length.
 // Nothing of a chunk is kept past the call. A length is judged as soon as its four bytes are known, again with the id
 // (judge.ts).
+
+import { readUint32 } from './bytes.ts';
 import { DEFAULT_LIMITS, HASH_HEADER_LENGTH, MESSAGE_ID } from './constants.ts';
 import { EarlyPieces } from './early-pieces.ts';
 import { WireError } from './errors.ts';
 import { type HashRequest, type HashRequestBook, readHashRequest } from './hash-request.ts';
-import { readUint32 } from './integers.ts';
 import { MessageJudge } from './judge.ts';
 import type { WireHandler, WireLimits, WirePieces } from './message.ts';
 import { MESSAGE_LENGTHS } from './message-length.ts';
@@ -130,13 +131,7 @@ export class WireDecoder {
     }
     const id = chunk[start + 4]!;
     const headLength = this.#judge.headLength(length, id);
-    if (end - start < headLength) {
-      const taken = end - start;
-      this.#scratch.set(chunk.subarray(start, end));
-      this.#gathered = taken;
-      this.#need = headLength;
-      return end;
-    }
+    if (end - start < headLength) return this.#gatherHead(chunk, start, end, handler);
     this.#handleHead(chunk, start, length, id, handler);
     return start + headLength;
   }

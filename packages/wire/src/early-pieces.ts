@@ -1,5 +1,6 @@
 // What a peer tells of its pieces before we know how many there are (a magnet link, BEP 9). It is kept here, bounded, and judged
 // when the metadata has arrived.
+import { copyBytes } from './bytes.ts';
 import { MESSAGE_ID } from './constants.ts';
 import type { MessageJudge } from './judge.ts';
 import type { WireHandler } from './message.ts';
@@ -16,7 +17,7 @@ export class EarlyPieces {
 
   /** Keeps a copy of the bits. */
   declare(declaration: 'all' | 'none' | Uint8Array): void {
-    this.#declared = declaration instanceof Uint8Array ? declaration.slice() : declaration;
+    this.#declared = declaration instanceof Uint8Array ? copyBytes(declaration) : declaration;
   }
 
   /** Beyond the limit haves are forgotten: the peer is then thought poorer than it is, which harms nobody else. */

@@ -1,10 +1,11 @@
 // Writers of messages (BEP 3, 5, 6, 10, 52). Each writes into the caller's buffer at an offset and returns the offset behind
 // it, so that many messages go out in one write and nothing is allocated. They check that the message fits and its numbers
 // are 32-bit; whether it may be sent now is the session's to judge.
+
+import { isUint32, writeUint32 } from './bytes.ts';
 import { HASH_HEADER_LENGTH, HASH_LENGTH, MESSAGE_ID } from './constants.ts';
 import { WireError } from './errors.ts';
 import { answerHashCount, type HashRequest, isHashRequestSound } from './hash-request.ts';
-import { isUint32, writeUint32 } from './integers.ts';
 
 /** Bytes of a message whose length never varies, with its length prefix. */
 export const MESSAGE_LENGTH = {

@@ -1,12 +1,13 @@
 // Hash requests and their answers (BEP 52, "peer messages"): which part of a file's Merkle tree is meant, how many hashes the
 // answer has, and which requests of ours are still without one.
+
+import { copyBytes, readUint32 } from './bytes.ts';
 import {
   HASH_HEADER_LENGTH,
   HASH_LENGTH,
   MAX_HASH_REQUEST_LENGTH,
   MAX_PROOF_LAYERS,
 } from './constants.ts';
-import { readUint32 } from './integers.ts';
 
 /** What a hash request, its hashes and its reject have in common. */
 export interface HashRequest {
@@ -50,7 +51,7 @@ export function answerHashCount(length: number, proofLayers: number): number {
 /** Reads the fields behind the message id; the root is a copy. */
 export function readHashRequest(source: Uint8Array, offset: number): HashRequest {
   return {
-    piecesRoot: source.slice(offset, offset + HASH_LENGTH),
+    piecesRoot: copyBytes(source.subarray(offset, offset + HASH_LENGTH)),
     baseLayer: readUint32(source, offset + HASH_LENGTH),
     index: readUint32(source, offset + HASH_LENGTH + 4),
     length: readUint32(source, offset + HASH_LENGTH + 8),
@@ -72,12 +73,7 @@ export class HashRequestBook {
   }
 
   add(request: HashRequest): void {
-    this.#requests.push({ ...request, piecesRoot: request.piecesRoot.slice() });
-  }
-
-  /** Whether the answer fits an open request. */
-  has(answer: HashRequest): boolean {
-    return this.#find(answer) >= 0;
+    this.#requests.push({ ...request, piecesRoot: copyBytes(request.piecesRoot) });
   }
 
   /** Strikes out the request that is answered; false when there is none. */

@@ -109,8 +109,6 @@ export class MessageJudge {
     else if (id === MESSAGE_ID.bitfield) {
       most = this.#maxBitfieldMessageLength();
       if (this.#pieces !== undefined && length !== most) failLength(length, id);
-    } else if (this.#hashRequests?.size === 0) {
-      fail('unasked-hashes', 'hashes without a request');
     }
     if (length > most) fail('message-too-long', `${describe(id)} of length ${length}`);
   }

@@ -11,6 +11,7 @@ import type { HashRequest } from './hash-request.ts';
  * The callbacks of blocks are direct for speed: numbers and the chunk itself, nothing made for each block.
  */
 export interface WireHandler {
+  /** Not called for a handshake that the session was made with. */
   onHandshake?(handshake: Handshake): void;
   onKeepAlive?(): void;
   onChoke?(): void;

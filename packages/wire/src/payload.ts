@@ -21,7 +21,8 @@ export class PayloadBuffer {
    * chunk is reused or another payload begins.
    */
   take(chunk: Uint8Array, start: number, end: number): Uint8Array | undefined {
-    const bytes = chunk.subarray(start, end);
+    // Not `chunk.subarray`, which would hand on a Buffer where the chunk is one.
+    const bytes = new Uint8Array(chunk.buffer, chunk.byteOffset + start, end - start);
     if (bytes.length === this.#length) return bytes;
     this.#grow(this.#have + bytes.length);
     this.#buffer.set(bytes, this.#have);

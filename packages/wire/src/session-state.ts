@@ -119,7 +119,7 @@ export class Speaker {
   advance(messageId: number): void {
     const rule = RULES[messageId];
     if (rule === undefined || this.#phase === 'handshake') return;
-    if (this.#phase === 'undeclared') this.#phase = rule.undeclared;
+    this.#phase = rule[this.#phase] ?? this.#phase;
     if (rule.turns === undefined) return;
     if (rule.turns[0] === 'choking') this.#choking = rule.turns[1];
     else this.#interested = rule.turns[1];

@@ -57,6 +57,9 @@ export class WireSession {
   /** @throws {WireError} `invalid-argument`; `wrong-info-hash` (remote) when `remoteHandshake` is for another torrent. */
   constructor(options: WireSessionOptions) {
     this.#options = options;
+    if (options.infoHashV2 !== undefined && options.infoHashV2.length !== 20) {
+      this.#refuse('invalid-argument', 'the v2 info-hash is not cut to 20 bytes');
+    }
     this.#decoder = new WireDecoder({
       speaker: this.#remote,
       hashRequests: this.#hashRequests,
@@ -113,9 +116,9 @@ export class WireSession {
     return this.#output.length;
   }
 
-  /** What is to be sent, to be written in one go; never written to again. `undefined` when there is nothing. */
+  /** What is to be sent, to be written in one go; never written to again. `undefined` when there is nothing, or the session is closed. */
   takeOutput(): Uint8Array<ArrayBuffer> | undefined {
-    return this.#output.take();
+    return this.isClosed ? undefined : this.#output.take();
   }
 
   /** Ends the session: nothing more is read, called back or sent. Also from inside a callback. */

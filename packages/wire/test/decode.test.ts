@@ -17,6 +17,7 @@ import {
   concat,
   cut,
   type Event,
+  HASH_REQUEST,
   PIECES,
   recorder,
   SAMPLES,
@@ -267,6 +268,32 @@ describe('ranges', () => {
   });
 });
 
+test('a Buffer of a socket, reused, leaves its mark nowhere', () => {
+  const names = ['hashRequest', 'hashes', 'hashReject', 'extended', 'bitfield'];
+  const decoder = new WireDecoder();
+  const kept: unknown[] = [];
+  const handler: WireHandler = {
+    onHashRequest: (request) => kept.push(request),
+    onHashes: (request, hashes) => {
+      kept.push(request);
+      expect(Object.getPrototypeOf(hashes)).toBe(Uint8Array.prototype);
+    },
+    onHashReject: (request) => kept.push(request),
+    onExtended: (_id, payload) => {
+      expect(Object.getPrototypeOf(payload)).toBe(Uint8Array.prototype);
+    },
+    onBitfield: (bits) => kept.push([...bits]),
+  };
+  const buffer = Buffer.alloc(1_000);
+  for (const name of names) {
+    buffer.set(SAMPLES[name]!.bytes, 3);
+    decoder.handleBytes(buffer, handler, 3, 3 + SAMPLES[name]!.bytes.length);
+    buffer.fill(0xee);
+  }
+  decoder.setPieces(PIECES, handler);
+  expect(kept).toEqual([HASH_REQUEST, HASH_REQUEST, HASH_REQUEST, [0xff, 0x01, 0xf0]]);
+});
+
 describe('unknown messages', () => {
   const unknown = [10, 11, 12, 18, 19, 24, 99, 255];
 
@@ -390,6 +417,21 @@ describe('a decoder', () => {
     }
   });
 
+  test('is silent too when closed in the middle of a block', () => {
+    const decoder = new WireDecoder({ pieces: PIECES });
+    const calls: string[] = [];
+    decoder.handleBytes(concat([SAMPLES.piece!.bytes, SAMPLES.choke!.bytes]), {
+      onBlockStart: () => true,
+      onBlockData: () => {
+        calls.push('data');
+        decoder.close();
+      },
+      onBlockEnd: () => calls.push('end'),
+      onChoke: () => calls.push('choke'),
+    });
+    expect(calls).toEqual(['data']);
+  });
+
   test('can not be fed from inside a callback', () => {
     const decoder = new WireDecoder({ pieces: PIECES });
     const bytes = SAMPLES.choke!.bytes;
@@ -419,6 +461,16 @@ describe('before the metadata', () => {
     );
     decoder.handleBytes(SAMPLES.have!.bytes, handler);
     expect(events.at(-1)).toEqual(['have', 19]);
+  });
+
+  test('are kept as copies of a chunk that is reused', () => {
+    const decoder = new WireDecoder();
+    const { events, handler } = recorder();
+    const buffer = SAMPLES.bitfield!.bytes.slice();
+    decoder.handleBytes(buffer, handler);
+    buffer.fill(0xee);
+    decoder.setPieces(PIECES, handler);
+    expect(events).toEqual([SAMPLES.bitfield!.event]);
   });
 
   test('a seed is a seed', () => {

@@ -98,9 +98,10 @@ describe('the handshake', () => {
 
   test('for another torrent closes', () => {
     const session = new WireSession({ handshake });
+    session.sendHandshake();
     const other = answer({ infoHash: infoHashV2 });
     expect(failure(() => session.handleBytes(other, {}))).toBe('remote wrong-info-hash');
-    expect(session.isClosed).toBe(true);
+    expect([session.isClosed, session.takeOutput()]).toEqual([true, undefined]);
     expect(failure(() => session.handleBytes(other, {}))).toBe('local closed');
     expect(failure(() => greeted({ remoteHandshake: read(other) }))).toBe('remote wrong-info-hash');
   });
@@ -169,6 +170,11 @@ describe('the handshake', () => {
       // Not where the caller did not offer it.
       const shy = () => greeted({ handshake: ours, remoteHandshake, infoHashV2 });
       expect(failure(shy)).toBe('remote wrong-info-hash');
+    });
+
+    test('has a v2 info-hash of 20 bytes', () => {
+      const cut = () => new WireSession({ handshake, infoHashV2: new Uint8Array(32) });
+      expect(failure(cut)).toBe('local invalid-argument');
     });
 
     test('runs under v2 where both name it', () => {

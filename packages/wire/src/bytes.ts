@@ -1,4 +1,4 @@
-// Big-endian integers of four bytes, as every message has them (BEP 3). The caller answers for the bounds.
+// Big-endian integers of four bytes, as every message has them (BEP 3), and copies. The caller answers for the bounds.
 
 export function readUint32(source: Uint8Array, offset: number): number {
   return (
@@ -21,4 +21,9 @@ export function writeUint32(target: Uint8Array, offset: number, value: number): 
 
 export function isUint32(value: number): boolean {
   return value >>> 0 === value;
+}
+
+/** A copy. Not `bytes.slice()`: sockets give Node's `Buffer`, and its `slice` is a view. */
+export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
 }
