@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { type CreatedTorrent, compileGlobs, createTorrent } from '@bt/metainfo/node';
+import { type CreatedTorrent, type CreateOptions, createTorrent } from '@bt/metainfo/node';
 import type { MakeArguments } from './arguments.ts';
 import { EXIT, ExitError, usageError } from './exit.ts';
 import { checkTarget, writeWhole } from './output-file.ts';
@@ -18,11 +18,16 @@ export async function make(
   const { stdout, stderr, folder, signal } = surroundings;
   const input = resolve(folder, given.input);
   const target = await targetOf(given, input, folder);
+  const isExcluded = await exclusionsOf(given);
   if (target !== undefined) {
     await checkTarget(target, given.isForced);
-    if (given.isForced) await checkNotInside(target, input, given.exclude);
+    if (given.isForced) await checkNotInside(target, input, isExcluded);
   }
-  const created = await createWithProgress(given, surroundings, input, programVersion);
+  const created = await createWithProgress(given, surroundings, {
+    input,
+    isExcluded,
+    createdBy: `@bt/mktorrent ${programVersion}`,
+  });
   for (const { diskPath, reason } of created.skipped) {
     stderr.write(`mktorrent: Skipped ${printable(diskPath)}, which is ${reason}.\n`);
   }
@@ -39,26 +44,23 @@ export async function make(
 async function createWithProgress(
   given: MakeArguments,
   surroundings: Surroundings,
-  input: string,
-  programVersion: string,
+  fixed: Pick<CreateOptions, 'input' | 'isExcluded' | 'createdBy'>,
 ): Promise<CreatedTorrent> {
   const { stderr, clock } = surroundings;
   const progress = new Progress(stderr, 'Hashed', clock, given.isVerbose);
   try {
     return await createTorrent({
-      input,
+      ...fixed,
       name: given.name,
       pieceLength: given.pieceLength,
       version: given.version,
       announceTiers: given.announceTiers,
       webSeeds: given.webSeeds,
       comment: given.comment,
-      createdBy: `@bt/mktorrent ${programVersion}`,
       createdAtSeconds: given.hasDate ? dateOf(surroundings) : undefined,
       isPrivate: given.isPrivate,
       source: given.source,
       entropy: given.hasEntropy ? randomBytes(16) : undefined,
-      exclude: given.exclude,
       threads: given.threads,
       isCallerBusy: true,
       signal: surroundings.signal,
@@ -70,6 +72,12 @@ async function createWithProgress(
   } finally {
     progress.end();
   }
+}
+
+async function exclusionsOf({ exclude }: MakeArguments): Promise<CreateOptions['isExcluded']> {
+  if (exclude.length === 0) return undefined;
+  const { compileExclusions } = await import('./exclude.ts');
+  return compileExclusions(exclude);
 }
 
 /** Where to write; undefined is standard output. */
@@ -90,12 +98,11 @@ async function targetOf(
 async function checkNotInside(
   target: string,
   input: string,
-  exclude: readonly string[],
+  isExcluded: CreateOptions['isExcluded'],
 ): Promise<void> {
   const path = relative(input, target).split(sep);
   if (path[0] === '..' || (await stat(target).catch(() => undefined)) === undefined) return;
-  const isExcluded = compileGlobs(exclude);
-  if (path.some((_, depth) => isExcluded(path.slice(0, depth + 1)))) return;
+  if (path.some((_, depth) => isExcluded?.(path.slice(0, depth + 1)))) return;
   const message = `${target} would be one of the files of its own torrent: choose another -p, or --exclude it.`;
   throw new ExitError(EXIT.usage, message);
 }

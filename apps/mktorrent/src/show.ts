@@ -59,11 +59,17 @@ function asText(metainfo: Metainfo): string {
     .filter((fact): fact is [string, string] => fact[1] !== undefined)
     .map(([label, value]) => `${`${label}:`.padEnd(14)}${printable(value)}`);
   const files = contentFiles(metainfo);
-  lines.push(`${plural(files.length, 'file')}:`);
-  const widths = files.map((file) => formatBytes(file.length));
-  const width = Math.max(...widths.map((text) => text.length));
-  for (const [index, file] of files.entries()) {
-    lines.push(`  ${(widths[index] as string).padStart(width)}  ${printable(file.path.join('/'))}`);
+  lines.push(`${plural(files.length, 'file')}, each with the index that pieces --files takes:`);
+  const rows = files.map(({ index, length, path }) => [
+    `${index}`,
+    formatBytes(length),
+    printable(path.join('/')),
+  ]);
+  const width = (column: number) =>
+    rows.reduce((most, row) => Math.max(most, row[column]?.length ?? 0), 0);
+  const [indexWidth, sizeWidth] = [width(0), width(1)];
+  for (const [index = '', size = '', path = ''] of rows) {
+    lines.push(`  ${index.padStart(indexWidth)}  ${size.padStart(sizeWidth)}  ${path}`);
   }
   for (const { original, renamed, reasons } of info.warnings) {
     const text = `Not safe as a name (${reasons.join(', ')}): ${original} becomes ${renamed}`;
@@ -90,7 +96,8 @@ function asJson(metainfo: Metainfo): object {
     announceTiers: metainfo.announceTiers,
     webSeeds: metainfo.webSeeds,
     nodes: metainfo.nodes,
-    files: contentFiles(metainfo).map(({ path, length }) => ({
+    files: contentFiles(metainfo).map(({ index, path, length }) => ({
+      index,
       path: path.join('/'),
       bytes: length,
     })),

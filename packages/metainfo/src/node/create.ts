@@ -37,8 +37,8 @@ export interface CreateOptions {
   readonly source?: string | undefined;
   /** Any bytes, for the same purpose. */
   readonly entropy?: Uint8Array | undefined;
-  /** Globs of files and folders to leave out: without a `/` matched against names, with one against the path in `input`. */
-  readonly exclude?: readonly string[] | undefined;
+  /** Whether to leave out a file, or a folder with all it holds, given by its components below `input`. */
+  readonly isExcluded?: ((path: readonly string[]) => boolean) | undefined;
   /** Threads that hash; default: one for each processor. */
   readonly threads?: number | undefined;
   /**
@@ -93,7 +93,7 @@ export async function createTorrent(options: CreateOptions): Promise<CreatedTorr
   let pool: HashPool | undefined;
   try {
     const listing = await listFiles(options.input, {
-      exclude: options.exclude ?? [],
+      isExcluded: options.isExcluded,
       signal: options.signal,
       onFound: (fileCount, totalLength) => {
         // Workers start while the rest is still being listed.

@@ -18,5 +18,4 @@ export {
   createTorrent,
 } from './create.ts';
 export { FileError, type FileErrorCode } from './errors.ts';
-export { compileGlobs, type PathMatcher } from './glob.ts';
 export type { SkippedFile } from './walk.ts';

@@ -4,7 +4,6 @@ import { accessSync, constants, readdirSync, type Stats, statSync } from 'node:f
 import { basename, resolve, sep } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errnoOf, FileError, fileErrorFrom } from './errors.ts';
-import { compileGlobs } from './glob.ts';
 
 /** A file as it was when it was listed. */
 export interface FoundFile {
@@ -33,8 +32,8 @@ export interface FileListing {
 }
 
 export interface ListOptions {
-  /** Patterns of files and folders to leave out; see `compileGlobs`. */
-  readonly exclude?: readonly string[];
+  /** Whether to leave out a file, or a folder with all it holds, given by its components below the root. */
+  readonly isExcluded?: ((path: readonly string[]) => boolean) | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called now and then with what has been found so far. */
   readonly onFound?: (fileCount: number, totalLength: number) => void;
@@ -84,20 +83,17 @@ class Walk {
   readonly skipped: SkippedFile[] = [];
   totalLength = 0;
   readonly #options: ListOptions;
-  readonly #isExcluded: (path: readonly string[]) => boolean;
   #entries = 0;
 
   constructor(options: ListOptions) {
     this.#options = options;
-    const exclude = options.exclude ?? [];
-    this.#isExcluded = exclude.length === 0 ? () => false : compileGlobs(exclude);
   }
 
   /** `above` holds the device and inode of this folder and of all it lies in, so that a link can't lead in a circle. */
   async folder(folder: string, path: readonly string[], above: readonly string[]): Promise<void> {
     for (const name of namesIn(folder)) {
       const childPath = [...path, name];
-      if (this.#isExcluded(childPath)) continue;
+      if (this.#options.isExcluded?.(childPath) === true) continue;
       if (++this.#entries % ENTRIES_PER_TURN === 0) await this.#pause();
       const child = folder + sep + name; // join() would normalise what is normal already, at 2 us a file
       const stats = statOf(child, name);
