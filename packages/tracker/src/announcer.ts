@@ -7,7 +7,7 @@
 import type { AnnounceEvent, AnnounceResponse } from './announce.ts';
 import { pauseAfterFailure } from './backoff.ts';
 import type { TrackerErrorCode } from './errors.ts';
-import { PATIENCE_MS } from './limits.ts';
+import { MIN_INTERVAL_SECONDS, PATIENCE_MS } from './limits.ts';
 import { arrangeTiers, promote, type Tiered } from './tiers.ts';
 
 export interface AnnouncerOptions {
@@ -92,7 +92,8 @@ export class Announcer {
       failures: 0,
       lastFailure: undefined,
       dueAt: Number.NEGATIVE_INFINITY,
-      earliestAt: Number.NEGATIVE_INFINITY,
+      hurryAt: 0,
+      hurries: 0,
       expiresAt: 0,
       trackerId: undefined,
       complete: undefined,
@@ -124,14 +125,10 @@ export class Announcer {
 
   /**
    * Whether the owner lacks peers; true at the start. While it is, an answer doesn't end the search: the next trackers
-   * are asked too, 3 s apart, and trackers that work are asked again as soon as their `min interval` allows.
+   * are asked too, 3 s apart, and trackers that work are asked again as soon as their `min interval` allows, then after
+   * twice as long, up to the interval.
    */
   handlePeersNeeded(now: number, needed: boolean): void {
-    if (needed && !this.#peersNeeded) {
-      for (const tracker of this.#order) {
-        if (tracker.works) tracker.dueAt = Math.min(tracker.dueAt, tracker.earliestAt);
-      }
-    }
     this.#peersNeeded = needed;
     this.#schedule(now);
   }
@@ -172,7 +169,9 @@ export class Announcer {
     const minMs = (response.minIntervalSeconds ?? 0) * 1000;
     const intervalMs = Math.max(response.intervalSeconds * 1000, minMs);
     tracker.dueAt = now + intervalMs;
-    tracker.earliestAt = now + (minMs || Math.min(intervalMs, UNASKED_MIN_INTERVAL_MS));
+    tracker.hurries = this.#peersNeeded ? tracker.hurries + 1 : 1;
+    const firstHurryMs = Math.max(minMs || UNASKED_MIN_INTERVAL_MS, 1000 * MIN_INTERVAL_SECONDS);
+    tracker.hurryAt = now + firstHurryMs * 2 ** (tracker.hurries - 1);
     tracker.expiresAt = now + 2 * intervalMs;
     promote(this.#order, tracker);
     // An announce with bytes left was under way when the download was completed.
@@ -208,7 +207,7 @@ export class Announcer {
   deadline(): number {
     if (this.#phase !== 'running') return Number.POSITIVE_INFINITY;
     let earliest = Number.POSITIVE_INFINITY;
-    for (const tracker of this.#candidates()) earliest = Math.min(earliest, tracker.dueAt);
+    for (const tracker of this.#candidates()) earliest = Math.min(earliest, this.#dueAt(tracker));
     return Math.max(earliest, this.#paceUntil);
   }
 
@@ -225,7 +224,7 @@ export class Announcer {
       state: stateOf(tracker),
       failures: tracker.failures,
       lastFailure: tracker.lastFailure,
-      nextAnnounceAt: tracker.dueAt,
+      nextAnnounceAt: this.#dueAt(tracker),
       complete: tracker.complete,
       incomplete: tracker.incomplete,
       warning: tracker.warning,
@@ -234,7 +233,7 @@ export class Announcer {
 
   #schedule(now: number): void {
     while (this.#phase === 'running' && this.#paceUntil <= now) {
-      const due = this.#candidates().find((tracker) => tracker.dueAt <= now);
+      const due = this.#candidates().find((tracker) => this.#dueAt(tracker) <= now);
       if (due === undefined) return;
       this.#announce(now, due);
     }
@@ -252,6 +251,11 @@ export class Announcer {
       if (tracker.works && !this.#peersNeeded) break;
     }
     return candidates;
+  }
+
+  #dueAt(tracker: Tracker): number {
+    const { works, dueAt, hurryAt } = tracker;
+    return works && this.#peersNeeded ? Math.min(dueAt, hurryAt) : dueAt;
   }
 
   #announce(now: number, tracker: Tracker): void {
@@ -304,7 +308,7 @@ export class Announcer {
 /** What other clients ask for by default, and trackers expect. */
 const DEFAULT_NUM_WANT = 50;
 
-/** How soon a tracker that named no `min interval` may be asked again out of need. */
+/** How soon a tracker that named no `min interval` is asked again out of need. */
 const UNASKED_MIN_INTERVAL_MS = 300_000;
 
 interface Tracker extends Tiered {
@@ -322,10 +326,11 @@ interface Tracker extends Tiered {
   owesStopped: boolean;
   failures: number;
   lastFailure: AnnounceFailure | undefined;
-  /** When it is asked again. */
+  /** When it is asked again: after its interval, or after a pause. */
   dueAt: number;
-  /** When it may be asked again out of need. */
-  earliestAt: number;
+  /** When it is asked out of need, should it work and the need last; answers in a row that did not end the need. */
+  hurryAt: number;
+  hurries: number;
   /** When it will have forgotten us. */
   expiresAt: number;
   trackerId: Uint8Array | undefined;

@@ -181,23 +181,46 @@ describe('peers needed', () => {
     expect(owner.to(120).news).toEqual(['a']);
   });
 
-  it('waits five minutes for a tracker that names no min interval, less when its interval is less', () => {
-    for (const [intervalSeconds, expected] of [
-      [1800, 300],
-      [60, 60],
-    ] as const) {
-      const owner = new Owner([['a']]).start().answer('a', { ...ANSWER, intervalSeconds });
-      owner.announcer.handlePeersNeeded(owner.now, true);
-      expect(owner.announcer.deadline()).toBe(expected * SECOND);
-    }
-  });
+  it.each([
+    ['no min interval', { intervalSeconds: 1800 }, [300, 900, 2100, 3900, 5700]],
+    [
+      'a min interval',
+      { intervalSeconds: 1800, minIntervalSeconds: 90 },
+      [90, 270, 630, 1350, 2790],
+    ],
+    [
+      'a min interval of no length',
+      { intervalSeconds: 600, minIntervalSeconds: 1 },
+      [60, 180, 420, 900, 1500],
+    ],
+    ['a short interval', { intervalSeconds: 60 }, [60, 120, 180, 240, 300]],
+    [
+      'a min interval beyond the interval',
+      { intervalSeconds: 60, minIntervalSeconds: 90 },
+      [90, 180, 270, 360, 450],
+    ],
+  ])(
+    'while the need lasts, a tracker with %s is asked at ever longer intervals up to its own',
+    (_, interval, expected) => {
+      const owner = new Owner([['a']], true).start().answer('a', { ...interval, peers: [PEER] });
+      const times: number[] = [];
+      for (let i = 0; i < expected.length; i++) {
+        owner.to(owner.announcer.deadline() / SECOND).answer('a', { ...interval, peers: [PEER] });
+        times.push(owner.now / SECOND);
+      }
+      expect(times).toEqual(expected);
+    },
+  );
 
-  it('keeps asking at the interval, not more often, while the need lasts', () => {
-    const owner = new Owner([['a']], true)
-      .start()
-      .answer('a', { ...ANSWER, minIntervalSeconds: 60 });
-    expect(owner.to(1799).news).toEqual(['a started']);
-    expect(owner.to(1800).news).toEqual(['a']);
+  it('returns to the interval when the need ends, and hurries anew at the next need', () => {
+    const owner = new Owner([['a']], true).start();
+    const answer = { ...ANSWER, minIntervalSeconds: 60 };
+    owner.answer('a', answer).to(60).answer('a', answer).to(180).answer('a', answer);
+    owner.announcer.handlePeersNeeded(owner.now, false);
+    expect(owner.announcer.deadline()).toBe(1980 * SECOND);
+    owner.to(1980).answer('a', answer);
+    owner.announcer.handlePeersNeeded(owner.now, true);
+    expect(owner.announcer.deadline()).toBe(2040 * SECOND);
   });
 });
 
