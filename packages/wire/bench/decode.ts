@@ -1,5 +1,5 @@
 // Decoding a recorded stream in random splits: how many bytes a second, and what is allocated for each block.
-// Run: node --expose-gc --import tsx --conditions=@bt/source packages/wire/bench/decode.ts
+// Run: pnpm --filter @bt/wire bench
 //
 // The stream is 64 MiB of blocks of 16 KiB with a `have` for every 16 of them and a keep-alive now and then, repeated until
 // 1 GiB has gone through. The chunks are ranges of one buffer, as a socket with a static read buffer gives them. "framed" reads

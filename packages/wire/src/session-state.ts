@@ -1,7 +1,7 @@
 // What is legal when on one connection (BEP 3, 5, 6, 10, 52): the table, and the little machine that follows it.
 //
 // Rule 1: everything that decides whether a message may be said now stands in this file, and nothing else does. Lengths and
-// ranges are the decoder's; whether a block was asked for is the engine's.
+// ranges are judge.ts's; whether hashes were asked for, hash-request.ts's; whether a block was, its receiver's.
 // Rule 2: this file does not know which side we are. A connection is two speakers, we and the remote, and both follow the same
 // table; who is at fault is known by whose speaker it was.
 //
@@ -106,6 +106,10 @@ export class Speaker {
     this.#agreed |= AGREEMENT_BIT[agreement];
   }
 
+  hasAgreed(agreement: Agreement): boolean {
+    return (this.#agreed & AGREEMENT_BIT[agreement]) !== 0;
+  }
+
   /** Why the message may not be said now; `undefined` when it may. Changes nothing. */
   objection(messageId: number): WireErrorCode | undefined {
     if (this.#phase === 'handshake') return 'out-of-turn';
@@ -124,6 +128,11 @@ export class Speaker {
     if (rule.turns[0] === 'choking') this.#choking = rule.turns[1];
     else this.#interested = rule.turns[1];
   }
+}
+
+/** Whether a request of `asker` would be dropped without an answer: see "Choking" above. Judged for our own requests only. */
+export function isRequestFutile(asker: Speaker, answerer: Speaker): boolean {
+  return answerer.choking && !asker.hasAgreed('fast');
 }
 
 const AGREEMENT_BIT: Readonly<Record<Agreement, number>> = {

@@ -21,7 +21,7 @@ import {
 import { answerHashCount, type HashRequest, HashRequestBook } from './hash-request.ts';
 import { messageName, type WireHandler, type WireLimits, type WirePieces } from './message.ts';
 import { OutputBuffer } from './output.ts';
-import { Speaker } from './session-state.ts';
+import { isRequestFutile, Speaker } from './session-state.ts';
 
 export interface WireSessionOptions {
   /**
@@ -229,7 +229,7 @@ export class WireSession {
 
   /** Asks for a block of at most 16 KiB. @throws {WireError} `choked` while the remote chokes us without BEP 6. */
   request(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
-    if (this.peerChoking && !this.#features.fast) {
+    if (isRequestFutile(this.#local, this.#remote)) {
       this.#check(MESSAGE_ID.request);
       this.#refuse('choked', 'the remote chokes us and would drop the request');
     }
