@@ -3,10 +3,9 @@
 import { BencodeError, type BencodeInput, encode, rawBencode } from '@bt/bencode';
 import { compareBytes } from './bytes.ts';
 import { MetainfoError } from './errors.ts';
-import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH } from './geometry.ts';
+import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH, MERKLE_HASH_LENGTH } from './geometry.ts';
 import { fromHex } from './hex.ts';
 import { formatHostPort, parseHostPort } from './host-port.ts';
-import { MERKLE_HASH_LENGTH } from './merkle.ts';
 import type { HostPort, TorrentVersion } from './metainfo.ts';
 
 /** Text, or the bytes of a name that may not be UTF-8. */

@@ -5,6 +5,12 @@ import { MetainfoError } from './errors.ts';
 /** The unit of a request: 16 KiB (BEP 3 by usage, BEP 52 by law: the leaf of a Merkle tree). */
 export const BLOCK_LENGTH = 16384;
 
+/** Bytes of a SHA-256 hash: a node of a v2 file's Merkle tree. */
+export const MERKLE_HASH_LENGTH = 32;
+
+/** Pieces of a torrent that is read or made. */
+export const MAX_PIECES = 2_000_000;
+
 /** A piece of 64 GiB: the largest exponent that mktorrent takes (36). */
 export const MAX_PIECE_LENGTH = 2 ** 36;
 

@@ -22,6 +22,8 @@ export {
   Geometry,
   type GeometryOptions,
   MAX_PIECE_LENGTH,
+  MAX_PIECES,
+  MERKLE_HASH_LENGTH,
   PADDING,
   type VisitSpan,
 } from './geometry.ts';
@@ -41,7 +43,6 @@ export {
   climbProof,
   type HashRange,
   hashCount,
-  MERKLE_HASH_LENGTH,
   type MerkleRootOptions,
   MerkleTree,
   merkleLeaves,
@@ -55,7 +56,6 @@ export type { HostPort, Info, Metainfo, TorrentVersion } from './metainfo.ts';
 export {
   MAX_METAINFO_BYTES,
   MAX_METAINFO_ITEMS,
-  MAX_PIECES,
   type ParseOptions,
   parseInfo,
   parseMetainfo,

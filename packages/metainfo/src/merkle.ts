@@ -2,10 +2,7 @@
 // A layer is counted from the leaves: 0 are the blocks, log2(piece length / 16 KiB) is the piece layer.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { sameBytes } from './bytes.ts';
-import { BLOCK_LENGTH } from './geometry.ts';
-
-/** Bytes of a SHA-256 hash. */
-export const MERKLE_HASH_LENGTH = 32;
+import { BLOCK_LENGTH, MERKLE_HASH_LENGTH } from './geometry.ts';
 
 const MAX_LAYERS = 53;
 const paddings: Uint8Array[] = [];

@@ -15,7 +15,7 @@ import {
   requireList,
 } from './fields.ts';
 import { FILE_PAD, FileTable } from './file-table.ts';
-import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH } from './geometry.ts';
+import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH, MAX_PIECES } from './geometry.ts';
 import { checkHybrid } from './hybrid.ts';
 import { InfoPaths } from './info-paths.ts';
 import type { Info, Metainfo, TorrentVersion } from './metainfo.ts';
@@ -43,9 +43,6 @@ export const MAX_METAINFO_BYTES = 64 * 1024 * 1024;
 
 /** Values in a .torrent; enough for some 400,000 files. */
 export const MAX_METAINFO_ITEMS = 3_000_000;
-
-/** Pieces of a torrent. */
-export const MAX_PIECES = 2_000_000;
 
 export interface ParseOptions extends PathRules {
   /** Default {@link MAX_METAINFO_BYTES}. */

@@ -4,9 +4,9 @@ import type { BencodeDict } from '@bt/bencode';
 import { sameBytes } from './bytes.ts';
 import { MetainfoError } from './errors.ts';
 import { requireDict } from './fields.ts';
-import { BLOCK_LENGTH } from './geometry.ts';
+import { BLOCK_LENGTH, MERKLE_HASH_LENGTH } from './geometry.ts';
 import { toHex } from './hex.ts';
-import { MERKLE_HASH_LENGTH, merklePadding, merkleRoot } from './merkle.ts';
+import { merklePadding, merkleRoot } from './merkle.ts';
 import type { Info } from './metainfo.ts';
 
 /**

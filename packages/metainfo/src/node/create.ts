@@ -3,10 +3,9 @@
 import { createHash } from 'node:crypto';
 import { type BuildFile, buildInfo, buildMetainfo, pieceLengthFor, planFiles } from '../build.ts';
 import { MetainfoError } from '../errors.ts';
-import { BLOCK_LENGTH, MAX_PIECE_LENGTH } from '../geometry.ts';
+import { BLOCK_LENGTH, MAX_PIECE_LENGTH, MAX_PIECES } from '../geometry.ts';
 import { toHex } from '../hex.ts';
 import type { TorrentVersion } from '../metainfo.ts';
-import { MAX_PIECES } from '../parse.ts';
 import { FileError } from './errors.ts';
 import type { HashResult } from './hash-job.ts';
 import { type HashedFile, planHashJobs } from './hash-plan.ts';
