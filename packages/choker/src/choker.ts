@@ -152,7 +152,6 @@ export class Choker {
     const kept = active.slice(0, slots - Math.min(this.#newTurns(slots), waiting.length));
     const fresh = waiting.slice(0, slots - kept.length);
     this.#optimistic = fresh.at(-1)?.id ?? stillThere(this.#optimistic, kept);
-    this.#rotation.clear();
     return new Set([...kept, ...fresh].map((peer) => peer.id));
   }
 

@@ -62,9 +62,4 @@ export class OptimisticRotation {
     }
     return [...this.#turns.keys()];
   }
-
-  /** Nobody's turn any more; the order is kept. */
-  clear(): void {
-    this.#turns.clear();
-  }
 }

@@ -3,6 +3,14 @@ import { Swarm } from './swarm.ts';
 
 const MINUTE = 60_000;
 const seeds = [1, 2, 3, 4, 5];
+const plain = {
+  interested: true,
+  isUnchoked: false,
+  connectedAt: 0,
+  downloadRate: 0,
+  uploadRate: 0,
+  requestsOutstanding: false,
+};
 
 describe('rounds', () => {
   test('are due every 10 s, the first at once', () => {
@@ -79,6 +87,24 @@ describe('leeching', () => {
       swarm.run(20 * MINUTE);
       expect(better.servedMs > 0).toBe(swarm === withTurns);
       if (swarm === withTurns) expect(better.servedMs).toBeGreaterThan(10 * MINUTE);
+    }
+  });
+
+  test('of peers that give nothing, one that is served keeps its slot for a turn of 30 s', () => {
+    const swarm = new Swarm(21, { slots: 1, optimisticUnchoking: false });
+    const first = swarm.join(0);
+    swarm.round();
+    const second = swarm.join(0);
+    for (const [now, served] of [
+      [10_000, first],
+      [20_000, first],
+      [30_000, second],
+      [40_000, second],
+      [60_000, first],
+    ] as const) {
+      swarm.now = now;
+      swarm.round();
+      expect(swarm.unchoked).toEqual([served]);
     }
   });
 
@@ -173,6 +199,32 @@ describe('seeding', () => {
     expect(decision.choke).toEqual([idle]);
   });
 
+  test('a peer just unchoked is kept although it has not asked yet', () => {
+    const view = (id: number, unchokedAt: number, hasPendingRequests: boolean) => ({
+      ...plain,
+      id,
+      isUnchoked: true,
+      unchokedAt,
+      hasPendingRequests,
+    });
+    const { choker } = new Swarm(22, { slots: 1 });
+    const peers = [view(1, 0, true), view(2, 15_000, false)];
+    expect(choker.round(20_000, peers, 'seeding', { uploadRate: 0 }).choke).toEqual([1]);
+    expect(choker.round(40_000, peers, 'seeding', { uploadRate: 0 }).choke).toEqual([2]);
+  });
+
+  test('of peers unchoked together the one we send most is kept', () => {
+    const { choker } = new Swarm(23, { slots: 1 });
+    const peers = [10, 30, 20].map((uploadRate, id) => ({
+      ...plain,
+      id,
+      isUnchoked: true,
+      unchokedAt: 5,
+      uploadRate,
+    }));
+    expect(choker.round(1000, peers, 'seeding', { uploadRate: 60 }).choke).toEqual([0, 2]);
+  });
+
   test('without optimistic unchoking nobody new is served while the slots are taken', () => {
     const swarm = new Swarm(15, { optimisticUnchoking: false });
     swarm.mode = 'seeding';
@@ -213,8 +265,8 @@ describe('fill', () => {
     expect(first).toBeDefined();
   });
 
-  test('prefers the peer that has waited longest while seeding', () => {
-    const swarm = new Swarm(19, { slots: 1 });
+  test.each(seeds)('prefers the peer that has waited longest while seeding (seed %i)', (seed) => {
+    const swarm = new Swarm(seed, { slots: 1 });
     swarm.mode = 'seeding';
     const first = swarm.join(0);
     swarm.fill();
@@ -244,5 +296,7 @@ describe('fill', () => {
     expect(swarm.fill().unchoke.length).toBe(1);
     swarm.now = 50_000;
     expect(swarm.round().unchoke).toEqual([]);
+    swarm.now = 60_000;
+    expect(swarm.round().unchoke.length).toBe(1);
   });
 });

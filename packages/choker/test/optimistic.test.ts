@@ -70,6 +70,18 @@ describe('the rotation', () => {
     expect(rotation.choose(10_000, 1, others)).toEqual(others.map(({ id }) => id));
   });
 
+  test('a peer that comes back is new', () => {
+    const rotation = new OptimisticRotation(() => 0); // new peers are put first
+    const peers = [peer(1), peer(2), peer(3)];
+    rotation.update(peers);
+    expect(rotation.choose(0, 1, peers)).toEqual([3]);
+    rotation.update([peer(1), peer(2)]);
+    rotation.update(peers);
+    expect(rotation.choose(60_000, 1, peers)).toEqual([3]);
+    rotation.update(peers);
+    expect(rotation.choose(90_000, 1, peers)).toEqual([2]);
+  });
+
   test('fewer slots end the longest turns first', () => {
     const rotation = new OptimisticRotation(createRandom(5));
     const peers = [peer(1), peer(2), peer(3)];

@@ -54,6 +54,15 @@ describe('a peer snubs us', () => {
     expect(watch.update(300_000, [idle]).has(1)).toBe(false);
   });
 
+  test('not before it was asked for 60 s on end', () => {
+    const watch = new SnubWatch();
+    watch.update(0, [peer({})]);
+    watch.update(10_000, [peer({ requestsOutstanding: false })]);
+    watch.update(50_000, [peer({})]);
+    expect(watch.update(70_000, [peer({})]).has(1)).toBe(false);
+    expect(watch.update(110_000, [peer({})]).has(1)).toBe(true);
+  });
+
   test('when it used to send, has more for us, and chokes us', () => {
     const watch = new SnubWatch();
     const choking = peer({ requestsOutstanding: false, interesting: true, lastBlockAt: 1000 });

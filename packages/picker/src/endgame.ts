@@ -58,7 +58,7 @@ export function pickDuplicates(
     if (looks < 0 && (picked > 0 || more === MAX_ASKERS)) return picked;
     askers = more;
     if (looks < 0) looks = LOOKS;
-    else if (!urgentOnly) {
+    else if (!urgentOnly && more < MAX_ASKERS) {
       peer.raceFloor = askers;
       peer.raceVersion = state.freeVersion;
     }

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Picker } from '../src/index.ts';
 import { assertInvariants } from '../src/invariants.ts';
@@ -156,5 +157,113 @@ describe('availability', () => {
         picker.pick(peer, 1, (p) => expect(picker.availability(p)).toBe(rarest));
       }
     }
+  });
+});
+
+describe('the search for a rare piece', () => {
+  const pieceCount = 200; // peers with more than 64 pieces are searched by buckets
+
+  const step = fc.record({
+    op: fc.constantFrom(
+      ...[
+        'have',
+        'have',
+        'have',
+        'have',
+        'pick',
+        'pick',
+        'pick',
+        'give back',
+        'give back',
+        'give back',
+      ],
+      ...['bitfield', 'leave', 'seed', 'priority', 'lose', 'lose'],
+    ),
+    a: fc.nat(1_000_000),
+    b: fc.nat(1_000_000),
+  });
+
+  test('finds a rarest one of the highest priority, whatever happened before', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.array(step, { minLength: 60, maxLength: 150 }), search),
+      { numRuns: 40 },
+    );
+  });
+
+  function search(seed: number, steps: readonly { op: string; a: number; b: number }[]): void {
+    const random = createRandom(seed);
+    const picker = createPicker(pieceCount);
+    const peers: number[] = [];
+    const asked: [peer: number, piece: number][] = [];
+    for (const { op, a, b } of steps) {
+      if (peers.length < 8) {
+        peers.push(picker.addPeer());
+        const share = 0.3 + 0.6 * random();
+        picker.peerBitfield(
+          peers.at(-1)!,
+          bitfield(pieceCount, () => random() < share),
+        );
+      }
+      const peer = peers[a % peers.length]!;
+      const p = b % pieceCount;
+      if (op === 'bitfield')
+        picker.peerBitfield(
+          peer,
+          bitfield(pieceCount, () => random() < 0.5),
+        );
+      else if (op === 'have') picker.peerHave(peer, p);
+      else if (op === 'seed') picker.peerHaveAll(peer);
+      else if (op === 'priority') picker.setPiecePriority(p, a % 7);
+      else if (op === 'lose') {
+        picker.markHave(p);
+        if (a % 2 === 0) picker.loseHave(p);
+      } else if (op === 'leave') {
+        picker.removePeer(peer);
+        peers.splice(peers.indexOf(peer), 1);
+      } else if (op === 'give back') {
+        const [from, piece] = asked.splice(a % (asked.length + 1), 1)[0] ?? [];
+        if (from !== undefined && peers.includes(from)) picker.releaseRequest(from, piece!, 0);
+      } else for (let i = b % 20; i >= 0; i -= 1) pickRarest(picker, peers, peer, asked);
+      assertInvariants(picker);
+    }
+  }
+
+  function pickRarest(
+    picker: Picker,
+    peers: number[],
+    peer: number,
+    asked: [number, number][],
+  ): void {
+    const fresh = [...Array(pieceCount).keys()].filter((p) => isFresh(picker, peers, peer, p));
+    const top = Math.max(...fresh.map((p) => picker.piecePriority(p)));
+    const best = fresh.filter((p) => picker.piecePriority(p) === top);
+    const rarest = Math.min(...best.map((p) => picker.availability(p)));
+    picker.pick(peer, 1, (p) => {
+      if (fresh.length > 0) {
+        expect(best).toContain(p);
+        expect(picker.availability(p)).toBe(rarest);
+      }
+      asked.push([peer, p]);
+    });
+  }
+
+  function isFresh(picker: Picker, peers: number[], peer: number, p: number): boolean {
+    if (!picker.peerHas(peer, p) || picker.hasPiece(p) || picker.piecePriority(p) === 0)
+      return false;
+    return !peers.some((other) => picker.isRequested(other, p, 0));
+  }
+
+  test('knows the rarest availability after counters have drifted while nothing was fresh', () => {
+    const picker = createPicker(4);
+    for (let p = 0; p < 4; p += 1) picker.markHave(p);
+    for (let i = 0; i < 40; i += 1) {
+      const peer = picker.addPeer();
+      for (let p = 0; p < 4; p += 1) picker.peerHave(peer, p);
+      picker.removePeer(peer);
+    }
+    const seed = picker.addPeer();
+    picker.peerHaveAll(seed);
+    picker.loseHave(2);
+    expect(picker.rarestAvailability).toBe(1);
   });
 });

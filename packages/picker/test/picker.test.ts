@@ -283,6 +283,102 @@ describe('a slow peer', () => {
   });
 });
 
+describe('a peer with nothing to do finds something again', () => {
+  test('when pieces have passed and more may be begun', () => {
+    const picker = createPicker(10, { maxOpenPieces: 1 });
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    const first = pick(picker, a, 8);
+    expect(first).toHaveLength(4);
+    const second = pick(picker, b, 8); // idle, so it may begin a second piece
+    expect(second).toHaveLength(4);
+    expect(pick(picker, b, 8)).toEqual([]);
+    for (const block of [...first, ...second.slice(1)]) {
+      const [p, i] = block.split(':').map(Number);
+      picker.markReceived(a, p!, i!, ignore);
+    }
+    picker.piecePassed(Number(first[0]!.split(':')[0]));
+    picker.markReceived(a, Number(second[0]!.split(':')[0]), 0, ignore);
+    expect(pick(picker, b, 8)).toHaveLength(4);
+  });
+
+  test('when the peer that held a piece alone turns slow', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 1, { parole: true });
+    expect(pick(picker, b, 4)).toEqual([]);
+    pick(picker, a, 0, { slow: true });
+    expect(pick(picker, b, 4)).toEqual(['0:1', '0:2', '0:3']);
+  });
+
+  test('when the peer that held a piece alone was given up', () => {
+    const picker = createPicker(1);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 1, { parole: true });
+    picker.markReceived(a, 0, 0, ignore);
+    expect(pick(picker, b, 4)).toEqual([]);
+    picker.releaseAll(a);
+    expect(pick(picker, b, 4)).toEqual(['0:1', '0:2', '0:3']);
+  });
+
+  test('when there was nothing to race for, and another peer begins a piece', () => {
+    const picker = createPicker(2, { bbsPlus: true, maxOpenPieces: 1 });
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    expect(pick(picker, a, 9)).toHaveLength(4);
+    expect(pick(picker, a, 9)).toEqual([]);
+    picker.peerHaveNone(b);
+    const [begun] = [0, 1].filter((p) => picker.isRequested(a, p, 0));
+    picker.peerHave(b, 1 - begun!);
+    expect(pick(picker, b, 4)).toHaveLength(4);
+    expect(pick(picker, a, 9)).toHaveLength(4);
+  });
+
+  test('when it says anew what it has, nothing of what it had before is asked of it', () => {
+    const picker = createPicker(20);
+    const peer = seedOf(picker);
+    const [first] = pick(picker, peer, 1);
+    const p = Number(first!.split(':')[0]);
+    picker.peerHaveNone(peer);
+    picker.peerHave(peer, (p + 1) % 20);
+    expect(pick(picker, peer, 1)).toEqual([`${(p + 1) % 20}:0`]);
+  });
+
+  test('among very many begun pieces', () => {
+    const picker = createPicker(300);
+    for (let p = 0; p < 299; p += 1) picker.markBlockHave(p, 0);
+    for (const p of [5, 150, 298]) {
+      const peer = picker.addPeer();
+      picker.peerHave(peer, p);
+      expect(pick(picker, peer, 9)).toEqual([`${p}:1`, `${p}:2`, `${p}:3`]);
+    }
+  });
+});
+
+describe('a begun piece is left aside for a much rarer one', () => {
+  function begun(priorityOfRare: number, others = 5): string[] {
+    const picker = createPicker(40, { randomFirstPieces: 0 });
+    for (let i = 0; i < others; i += 1) {
+      const peer = picker.addPeer();
+      for (let p = 0; p < 20; p += 1) picker.peerHave(peer, p);
+    }
+    picker.markBlockHave(3, 0);
+    if (others > 5) for (let p = 4; p < 20; p += 1) picker.markBlockHave(p, 0);
+    picker.setPiecePriority(30, priorityOfRare);
+    for (let p = 0; p < 20; p += 1) if (others <= 5 && p !== 3) picker.markHave(p);
+    const holder = picker.addPeer();
+    for (const p of [...Array(20).keys(), 30]) picker.peerHave(holder, p);
+    return pick(picker, holder, 1).map((block) => block.split(':')[0]!);
+  }
+
+  test('if that has no lower priority', () => {
+    expect(begun(4)).toEqual(['30']);
+    expect(begun(3)).toEqual(['3']);
+  });
+
+  test('unless many pieces are begun', () => {
+    expect(begun(4, 6)).not.toEqual(['30']);
+  });
+});
+
 describe('a torrent of nothing', () => {
   test('is complete', () => {
     const picker = createPicker(0);

@@ -175,6 +175,28 @@ describe('end game', () => {
     expect(new Set(times.values())).toEqual(new Set([2]));
   });
 
+  test('downloaders ask for different blocks', () => {
+    const firsts = range(0, 20).map((seed) => {
+      const picker = createPicker({ pieceCount: 50, blocksPerPiece: 1, seed });
+      const [a, b] = [picker.addPeer(), picker.addPeer()];
+      for (const peer of [a, b]) picker.peerHaveAll(peer);
+      picker.setSequential(true); // so that all of them have asked in the same order
+      picker.pick(a, 50, () => {});
+      return pieces(picker, b, 1)[0];
+    });
+    expect(new Set(firsts).size).toBeGreaterThan(10);
+  });
+
+  test('goes on beside a piece that is left to one peer', () => {
+    const picker = createPicker({ pieceCount: 2, blocksPerPiece: 4 });
+    const [a, suspect, b] = [picker.addPeer(), picker.addPeer(), picker.addPeer()];
+    for (const peer of [a, suspect, b]) picker.peerHaveAll(peer);
+    picker.pick(suspect, 1, () => {}, { parole: true });
+    picker.pick(a, 4, () => {});
+    expect(picker.inEndGame).toBe(true);
+    expect(picker.pick(b, 9, () => {})).toBe(4);
+  });
+
   test('a peer holds no more duplicates than the bound', () => {
     const picker = createPicker({ pieceCount: 20, blocksPerPiece: 5, maxDuplicatesPerPeer: 7 });
     const [a, b] = [picker.addPeer(), picker.addPeer()];
