@@ -6,7 +6,7 @@ import { EXIT } from './exit.ts';
 import { Progress } from './progress.ts';
 import { readTorrent } from './read-torrent.ts';
 import type { Surroundings } from './run.ts';
-import { formatBytes, formatShare, plural, printable } from './text.ts';
+import { formatBytes, formatShare, grouped, plural, printable } from './text.ts';
 
 export async function check(given: CheckArguments, surroundings: Surroundings): Promise<number> {
   const { stdout, stderr, folder, clock, signal } = surroundings;
@@ -63,7 +63,7 @@ function describe(result: CheckResult): string {
         : `: ${file.goodPieceCount} of ${plural(file.pieceCount, 'piece')} right`;
     return `${printable(file.diskPath)} ${WORDS[file.problem]}${share}`;
   });
-  const pieces = `${goodPieceCount.toLocaleString('en-US')} of ${plural(pieceCount, 'piece')}`;
+  const pieces = `${grouped(goodPieceCount)} of ${plural(pieceCount, 'piece')}`;
   const share = formatShare(goodLength, totalLength);
   const verdict = isWhole ? 'All is there and right' : 'Not whole';
   lines.push(`${verdict}: ${share} of ${formatBytes(totalLength)}, ${pieces}.`);

@@ -31,7 +31,12 @@ export function formatShare(part: number, whole: number): string {
 }
 
 export function plural(count: number, singular: string, several = `${singular}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? singular : several}`;
+  return `${grouped(count)} ${count === 1 ? singular : several}`;
+}
+
+/** `12,345`. Not by toLocaleString, which loads tables for twenty milliseconds. */
+export function grouped(count: number): string {
+  return `${count}`.replace(/\B(?=(?:\d{3})+$)/g, ',');
 }
 
 /** Text from a stranger, safe to print: control characters, and those that turn the direction of writing, are shown as codes. */

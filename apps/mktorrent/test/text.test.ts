@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatDuration, formatShare, plural, printable } from '../src/text.ts';
+import {
+  formatBytes,
+  formatDuration,
+  formatShare,
+  grouped,
+  plural,
+  printable,
+} from '../src/text.ts';
 
 describe('formatBytes', () => {
   it.each([
@@ -51,6 +58,19 @@ describe('plural', () => {
       '1 file',
       '0 files',
       '12,345 files',
+    ]);
+  });
+});
+
+describe('grouped', () => {
+  it('sets commas', () => {
+    expect([0, 999, 1000, 12_345, 1_234_567, 1e15].map(grouped)).toEqual([
+      '0',
+      '999',
+      '1,000',
+      '12,345',
+      '1,234,567',
+      '1,000,000,000,000,000',
     ]);
   });
 });
