@@ -25,8 +25,8 @@ export class FileStates {
   readonly #isWanted: (fileIndex: number) => boolean;
   readonly #missing: Uint32Array;
   readonly #settled: Uint8Array;
-  /** 1 when the file was there at the start, or has been made since. */
-  readonly #existed: Uint8Array;
+  /** Up to where each file has bytes, as far as is known. */
+  readonly #written: Float64Array;
   #incompleteCount = 0;
 
   /**
@@ -44,7 +44,7 @@ export class FileStates {
     this.columns = found;
     this.#missing = countMissing(geometry, have);
     this.#settled = found.flags.map((flags) => (flags & FILE_PRESENT ? 1 : 0));
-    this.#existed = this.#settled.slice();
+    this.#written = found.sizes.map((size, fileIndex) => (this.#settled[fileIndex] ? size : 0));
     for (const count of this.#missing) if (count > 0) this.#incompleteCount++;
   }
 
@@ -91,11 +91,14 @@ export class FileStates {
     return true;
   }
 
-  /** The file was made by a write. Returns true when it had been there before: somebody removed it with all its bytes. */
-  noteMade(fileIndex: number): boolean {
-    const existed = this.#existed[fileIndex] === 1;
-    this.#existed[fileIndex] = 1;
-    return existed;
+  /** Up to where the files have been written; a file that is shorter has been cut or removed by somebody. */
+  writtenEnds(fileIndices: readonly number[]): number[] {
+    return fileIndices.map((fileIndex) => this.#written[fileIndex]!);
+  }
+
+  /** The file has bytes up to here. */
+  noteWritten(fileIndex: number, end: number): void {
+    this.#written[fileIndex] = Math.max(this.#written[fileIndex]!, end);
   }
 
   /** The columns hold the file's size and times now, and nobody will write to it. */
@@ -106,7 +109,9 @@ export class FileStates {
 
   /** Somebody else wrote to the file, and the columns hold what it is now: no word of it is known to be on the disk. */
   doubt(fileIndex: number): void {
-    this.columns.flags[fileIndex]! &= ~FILE_SYNCED;
+    const flags = this.columns.flags[fileIndex]! & ~FILE_SYNCED;
+    this.columns.flags[fileIndex] = flags;
+    this.#written[fileIndex] = (flags & FILE_PRESENT) !== 0 ? this.columns.sizes[fileIndex]! : 0;
   }
 
   /** Why a file with this stat is not the file that is known; undefined when it is, or is being written. */

@@ -16,7 +16,7 @@ import {
 } from '../disk.ts';
 import { StorageError, storageError } from '../errors.ts';
 import { SpanBuilder, type SpanList } from '../layout.ts';
-import { encodeResume, FILE_DIRTY, FILE_PRESENT, type PartialBlocks } from '../resume.ts';
+import { FILE_PRESENT, type PartialBlocks } from '../resume.ts';
 import { acquireSharedPool, type DiskPool, releaseSharedPool } from './disk-pool.ts';
 import { FileStates } from './file-states.ts';
 import { DiskFailure } from './open-files.ts';
@@ -31,7 +31,8 @@ import {
   type WriteJob,
 } from './protocol.ts';
 import type { ReadSource } from './read-ahead.ts';
-import { inSlices, surveyFile } from './survey.ts';
+import { RecordKeeper } from './record-keeper.ts';
+import { surveyFile } from './survey.ts';
 import type { TorrentFiles } from './torrent-files.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -65,11 +66,6 @@ export interface CheckProgress {
   readonly rightPieces: number;
 }
 
-/** How long finished files wait to be flushed, and the record to be told: they share the trip. */
-const CHECKPOINT_MS = 60_000;
-/** Files to a job of flushing: each can take long, and saves wait behind it. */
-const SYNC_BATCH = 8;
-
 export class FileStore implements Disk {
   readonly #files: TorrentFiles;
   readonly #states: FileStates;
@@ -82,13 +78,11 @@ export class FileStore implements Disk {
   readonly #queue: WriteQueue;
   readonly #checker: PieceChecker;
   readonly #source: ReadSource;
+  readonly #record: RecordKeeper;
   #events: DiskEvents | undefined;
   #stalledBy: StorageError | undefined;
-  #recordError: StorageError | undefined;
   #pendingReads = 0;
   #onReadsDone: (() => void)[] = [];
-  #isRecordStale: boolean;
-  #checkpointTimer: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -114,7 +108,6 @@ export class FileStore implements Disk {
     this.#readOnly = options.readOnly ?? false;
     this.#pool = pool;
     this.#isPoolShared = options.pool === undefined;
-    this.#isRecordStale = opened.isRecordStale;
     this.#states = new FileStates(files.info.geometry, found, have, options.wanted);
     this.#queue = new WriteQueue(pool.executor, {
       onStalled: (error) => {
@@ -130,8 +123,12 @@ export class FileStore implements Disk {
       onChecked: (pieceIndex, result, error) => this.#verified(pieceIndex, result, error),
     });
     this.#source = this.#makeSource();
-    if (this.#isRecordStale) void this.#saveRecord();
-    this.#planCheckpoint();
+    this.#record = new RecordKeeper(
+      opened.resume,
+      { files, states: this.#states, have, partialPieces, bootId: opened.bootId },
+      pool.executor,
+      opened.isRecordStale,
+    );
   }
 
   /** The pieces that are there and right: one bit each, the first in the highest bit (BEP 3). Follows what happens; don't write to it. */
@@ -161,12 +158,12 @@ export class FileStore implements Disk {
 
   /** Path of the resume record; undefined when none is kept. */
   get recordPath(): string | undefined {
-    return this.#opened.resume?.path;
+    return this.#record.path;
   }
 
   /** Why the record could not be written the last time. Without a record all is hashed on the next start, nothing else. */
   get recordError(): StorageError | undefined {
-    return this.#recordError;
+    return this.#record.error;
   }
 
   get queuedBytes(): number {
@@ -316,14 +313,8 @@ export class FileStore implements Disk {
    * Flush the files that are complete, and let the record say so: from then on a power failure costs no hashing of them.
    * Happens by itself a minute after a file was completed.
    */
-  async checkpoint(): Promise<void> {
-    clearTimeout(this.#checkpointTimer);
-    this.#checkpointTimer = undefined;
-    const unsynced = this.#states.unsyncedFiles();
-    for (let first = 0; first < unsynced.length && !this.#closing; first += SYNC_BATCH) {
-      await this.#flush(unsynced.slice(first, first + SYNC_BATCH));
-    }
-    if (!this.#closing) await this.#saveRecord();
+  checkpoint(): Promise<void> {
+    return this.#record.checkpoint();
   }
 
   /**
@@ -336,7 +327,6 @@ export class FileStore implements Disk {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#checkpointTimer);
     await this.#queue.close();
     this.#checker.cancel((pieceIndex) => {
       this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
@@ -345,42 +335,10 @@ export class FileStore implements Disk {
     if (this.#pendingReads > 0) {
       await new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
     }
-    await this.#settleDirtyFiles();
-    if (this.#isRecordStale) void this.#saveRecord();
-    await this.#opened.resume?.idle();
+    await this.#record.close();
     this.#pool.readAhead.forget(this.#source);
     await this.#pool.executor.forget(this.root);
     if (this.#isPoolShared) releaseSharedPool();
-  }
-
-  /** Nobody writes any more: what the files are now is what the record says. */
-  async #settleDirtyFiles(): Promise<void> {
-    const { columns } = this.#states;
-    const dirty: number[] = [];
-    columns.flags.forEach((flags, fileIndex) => {
-      if ((flags & FILE_DIRTY) !== 0) dirty.push(fileIndex);
-    });
-    if (dirty.length === 0) return;
-    // Where runs of the system can't be told apart, only flushed files are believed: flush them now.
-    if (this.#opened.bootId === '') await this.#flush(dirty);
-    await inSlices(dirty.length, undefined, (index) => {
-      const fileIndex = dirty[index]!;
-      surveyFile(this.#files.fullPath(fileIndex), fileIndex, columns);
-      this.#states.settle(fileIndex);
-    });
-    this.#isRecordStale = true;
-  }
-
-  #flush(fileIndices: readonly number[]): Promise<void> {
-    const paths = fileIndices.map((fileIndex) => this.#files.place(fileIndex).relative);
-    return new Promise((resolve) => {
-      this.#pool.executor.submit({ kind: 'sync', root: this.root, paths }, (answer) => {
-        answer?.synced.forEach((isSynced, index) => {
-          if (isSynced === 1) this.#states.markSynced(fileIndices[index]!);
-        });
-        resolve();
-      });
-    });
   }
 
   #toWork(pieceIndex: number): DiskEvents {
@@ -410,23 +368,19 @@ export class FileStore implements Disk {
     job: SaveJob | WriteJob,
     done: (answer: Answer | undefined, error: StorageError | undefined) => void,
   ): void {
-    this.#isRecordStale = true;
+    this.#record.isStale = true;
     this.#pool.readAhead.invalidate(this.#source, pieceIndex);
     if (this.#states.beginWriting(list.files) && this.#opened.resume !== undefined) {
       this.#queue.hold();
-      void this.#saveRecord().finally(() => this.#queue.release());
+      void this.#record.save().finally(() => this.#queue.release());
     }
     const bytes = job.data.buffer.byteLength;
     this.#queue.add({
       pieceIndex,
       bytes,
-      job,
+      job: { ...job, written: this.#states.writtenEnds(list.files) },
       errorOf: (failure) => this.#files.error(failure, list),
-      onAnswer: (answer) => {
-        for (const file of 'made' in answer ? (answer.made ?? []) : []) {
-          this.#noteMade(list.files[file]!);
-        }
-      },
+      onAnswer: (answer) => this.#noteWritten(list, answer),
       done: (answer, error, unsent) => {
         const returned =
           answer !== undefined && 'data' in answer ? answer.data.buffer : unsent?.buffer;
@@ -437,20 +391,29 @@ export class FileStore implements Disk {
     });
   }
 
-  /** A write has made the file. Where it had been there before, what it held has gone with it. */
-  #noteMade(fileIndex: number): void {
-    if (!this.#states.noteMade(fileIndex)) return;
-    const path = this.#files.fullPath(fileIndex);
-    this.#doubtFile(fileIndex, storageError('missing', { path, fileIndex }));
+  /** Where a file lacked bytes that had been written to it, somebody has cut or removed it. */
+  #noteWritten({ files, spans }: SpanList, answer: Answer): void {
+    if (answer.kind !== 'save' && answer.kind !== 'write') return;
+    for (const file of answer.cut ?? []) {
+      const fileIndex = files[file]!;
+      const path = this.#files.fullPath(fileIndex);
+      this.#doubtFile(fileIndex, storageError('truncated', { path, fileIndex }));
+    }
+    if (answer.failure !== undefined || (answer.kind === 'save' && !answer.isRight)) return;
+    for (let index = 0; index < spans.length; index += 3) {
+      const fileIndex = files[spans[index]!];
+      if (fileIndex === undefined) continue;
+      this.#states.noteWritten(fileIndex, spans[index + 1]! + spans[index + 2]!);
+    }
   }
 
   #gained(pieceIndex: number): void {
     this.#partials.delete(pieceIndex);
     if (bitAt(this.#have, pieceIndex)) return;
     setBit(this.#have, pieceIndex);
-    this.#isRecordStale = true;
+    this.#record.isStale = true;
     for (const fileIndex of this.#states.gainPiece(pieceIndex)) this.#settleComplete(fileIndex);
-    if (this.#states.isComplete) void this.#saveRecord();
+    if (this.#states.isComplete) void this.#record.save();
   }
 
   /** The last piece of a file is there: from now on the file has to stay as it is. */
@@ -469,14 +432,14 @@ export class FileStore implements Disk {
       }
     }
     this.#states.settle(fileIndex);
-    this.#planCheckpoint();
+    this.#record.planCheckpoint();
   }
 
   #lost(pieceIndex: number): void {
     if (!bitAt(this.#have, pieceIndex)) return;
     clearBit(this.#have, pieceIndex);
     this.#states.losePiece(pieceIndex);
-    this.#isRecordStale = true;
+    this.#record.isStale = true;
   }
 
   #addPartial(pieceIndex: number, offset: number, runs: readonly number[]): void {
@@ -554,34 +517,7 @@ export class FileStore implements Disk {
     this.#pool.readAhead.reopen(this.#source, fileIndex);
     surveyFile(this.#files.fullPath(fileIndex), fileIndex, this.#states.columns);
     this.#states.doubt(fileIndex);
-    void this.#saveRecord();
+    void this.#record.save();
     this.#events?.onFileChanged(fileIndex, error);
-  }
-
-  #planCheckpoint(): void {
-    if (this.#checkpointTimer !== undefined || this.#closing !== undefined) return;
-    if (this.#opened.resume === undefined) return;
-    this.#checkpointTimer = setTimeout(() => {
-      void this.checkpoint();
-    }, CHECKPOINT_MS);
-    this.#checkpointTimer.unref();
-  }
-
-  async #saveRecord(): Promise<void> {
-    const { resume, bootId } = this.#opened;
-    if (resume === undefined) return;
-    this.#recordError = await resume.save(() => {
-      this.#isRecordStale = false;
-      const { infoHash, pieceLength, geometry } = this.#files.info;
-      return encodeResume({
-        infoHash,
-        pieceCount: geometry.pieceCount,
-        pieceLength,
-        bootId,
-        have: this.#have,
-        files: this.#states.columns,
-        partialPieces: this.#partials,
-      });
-    });
   }
 }

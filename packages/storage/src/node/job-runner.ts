@@ -80,9 +80,9 @@ export class JobRunner {
     job: JobSpans,
     data: Uint8Array,
     runs: readonly number[],
-  ): Pick<WriteAnswer, 'failure' | 'made'> {
-    const { root, paths, lengths, executables, spans } = job;
-    const made: number[] = [];
+  ): Pick<WriteAnswer, 'failure' | 'cut'> {
+    const { root, paths, lengths, written, executables, spans } = job;
+    const cut: number[] = [];
     let run = 0;
     let at = runs[0] ?? 0;
     for (let index = 0; index < spans.length; index += 3) {
@@ -96,7 +96,7 @@ export class JobRunner {
             const lengthBytes = lengths[file]!;
             const isExecutable = executables?.[file] ?? false;
             const fd = this.#files.forWriting(root, paths[file]!, { lengthBytes, isExecutable });
-            if (this.#files.hasMade) made.push(file);
+            if (this.#files.sizeBytes < (written?.[file] ?? 0)) cut.push(file);
             this.#writeFully(fd, data, at, take, fileOffset);
           }
           at += take;
@@ -108,10 +108,10 @@ export class JobRunner {
           }
         }
       } catch (error) {
-        return { failure: failureOf(error, job, file), made };
+        return { failure: failureOf(error, job, file), cut };
       }
     }
-    return { made };
+    return { cut };
   }
 
   /** A write may be short, e.g. when the disk is nearly full: go on until all is written or the reason is told. */

@@ -36,10 +36,9 @@ export const nodeFileSystem: FileSystem = {
 };
 
 // Windows has neither flag. O_NONBLOCK keeps an open of a FIFO from waiting for its other end.
-const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_RDONLY, O_RDWR, O_CREAT } = fs.constants;
 export const READ_FLAGS = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-const WRITE_FLAGS = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
-const MAKE_FLAGS = WRITE_FLAGS | O_CREAT | O_EXCL;
+const WRITE_FLAGS = O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK;
 
 /** A failed call or a refused path, before it is known which file of which torrent it is. */
 export class DiskFailure extends Error {
@@ -87,8 +86,8 @@ export class OpenFiles {
   readonly #maxOpen: number;
   /** By full path; the least recently used first. */
   readonly #open = new Map<string, OpenFile>();
-  /** Set when {@link forWriting} has made the file. */
-  hasMade = false;
+  /** Size of the file when {@link forWriting} returned it. */
+  sizeBytes = 0;
   /** The folder that was found to be inside, so that the many files of one folder cost one check. */
   #checkedFolder = '';
 
@@ -125,14 +124,14 @@ export class OpenFiles {
 
   #find(root: string, relative: string, mode: WriteMode | undefined): number {
     const full = path.join(root, relative);
-    this.hasMade = false;
     const known = this.#open.get(full);
     if (known !== undefined) {
       this.#open.delete(full);
+      const stat = this.#fs.fstatSync(known.fd);
       // A file that was removed has no name any more: what its path means now is to be found out again.
-      const isThere = this.#fs.fstatSync(known.fd).nlink > 0;
-      if (isThere && (mode === undefined || known.isWritable)) {
+      if (stat.nlink > 0 && (mode === undefined || known.isWritable)) {
         this.#open.set(full, known);
+        this.sizeBytes = stat.size;
         return known.fd;
       }
       this.#closeOne(full, known);
@@ -164,26 +163,16 @@ export class OpenFiles {
 
   #openNow(full: string, mode: WriteMode | undefined): number {
     if (mode === undefined) return this.#fs.openSync(full, READ_FLAGS);
-    const fd = this.#openOrMake(full, mode.isExecutable ? 0o777 : 0o666);
+    const fd = this.#fs.openSync(full, WRITE_FLAGS, mode.isExecutable ? 0o777 : 0o666);
     try {
       const stat = this.#fs.fstatSync(fd);
       if (!stat.isFile()) throw new DiskFailure('is-directory', full);
       if (stat.size > mode.lengthBytes) this.#fs.ftruncateSync(fd, mode.lengthBytes);
+      this.sizeBytes = Math.min(stat.size, mode.lengthBytes);
     } catch (error) {
       this.#fs.closeSync(fd);
       throw error;
     }
-    return fd;
-  }
-
-  #openOrMake(full: string, permissions: number): number {
-    try {
-      return this.#fs.openSync(full, WRITE_FLAGS);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-    const fd = this.#fs.openSync(full, MAKE_FLAGS, permissions);
-    this.hasMade = true;
     return fd;
   }
 

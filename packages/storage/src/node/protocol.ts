@@ -25,6 +25,8 @@ export interface JobSpans {
   readonly paths: readonly string[];
   /** What the torrent says of each file's length: a longer one is cut when it is opened for writing. */
   readonly lengths: readonly number[];
+  /** Up to where each file has been written before; one that is shorter has been cut or removed. Absent for reading. */
+  readonly written?: readonly number[];
   /** Which files are to be made executable when they are created; absent when none. */
   readonly executables?: readonly boolean[];
   /** `[index into paths or -1 for padding, fileOffset, length, ...]` */
@@ -88,8 +90,8 @@ export interface SaveAnswer {
   readonly blockHashes?: Uint8Array | undefined;
   /** The hash was right and the piece could not be written. */
   readonly failure?: Failure | undefined;
-  /** Files of the job that were not there and have been made: indices into its `paths`. */
-  readonly made?: readonly number[] | undefined;
+  /** Files of the job that lacked bytes which had been written to them: indices into its `paths`. */
+  readonly cut?: readonly number[] | undefined;
 }
 
 export interface WriteAnswer {
@@ -97,7 +99,7 @@ export interface WriteAnswer {
   readonly data: Uint8Array<ArrayBuffer>;
   readonly failure?: Failure | undefined;
   /** As in `SaveAnswer`. */
-  readonly made?: readonly number[] | undefined;
+  readonly cut?: readonly number[] | undefined;
 }
 
 /** One of `WRONG`, `RIGHT` and `UNREADABLE` for each piece. */

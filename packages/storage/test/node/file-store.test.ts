@@ -8,7 +8,7 @@ import { testDisk } from '../disk-contract.ts';
 import { FaultyFileSystem, InlineExecutor } from '../faults.ts';
 import { Recorder } from '../recorder.ts';
 import { makeSample, type Sample } from '../torrent.ts';
-import { expectContent, openSample, place, saveAll } from './store-bench.ts';
+import { expectContent, openSample, place, saveAll, waitForTick } from './store-bench.ts';
 
 const BLOCK = 16384;
 
@@ -341,6 +341,7 @@ describe('damage between two lives', () => {
     const first = await openSample(sample, where);
     await saveAll(first.store, first.events, sample);
     await first.store.close();
+    waitForTick(where.file('a.bin'));
     damage(where, sample, first.store.recordPath!);
     const second = await openSample(sample, where);
     expect(countBits(second.store.have, 6)).toBe(right);
@@ -462,6 +463,7 @@ describe('a file that changes while it is seeded', () => {
       store.readBlock(0, 0, BLOCK, 1);
       await events.until(() => events.reads.has(1));
       expect(events.reads.get(1)?.error).toBeUndefined();
+      waitForTick(where.file('a.bin'));
       change(where.file('a.bin'));
       store.readBlock(1, 0, BLOCK, 2);
       store.readBlock(2, 0, BLOCK, 3);
@@ -494,6 +496,7 @@ describe('a file that changes while it is seeded', () => {
     const where = place();
     sample.writeTo(where.data);
     const { store, events } = await openSample(sample, where);
+    waitForTick(where.file('a.bin'));
     flipByte(where.file('a.bin'), 70_000);
     store.readBlock(2, 0, BLOCK, 1);
     await events.until(() => events.reads.has(1));
@@ -526,7 +529,7 @@ describe('a file that is removed while it is downloaded', () => {
       fs.rmSync(where.file('a.bin'));
       store.savePiece(2, sample.piece(2));
       await events.until(() => events.saved.size === 4);
-      expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'missing' } }]);
+      expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'truncated' } }]);
       expect([0, 1, 2, 5].map((piece) => bitAt(store.have, piece))).toEqual([
         ...[false, false, true, true],
       ]);
@@ -542,17 +545,37 @@ describe('a file that is removed while it is downloaded', () => {
     },
   );
 
-  it('is not called complete when it was cut behind our back', async () => {
+  it('is doubted when it was cut and grew again', async () => {
     const sample = tree();
     const where = place();
     const { store, events } = await openSample(sample, where);
+    for (const piece of [0, 1]) store.savePiece(piece, sample.piece(piece));
+    await events.until(() => events.saved.size === 2);
+    fs.truncateSync(where.file('a.bin'), 40_000);
+    store.savePiece(2, sample.piece(2));
+    await events.until(() => events.saved.size === 3);
+    expect(fs.statSync(where.file('a.bin')).size).toBe(3 * 32768);
+    expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'truncated' } }]);
+    expect([0, 1, 2].map((piece) => bitAt(store.have, piece))).toEqual([false, false, true]);
+    await store.close();
+  });
+
+  it('is not called complete when it is removed during the last write', async () => {
+    const sample = tree();
+    const where = place();
+    const fileSystem = new FaultyFileSystem();
+    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const { store, events } = await openSample(sample, where, { pool });
     for (const piece of [0, 3, 2]) store.savePiece(piece, sample.piece(piece));
     await events.until(() => events.saved.size === 3);
-    fs.truncateSync(where.file('a.bin'), 10_000);
+    fileSystem.fault = (call, file) => {
+      if (call === 'write') fs.rmSync(file);
+      return undefined;
+    };
     store.savePiece(1, sample.piece(1));
     await events.until(() => events.changed.length === 1);
-    expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'truncated' } }]);
-    expect(bitAt(store.have, 1)).toBe(false);
+    expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'missing' } }]);
+    expect([0, 1, 2, 3].some((piece) => bitAt(store.have, piece))).toBe(false);
     await store.close();
   });
 });

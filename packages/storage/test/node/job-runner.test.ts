@@ -60,11 +60,22 @@ describe('saving', () => {
     const { root, runner } = setUp();
     const data = noise(100, 1);
     const answer = runner.run(saveJob(root, data, [0, 500, 30, -1, 0, 20, 1, 0, 50]));
-    expect(answer).toMatchObject({ kind: 'save', isRight: true, made: [0, 1] });
+    expect(answer).toMatchObject({ kind: 'save', isRight: true, cut: [] });
     expect(answer).not.toHaveProperty('failure');
     const [a, b] = ['a', 'b'].map((name) => fs.readFileSync(path.join(root, name)));
     expect(a?.subarray(500)).toEqual(Buffer.from(data.subarray(0, 30)));
     expect(b).toEqual(Buffer.from(data.subarray(50)));
+    runner.close();
+  });
+
+  it('tells of files that lack what had been written to them', () => {
+    const { root, runner } = setUp();
+    fs.writeFileSync(path.join(root, 'b'), Buffer.alloc(10));
+    const job = saveJob(root, noise(100, 1), [0, 0, 50, 1, 0, 50]);
+    expect(runner.run({ ...job, written: [0, 11] })).toMatchObject({ cut: [1] });
+    expect(runner.run({ ...job, written: [50, 50] })).toMatchObject({ cut: [] });
+    fs.rmSync(path.join(root, 'a'));
+    expect(runner.run({ ...job, written: [50, 50] })).toMatchObject({ cut: [0] });
     runner.close();
   });
 

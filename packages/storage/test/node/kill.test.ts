@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bitAt } from '../../src/bits.ts';
 import { killSample } from './kill-sample.ts';
-import { expectContent, openSample, type Place, place } from './store-bench.ts';
+import { expectContent, openSample, type Place, place, waitForTick } from './store-bench.ts';
 
 /** Runs a life that is killed when it has saved so many pieces, or ends by itself. Returns the pieces it told of. */
 async function live(where: Place, killAfter: number): Promise<Set<number>> {
@@ -45,6 +45,7 @@ describe('a process that is killed', () => {
       if (life === 0) {
         // Damage between two lives, with the old mtime: only ctime tells.
         const file = where.file('c');
+        waitForTick(file);
         const { atime, mtime } = fs.statSync(file);
         const fd = fs.openSync(file, 'r+');
         fs.writeSync(fd, Buffer.alloc(100, 'x'), 0, 100, 40_000);

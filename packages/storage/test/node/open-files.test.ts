@@ -37,13 +37,14 @@ describe('opening a file for writing', () => {
   it('makes it and its folders', () => {
     const { root, files } = setUp();
     files.forWriting(root, 'a/b/c', anyLength);
-    expect(files.hasMade).toBe(true);
     expect(fs.statSync(path.join(root, 'a/b/c')).isFile()).toBe(true);
+    expect(files.sizeBytes).toBe(0);
+    fs.writeFileSync(path.join(root, 'a/b/c'), 'four');
     files.forWriting(root, 'a/b/c', anyLength);
-    expect(files.hasMade).toBe(false);
+    expect(files.sizeBytes).toBe(4);
     files.close();
     files.forWriting(root, 'a/b/c', anyLength);
-    expect(files.hasMade).toBe(false);
+    expect(files.sizeBytes).toBe(4);
     files.close();
   });
 
@@ -52,7 +53,9 @@ describe('opening a file for writing', () => {
     fs.writeFileSync(path.join(root, 'long'), Buffer.alloc(2000));
     fs.writeFileSync(path.join(root, 'short'), Buffer.alloc(10));
     files.forWriting(root, 'long', anyLength);
+    expect(files.sizeBytes).toBe(1000);
     files.forWriting(root, 'short', anyLength);
+    expect(files.sizeBytes).toBe(10);
     expect(fs.statSync(path.join(root, 'long')).size).toBe(1000);
     expect(fs.statSync(path.join(root, 'short')).size).toBe(10);
     files.close();

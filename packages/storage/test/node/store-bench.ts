@@ -86,3 +86,15 @@ export function expectContent(sample: Sample, where: Place): void {
     expect(Buffer.compare(bytes, sample.file(entry.index))).toBe(0);
   }
 }
+
+/**
+ * Returns when the clock of the file system has moved on since the file was written to: it ticks every few milliseconds, and
+ * a change within one tick is one that no stat can show.
+ */
+export function waitForTick(file: string): void {
+  const { ctimeNs } = fs.statSync(file, { bigint: true });
+  const probe = `${file}.tick`;
+  do fs.writeFileSync(probe, '');
+  while (fs.statSync(probe, { bigint: true }).ctimeNs <= ctimeNs);
+  fs.rmSync(probe);
+}
