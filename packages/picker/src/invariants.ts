@@ -80,6 +80,8 @@ function checkOpenPieces(state: PickerState): void {
     check(received === piece.receivedCount, `receivedCount of ${p}`);
     check(free === piece.freeCount, `freeCount of ${p}`);
     check(free < piece.blockCount || !state.isWanted(p), `${p} is begun for nothing`);
+    const isStrange = piece.owner !== NONE && state.peers[piece.owner] === undefined;
+    check(piece.isFull || !isStrange, `owner of ${p} is gone`);
     if (piece.isFull) check(piece.openPosition === NONE, `${p} is full, not open`);
     else {
       open += 1;
@@ -127,6 +129,8 @@ function checkPeer(state: PickerState, peer: Peer): void {
   }
   const begun = state.open.filter((piece) => piece.beginner === peer.handle).length;
   check(begun === peer.begun, `begun by ${peer.handle}`);
+  const owned = state.open.some((piece) => piece.owner === peer.handle);
+  check(!owned || peer.isOwner, `${peer.handle} owns a piece`);
   if (peer.isSeed) check(peer.pieces === undefined, `seed ${peer.handle} has a bitmap`);
   else {
     check(has === (peer.pieces?.size ?? 0), `pieces of ${peer.handle}`);

@@ -28,6 +28,8 @@ export class Peer {
   currentPiece = NONE;
   /** It was called slow when it was last asked for blocks. */
   slow = false;
+  /** There may be begun pieces that it alone is asked for. */
+  isOwner = false;
   /** Begun and unfinished pieces that it was the first to be asked for. */
   begun = 0;
   /** Pieces it may be asked for while it chokes us (BEP 6). */

@@ -198,16 +198,18 @@ function pickAllowedFast(
   options: PickOptions,
 ): number {
   let picked = 0;
+  state.disown(peer); // what it holds alone it will not be asked for while it chokes us
   for (const pieceIndex of peer.allowedFast) {
     if (picked === count) break;
     if (!state.isWanted(pieceIndex) || !peer.has(pieceIndex)) continue;
     const slot = state.slotOf[pieceIndex]!;
     if (slot === HAVE) continue;
     const piece = slot >= 0 ? state.slots[slot]! : state.begin(pieceIndex, peer);
+    if (piece.freeCount === 0) continue;
     const allowed =
       options.parole === true ? mayTakeOver(state, piece, peer) : mayJoin(state, piece, peer);
-    if (!allowed || piece.freeCount === 0) continue;
-    if (options.parole === true) own(piece, peer);
+    if (!allowed) continue;
+    if (options.parole === true) state.own(piece, peer);
     picked += takeFree(state, peer, piece, count - picked, sink);
   }
   return picked;
@@ -225,7 +227,7 @@ function pickAlone(state: PickerState, peer: Peer, count: number, sink: PickSink
     // Nothing fresh: rather than hold up the download it finishes a piece that nobody else is asked for.
     if (piece === undefined && peer.outstanding === 0) piece = findOwn(state, peer, true);
     if (piece === undefined) break;
-    own(piece, peer);
+    state.own(piece, peer);
     picked += takeFree(state, peer, piece, count - picked, sink);
   }
   return picked;
@@ -238,11 +240,6 @@ function findOwn(state: PickerState, peer: Peer, takeOver: boolean): OpenPiece |
     if (takeOver && mayTakeOver(state, piece, peer)) return piece;
   }
   return undefined;
-}
-
-function own(piece: OpenPiece, peer: Peer): void {
-  piece.exclusive = true;
-  piece.owner = peer.handle;
 }
 
 /** Whether the peer may be asked for blocks of a begun piece: one with an owner is left to it, unless it is slow. */
@@ -265,7 +262,7 @@ function takeFree(
   count: number,
   sink: PickSink,
 ): number {
-  if (piece.exclusive) piece.owner = peer.handle;
+  if (piece.exclusive) state.own(piece, peer);
   const { askers, pieceIndex } = piece;
   peer.current = piece;
   peer.currentPiece = pieceIndex;

@@ -159,11 +159,16 @@ export class Picker {
     return 'accepted';
   }
 
-  /** The peer will not send the block (a reject, a time-out). Nothing happens if it was not asked for it. */
+  /**
+   * The peer will not send the block (a reject, a time-out). Nothing happens if it was not asked for it. With its last
+   * request it gives up the pieces that only it was asked for.
+   */
   releaseRequest(peer: PeerHandle, pieceIndex: number, blockIndex: number): void {
     this.#checkBlock(pieceIndex, blockIndex);
     const record = this.#findRequest(peer, pieceIndex, blockIndex);
-    if (record !== NONE) this.#state.release(record);
+    if (record === NONE) return;
+    this.#state.release(record);
+    this.#state.disown(this.#peer(peer));
   }
 
   /** The peer will send nothing of what it was asked for (it choked us, it snubs us, it is gone). */
@@ -171,11 +176,7 @@ export class Picker {
     const state = this.#state;
     const holder = this.#peer(peer);
     while (holder.firstRequest !== NONE) state.release(holder.firstRequest);
-    for (const piece of state.open) {
-      if (piece.owner !== peer) continue;
-      piece.owner = NONE;
-      state.freeVersion += 1;
-    }
+    state.disown(holder);
   }
 
   /** The peer was asked for this block and has not answered. */

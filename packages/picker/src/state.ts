@@ -200,6 +200,21 @@ export class PickerState {
     else if (piece.freeCount === 1) this.relist(piece);
   }
 
+  /** The piece is left to the peer alone. */
+  own(piece: OpenPiece, peer: Peer): void {
+    piece.exclusive = true;
+    piece.owner = peer.handle;
+    peer.isOwner = true;
+  }
+
+  /** A peer that is asked for nothing any more holds no piece alone. */
+  disown(peer: Peer): void {
+    if (!peer.isOwner || peer.outstanding > 0) return;
+    peer.isOwner = false;
+    for (const piece of this.open) if (piece.owner === peer.handle) piece.owner = NONE;
+    this.freeVersion += 1;
+  }
+
   /** The block has come; everybody else who was asked for it is told to `cancel`. */
   receive(sender: number, piece: OpenPiece, block: number, cancel: CancelSink | undefined): void {
     const asked = piece.askers[block]!;

@@ -173,6 +173,34 @@ describe('a piece that failed its hash', () => {
     expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
   });
 
+  test('goes to another peer when the first one’s last request is given up', () => {
+    const { picker, a, b } = failed();
+    pick(picker, b, 2);
+    picker.releaseRequest(b, 0, 0);
+    expect(pick(picker, a, 4)).toEqual([]);
+    picker.markReceived(b, 0, 0, ignore);
+    picker.releaseRequest(b, 0, 1);
+    expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
+  });
+
+  test('goes to another peer when the first one chokes us', () => {
+    const { picker, a, b } = failed();
+    pick(picker, b, 1);
+    picker.markReceived(b, 0, 0, ignore);
+    expect(pick(picker, a, 4)).toEqual([]);
+    pick(picker, b, 1, { allowedFastOnly: true });
+    expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
+  });
+
+  test('may be allowed by a choking peer while its supplier, who is gone, is not judged yet', () => {
+    const { picker, a, b } = failed();
+    pick(picker, b, 4);
+    for (let i = 0; i < 4; i += 1) picker.markReceived(b, 0, i, ignore);
+    picker.removePeer(b);
+    picker.peerAllowedFast(a, 0);
+    expect(pick(picker, a, 4, { allowedFastOnly: true })).toEqual([]);
+  });
+
   test('is like any other once it has passed and is lost again', () => {
     const { picker, a, b } = failed();
     picker.markHave(0);
