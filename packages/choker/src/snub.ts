@@ -2,7 +2,7 @@
 import type { ChokerPeer } from './types.ts';
 
 /** BEP 3: "over a minute". */
-export const SNUB_MS = 60_000;
+const SNUB_MS = 60_000;
 
 export class SnubWatch {
   /** Since when we have been waiting for a first block, or for another one. */

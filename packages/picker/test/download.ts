@@ -3,7 +3,7 @@
 import { Picker, type PickerOptions, type PickOptions } from '../src/index.ts';
 import { createRandom } from './random.ts';
 
-export interface SimulatedPeer {
+interface SimulatedPeer {
   /** Milliseconds from one block to the next; Infinity: it never answers. */
   readonly blockMs: number;
   /** Its pieces; absent: all. */
