@@ -12,4 +12,5 @@ export type { Reader } from './readers.ts';
 export { defaultStrategies, plainStrategies, type Strategies } from './strategies.ts';
 export type { PeerSource } from './swarm/candidates.ts';
 export type { NewPeer } from './swarm/swarm.ts';
-export { Torrent, type TorrentEffect, type TorrentOptions } from './torrent.ts';
+export { Torrent } from './torrent.ts';
+export type { TorrentEffect, TorrentOptions } from './torrent-options.ts';

@@ -3,9 +3,11 @@
 
 import type { Geometry } from '@bt/metainfo';
 import { type Picker, PRIORITY_DEFAULT, PRIORITY_URGENT } from '@bt/picker';
+import type { StorageError } from '@bt/storage';
 import { EngineError } from './errors.ts';
 import type { Holdings } from './holdings.ts';
 import { MAX_READERS, STREAM_WINDOW_BYTES } from './limits.ts';
+import type { Reads } from './reads.ts';
 
 /** What a reader gets in one chunk at most. */
 const CHUNK_BYTES = 64 * 1024;
@@ -27,6 +29,19 @@ export class Reader {
   }
 }
 
+export interface ReadersOptions {
+  readonly geometry: Geometry;
+  readonly holdings: Holdings;
+  readonly picker: Picker;
+  readonly reads: { read(...args: Parameters<Reads<Reader>['read']>): Uint8Array | undefined };
+  /** The chunk that a reader waited for; without bytes the read failed. */
+  readonly deliver: (
+    reader: Reader,
+    bytes: Uint8Array | undefined,
+    error: StorageError | undefined,
+  ) => void;
+}
+
 export class Readers {
   readonly #geometry: Geometry;
   readonly #holdings: Holdings;
@@ -34,10 +49,15 @@ export class Readers {
   readonly #readers = new Set<Reader>();
   #urgent = new Set<number>();
 
-  constructor(geometry: Geometry, holdings: Holdings, picker: Picker) {
-    this.#geometry = geometry;
-    this.#holdings = holdings;
-    this.#picker = picker;
+  readonly #reads: ReadersOptions['reads'];
+  readonly #deliver: ReadersOptions['deliver'];
+
+  constructor(options: ReadersOptions) {
+    this.#geometry = options.geometry;
+    this.#holdings = options.holdings;
+    this.#picker = options.picker;
+    this.#reads = options.reads;
+    this.#deliver = options.deliver;
   }
 
   /** True while somebody reads: blocks of the window may be asked of several peers. */
@@ -72,14 +92,35 @@ export class Readers {
     if (this.#readers.delete(reader)) this.updatePriorities();
   }
 
+  /** Reads for everybody who waits and whose piece is there. */
+  serve(): void {
+    for (const reader of this.#readers) {
+      if (!reader.isWaiting || reader.isReading) continue;
+      const lengthBytes = this.#readable(reader);
+      if (lengthBytes === 0) continue;
+      reader.isReading = true;
+      const bytes = this.#reads.read(reader, reader.pieceIndex, reader.offset, lengthBytes);
+      if (bytes !== undefined) this.chunkRead(reader, bytes, undefined);
+    }
+  }
+
+  /** The disk's answer. */
+  chunkRead(reader: Reader, bytes: Uint8Array | undefined, error: StorageError | undefined): void {
+    reader.isReading = false;
+    if (reader.isClosed) return;
+    reader.isWaiting = false;
+    if (bytes !== undefined) this.#advance(reader, bytes.length);
+    this.#deliver(reader, bytes, error);
+  }
+
   /** Bytes to read for the reader now; 0 when its piece isn't there yet. */
-  readable(reader: Reader): number {
+  #readable(reader: Reader): number {
     if (!this.#holdings.has(reader.pieceIndex)) return 0;
     const inPiece = this.#geometry.pieceSize(reader.pieceIndex) - reader.offset;
     return Math.min(inPiece, reader.remainingBytes, CHUNK_BYTES - (reader.offset % CHUNK_BYTES));
   }
 
-  advance(reader: Reader, lengthBytes: number): void {
+  #advance(reader: Reader, lengthBytes: number): void {
     reader.remainingBytes -= lengthBytes;
     reader.offset += lengthBytes;
     if (reader.offset < this.#geometry.pieceSize(reader.pieceIndex)) return;

@@ -10,12 +10,8 @@ import type { Endpoint } from '@bt/endpoint';
 import type { Info } from '@bt/metainfo';
 import { Picker } from '@bt/picker';
 import { type Disk, PieceBuffers, type PieceResult, type StorageError } from '@bt/storage';
-import {
-  type AnnounceFailure,
-  type AnnounceRequest,
-  type AnnounceResponse,
-  Announcer,
-} from '@bt/tracker';
+import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
+import { Announcing } from './announcing.ts';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
 import { Download } from './download.ts';
@@ -27,61 +23,15 @@ import { Holdings } from './holdings.ts';
 import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
 import type { Moment } from './moment.ts';
 import type { Identity, Peer, PeerTransport } from './peer.ts';
-import type { RateLimit } from './rate-limit.ts';
 import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
-import type { Strategies } from './strategies.ts';
+import { restore } from './restore.ts';
 import { SuperSeed } from './super-seed.ts';
 import { Candidates, type PeerSource } from './swarm/candidates.ts';
 import { Peers } from './swarm/peers.ts';
 import { type NewPeer, Swarm } from './swarm/swarm.ts';
+import type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
 import { Upload } from './upload.ts';
-
-export interface TorrentOptions {
-  readonly now: number;
-  readonly info: Info;
-  /** Open; the owner passes its events on (`handlePieceSaved` and the others). */
-  readonly disk: Disk;
-  /** What is on disk and verified: a BEP 3 bitfield. Absent: nothing. */
-  readonly have?: Uint8Array | undefined;
-  /** Blocks of unfinished pieces that are on disk. */
-  readonly partialPieces?: ReadonlyMap<number, Uint8Array> | undefined;
-  /** 20 bytes. */
-  readonly peerId: Uint8Array;
-  /** Where the owner listens; 0: nowhere. */
-  readonly listenPort: number;
-  readonly announceTiers?: readonly (readonly string[])[] | undefined;
-  readonly strategies: Strategies;
-  readonly random: () => number;
-  readonly downLimit: RateLimit;
-  readonly upLimit: RateLimit;
-  /** Files wanted; absent: all. */
-  readonly files?: readonly number[] | undefined;
-  readonly sequential?: boolean | undefined;
-  readonly maxPeers?: number | undefined;
-  readonly uploadSlots?: number | undefined;
-  /** Bound on pieces in memory. Default: storage's. */
-  readonly bufferBytes?: number | undefined;
-}
-
-/** What the owner is to do. */
-export type TorrentEffect =
-  | { readonly type: 'dial'; readonly endpoint: Endpoint }
-  | {
-      readonly type: 'announce';
-      readonly requestId: number;
-      readonly url: string;
-      readonly request: AnnounceRequest;
-    }
-  | { readonly type: 'announce-cancel'; readonly requestId: number }
-  /** The chunk that a reader waited for; without bytes the read failed. */
-  | {
-      readonly type: 'chunk';
-      readonly reader: Reader;
-      readonly bytes: Uint8Array | undefined;
-      readonly error: StorageError | undefined;
-    }
-  | { readonly type: 'event'; readonly event: TorrentEvent };
 
 const TICK_MS = 1_000;
 /** Enough peers to choose from: beyond it trackers are asked at their own pace only. */
@@ -92,7 +42,6 @@ const OPEN_PIECES_BYTES = 32 * 1024 * 1024;
 export class Torrent {
   readonly info: Info;
   readonly #moment: Moment;
-  readonly #options: TorrentOptions;
   readonly #disk: Disk;
   readonly #holdings: Holdings;
   readonly #picker: Picker;
@@ -107,9 +56,8 @@ export class Torrent {
   readonly #gate: Gate;
   readonly #swarm: Swarm;
   readonly #readers: Readers;
-  readonly #announcer: Announcer;
+  readonly #announcing: Announcing;
   readonly #files: FileProgress;
-  readonly #key: number;
   readonly #startedMs: number;
   #effects: TorrentEffect[] = [];
   #doneMs: number | undefined;
@@ -124,12 +72,10 @@ export class Torrent {
     const { info, disk, strategies, random, now } = options;
     const { geometry } = info;
     this.info = info;
-    this.#options = options;
     this.#disk = disk;
     this.#moment = { now };
     this.#startedMs = now;
     this.#nextTickMs = now + TICK_MS;
-    this.#key = Math.floor(random() * 0x1_0000_0000);
     this.#holdings = new Holdings(geometry, info.files);
     this.#picker = new Picker({
       pieceCount: geometry.pieceCount,
@@ -189,8 +135,22 @@ export class Torrent {
     });
     this.#haves = new Haves(moment, peers, picker);
     this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
-    this.#readers = new Readers(geometry, holdings, picker);
-    this.#restore();
+    this.#readers = new Readers({
+      geometry,
+      holdings,
+      picker,
+      reads: this.#reads,
+      deliver: (reader, bytes, error) => {
+        this.#effects.push({ type: 'chunk', reader, bytes, error });
+      },
+    });
+    const { have, partialPieces } = options;
+    const complete = restore({ have, partialPieces }, { geometry, holdings, picker, buffers });
+    if (options.files !== undefined) {
+      holdings.select(options.files);
+      this.#readers.applySelection();
+    }
+    for (const pieceIndex of complete) this.#download.savePiece(pieceIndex);
     const superSeed =
       holdings.isWhole && !options.upLimit.isUnlimited
         ? new SuperSeed({ moment, geometry, picker, peers, upload: this.#upload, random })
@@ -212,7 +172,17 @@ export class Torrent {
       emit: (event) => this.#emit(event),
       peersChanged: () => this.#choking.peersChanged(),
     });
-    this.#announcer = new Announcer({ tiers: options.announceTiers ?? [], random });
+    this.#announcing = new Announcing({
+      tiers: options.announceTiers ?? [],
+      random,
+      infoHash: info.infoHash,
+      peerId: options.peerId,
+      listenPort: options.listenPort,
+      totalBytes: geometry.totalLength,
+      holdings,
+      download: this.#download,
+      upload: this.#upload,
+    });
     this.#files = new FileProgress(geometry, info.files, holdings);
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
@@ -224,8 +194,8 @@ export class Torrent {
   start(now: number): void {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
-    this.#announcer.start(now);
-    this.#announcer.handlePeersNeeded(now, !this.#holdings.isDone);
+    this.#announcing.start(now);
+    this.#announcing.peersNeeded(now, !this.#holdings.isDone);
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
   }
@@ -239,14 +209,14 @@ export class Torrent {
     this.#haves.flush(true);
     this.#swarm.closeAll();
     this.#buffers.flush();
-    this.#announcer.stop(now);
+    this.#announcing.stop(now);
     this.#setState('stopped');
-    this.#drainAnnouncer();
+    this.#drainAnnouncing();
   }
 
   /** After `stop`: every tracker has answered or failed. */
   get isSettled(): boolean {
-    return this.#isStopped && this.#announcer.isStopped;
+    return this.#isStopped && this.#announcing.isStopped;
   }
 
   // What comes in.
@@ -305,7 +275,7 @@ export class Torrent {
 
   handleAnnounced(now: number, requestId: number, url: string, response: AnnounceResponse): void {
     this.#moment.now = now;
-    this.#announcer.handleResponse(now, requestId, response);
+    this.#announcing.answered(now, requestId, response);
     const { peers, intervalSeconds } = response;
     this.#emit({
       type: 'tracker',
@@ -327,7 +297,7 @@ export class Torrent {
     failure: AnnounceFailure,
   ): void {
     this.#moment.now = now;
-    this.#announcer.handleFailure(now, requestId, failure);
+    this.#announcing.failed(now, requestId, failure);
     this.#emit({
       type: 'tracker',
       url,
@@ -358,7 +328,7 @@ export class Torrent {
     if (read === undefined) return;
     const { owner } = read;
     if ('session' in owner) this.#upload.blockRead({ ...read, owner }, bytes, error);
-    else this.#chunkRead(owner, bytes, error);
+    else this.#readers.chunkRead(owner, bytes, error);
     this.#settle();
   }
 
@@ -424,7 +394,7 @@ export class Torrent {
   pull(now: number, reader: Reader): void {
     this.#moment.now = now;
     reader.isWaiting = true;
-    this.#serveReaders();
+    this.#readers.serve();
     this.#settle();
   }
 
@@ -442,13 +412,13 @@ export class Torrent {
       this.#nextTickMs = now + TICK_MS;
       this.#swarm.tick();
       const needsPeers = !this.#holdings.isDone && this.#peers.size < ENOUGH_PEERS;
-      this.#announcer.handlePeersNeeded(now, needsPeers);
+      this.#announcing.peersNeeded(now, needsPeers);
     }
     if (now >= this.#retryMs) {
       this.#retryMs = now + DISK_RETRY_MS;
       this.#disk.retry();
     }
-    this.#announcer.handleTimeout(now);
+    this.#announcing.handleTimeout(now);
     this.#upload.pumpWaiting();
     this.#settle();
   }
@@ -463,7 +433,7 @@ export class Torrent {
       this.#upload.deadline(now),
       this.#gate.deadline(now),
       this.#swarm.nextDialMs(),
-      this.#announcer.deadline(),
+      this.#announcing.deadline(),
       this.#retryMs,
     );
   }
@@ -530,37 +500,11 @@ export class Torrent {
 
   // Inside.
 
-  /** What an earlier life left. */
-  #restore(): void {
-    const { have, partialPieces, files } = this.#options;
-    const { geometry } = this.info;
-    if (have !== undefined) {
-      for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
-        if ((have[piece >>> 3]! & (0x80 >>> (piece & 7))) === 0) continue;
-        this.#holdings.add(piece);
-        this.#picker.markHave(piece);
-      }
-    }
-    if (files !== undefined) {
-      this.#holdings.select(files);
-      this.#readers.applySelection();
-    }
-    for (const [pieceIndex, blocks] of partialPieces ?? []) {
-      if (this.#holdings.has(pieceIndex)) continue;
-      const blockCount = geometry.blockCount(pieceIndex);
-      for (let block = 0; block < blockCount; block += 1) {
-        if ((blocks[block >>> 3]! & (0x80 >>> (block & 7))) === 0) continue;
-        this.#picker.markBlockHave(pieceIndex, block);
-      }
-      if (this.#buffers.restore(pieceIndex, blocks)) this.#download.savePiece(pieceIndex);
-    }
-  }
-
   #pieceSaved(pieceIndex: number): void {
     this.#haves.add(pieceIndex);
     this.#emit({ type: 'piece', pieceIndex });
     this.#files.pieceAdded(pieceIndex, (fileIndex) => this.#emit({ type: 'file', fileIndex }));
-    this.#serveReaders();
+    this.#readers.serve();
     this.#checkDone();
   }
 
@@ -580,7 +524,7 @@ export class Torrent {
     this.#doneMs = now;
     this.#haves.flush(true);
     this.#setState('seeding');
-    if (this.#holdings.isWhole) this.#announcer.complete(now);
+    if (this.#holdings.isWhole) this.#announcing.complete(now);
     this.#emit({ type: 'done', stats: this.stats(now) });
     this.#swarm.updateInterests();
   }
@@ -606,31 +550,11 @@ export class Torrent {
     this.#pieceSaved(pieceIndex);
   }
 
-  #serveReaders(): void {
-    for (const reader of this.#readers) {
-      if (!reader.isWaiting || reader.isReading) continue;
-      const lengthBytes = this.#readers.readable(reader);
-      if (lengthBytes === 0) continue;
-      reader.isReading = true;
-      const { pieceIndex, offset } = reader;
-      const bytes = this.#reads.read(reader, pieceIndex, offset, lengthBytes);
-      if (bytes !== undefined) this.#chunkRead(reader, bytes, undefined);
-    }
-  }
-
-  #chunkRead(reader: Reader, bytes: Uint8Array | undefined, error: StorageError | undefined): void {
-    reader.isReading = false;
-    if (reader.isClosed) return;
-    reader.isWaiting = false;
-    if (bytes !== undefined) this.#readers.advance(reader, bytes.length);
-    this.#effects.push({ type: 'chunk', reader, bytes, error });
-  }
-
   /** What has to happen at the end of every call, in this order. */
   #settle(): void {
     const { now } = this.#moment;
     if (this.#isStopped) {
-      this.#drainAnnouncer();
+      this.#drainAnnouncing();
       return;
     }
     if (this.#gate.update()) this.#mustRequestAll = true;
@@ -642,7 +566,7 @@ export class Torrent {
     }
     this.#peers.flushDirty(now);
     this.#dial();
-    this.#drainAnnouncer();
+    this.#drainAnnouncing();
   }
 
   #dial(): void {
@@ -653,39 +577,12 @@ export class Torrent {
     }
   }
 
-  #drainAnnouncer(): void {
+  #drainAnnouncing(): void {
     for (;;) {
-      const effect = this.#announcer.poll();
+      const effect = this.#announcing.poll();
       if (effect === undefined) return;
-      if (effect.type === 'cancel') {
-        this.#effects.push({ type: 'announce-cancel', requestId: effect.requestId });
-        continue;
-      }
-      const { requestId, url } = effect;
-      const { geometry, infoHash } = this.info;
-      const { peerId, listenPort } = this.#options;
-      const request: AnnounceRequest = {
-        infoHash,
-        peerId,
-        // A tracker wants some port; 9 is discard (RFC 863): nobody answers there.
-        port: listenPort || 9,
-        uploadedBytes: this.#upload.meter.totalBytes,
-        downloadedBytes: this.#download.meter.totalBytes,
-        leftBytes: this.#leftBytes(geometry.totalLength),
-        event: effect.event,
-        numWant: effect.numWant,
-        key: this.#key,
-        trackerId: effect.trackerId,
-      };
-      this.#effects.push({ type: 'announce', requestId, url, request });
+      this.#effects.push(effect);
     }
-  }
-
-  /** BEP 3 `left`; 0 says that we are a seed, so it must not be said by somebody who wanted only some files. */
-  #leftBytes(totalBytes: number): number {
-    if (this.#holdings.isWhole) return 0;
-    const haveShare = this.#holdings.count / Math.max(1, this.#holdings.pieceCount);
-    return Math.max(1, Math.floor(totalBytes * (1 - haveShare)));
   }
 
   #setState(state: TorrentState): void {

@@ -21,12 +21,12 @@ describe('a seed with a limited upload', () => {
   it.each([
     [256 * KiB, 6],
     [MiB, 6],
-    [256 * KiB, 12],
+    [128 * KiB, 12],
   ])('sends pieces of %i bytes about once to spread them to %i peers', (pieceLength, leechers) => {
-    const { swarm, seed, boundMs } = spread(32 * MiB, pieceLength, leechers);
+    const { swarm, seed, boundMs } = spread(16 * MiB, pieceLength, leechers);
     const tookMs = swarm.runUntilDone(120_000);
     expect(tookMs).toBeLessThan(1.15 * boundMs);
-    expect(seed.stats.uploadedBytes).toBeLessThan(1.1 * 32 * MiB);
+    expect(seed.stats.uploadedBytes).toBeLessThan(1.1 * 16 * MiB);
     checkInvariants(swarm, 'spreading');
     stopAll(swarm, 'spreading');
   });

@@ -1,0 +1,50 @@
+// What a Torrent is made of, and what it wants its owner to do.
+
+import type { Endpoint } from '@bt/endpoint';
+import type { Info } from '@bt/metainfo';
+import type { Disk, StorageError } from '@bt/storage';
+import type { AnnounceEffect } from './announcing.ts';
+import type { TorrentEvent } from './events.ts';
+import type { RateLimit } from './rate-limit.ts';
+import type { Reader } from './readers.ts';
+import type { Strategies } from './strategies.ts';
+
+export interface TorrentOptions {
+  readonly now: number;
+  readonly info: Info;
+  /** Open; the owner passes its events on (`handlePieceSaved` and the others). */
+  readonly disk: Disk;
+  /** What is on disk and verified: a BEP 3 bitfield. Absent: nothing. */
+  readonly have?: Uint8Array | undefined;
+  /** Blocks of unfinished pieces that are on disk. */
+  readonly partialPieces?: ReadonlyMap<number, Uint8Array> | undefined;
+  /** 20 bytes. */
+  readonly peerId: Uint8Array;
+  /** Where the owner listens; 0: nowhere. */
+  readonly listenPort: number;
+  readonly announceTiers?: readonly (readonly string[])[] | undefined;
+  readonly strategies: Strategies;
+  readonly random: () => number;
+  readonly downLimit: RateLimit;
+  readonly upLimit: RateLimit;
+  /** Files wanted; absent: all. */
+  readonly files?: readonly number[] | undefined;
+  readonly sequential?: boolean | undefined;
+  readonly maxPeers?: number | undefined;
+  readonly uploadSlots?: number | undefined;
+  /** Bound on pieces in memory. Default: storage's. */
+  readonly bufferBytes?: number | undefined;
+}
+
+/** What the owner is to do. */
+export type TorrentEffect =
+  | { readonly type: 'dial'; readonly endpoint: Endpoint }
+  | AnnounceEffect
+  /** The chunk that a reader waited for; without bytes the read failed. */
+  | {
+      readonly type: 'chunk';
+      readonly reader: Reader;
+      readonly bytes: Uint8Array | undefined;
+      readonly error: StorageError | undefined;
+    }
+  | { readonly type: 'event'; readonly event: TorrentEvent };
