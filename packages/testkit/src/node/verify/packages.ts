@@ -61,7 +61,7 @@ async function installTarballs(packages: readonly Published[], project: string):
 /** The example as a CommonJS program: its imports become `require`, the rest runs in an async function. */
 function asCommonJs(source: string): string {
   const body = source.replace(
-    /^import (?:type )?(\{[\s\S]*?\}|\* as \w+|\w+) from ('[^']+');$/gm,
+    /^import (?:type )?(\{[\s\S]*?\}|\* as \w+|\w+) from ("[^"]+"|'[^']+');$/gm,
     (_, names: string, from: string) =>
       names.startsWith('*')
         ? `const ${names.slice(5)} = require(${from});`
