@@ -3,6 +3,7 @@ import { crashLine } from './crash.ts';
 import { interopLine } from './interop.ts';
 import { largeLine } from './large.ts';
 import type { VerifyLine } from './line.ts';
+import { mktorrentLine } from './mktorrent.ts';
 import { browserLine, packagesLine } from './packages.ts';
 import { spreadLine } from './spread.ts';
 import { startLine } from './start.ts';
@@ -12,6 +13,7 @@ export const mainJob: readonly VerifyLine[] = [
   startLine,
   packagesLine,
   browserLine,
+  mktorrentLine,
   interopLine,
   spreadLine,
   strategiesLine,

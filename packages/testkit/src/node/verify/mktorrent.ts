@@ -7,29 +7,15 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type BencodeDict, decodeDict } from '@bt/bencode';
+import { PYTHON } from '../programs.ts';
+import type { VerifyContext, VerifyLine, VerifyResult } from './line.ts';
 
 const run = promisify(execFile);
-const PYTHON = '/usr/bin/python3';
 const LIBTORRENT = fileURLToPath(
   new URL('../../../python/libtorrent_torrents.py', import.meta.url),
 );
 const VERSIONS = ['v1', 'v2', 'hybrid'] as const;
 type Version = (typeof VERSIONS)[number];
-
-interface Context {
-  /** Fewer piece lengths and combinations. */
-  readonly quick: boolean;
-  /** The repository's top folder, built. */
-  readonly root: string;
-  /** An empty folder, which the caller removes. */
-  readonly folder: string;
-}
-
-interface Result {
-  readonly command: string;
-  readonly figure: string;
-  readonly pass: boolean;
-}
 
 /** Runs our mktorrent; every path given is absolute but for the default output, which lands in `cwd`. */
 async function makeOurs(root: string, cwd: string, args: readonly string[]): Promise<Buffer> {
@@ -94,12 +80,12 @@ function pseudoRandom(key: string, lengthBytes: number): Uint8Array {
   return bytes;
 }
 
-async function* sameInfo(context: Context): AsyncGenerator<Result> {
+async function* sameInfo(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const { quick, root, folder } = context;
   const { file, tree } = await writeSamples(folder);
   const theirs = join(folder, 'theirs.torrent');
   const ours = join(folder, 'ours.torrent');
-  const compare = async (command: string, other: string): Promise<Result> => {
+  const compare = async (command: string, other: string): Promise<VerifyResult> => {
     const [a, b] = [await infoOf(ours), await infoOf(theirs)];
     const pass = Buffer.compare(a, b) === 0;
     const figure = pass
@@ -229,7 +215,7 @@ function combinations(
   return all;
 }
 
-async function* readBack(context: Context): AsyncGenerator<Result> {
+async function* readBack(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const { quick, root, folder } = context;
   const input = join(folder, 'sample');
   await mkdir(join(input, 'sub'), { recursive: true });
@@ -350,12 +336,12 @@ async function transmissionHybridObstacle(
   }
 }
 
-export const mktorrentLine = {
+export const mktorrentLine: VerifyLine = {
   name: 'mktorrent',
   title:
     "info dictionaries equal to Debian mktorrent's and libtorrent's, options read back by others",
   needs: ['mktorrent', 'python3-libtorrent', 'transmission-show'],
-  async *run(context: Context): AsyncGenerator<Result> {
+  async *run(context: VerifyContext): AsyncGenerator<VerifyResult> {
     yield* sameInfo({ ...context, folder: join(context.folder, 'same') });
     yield* readBack({ ...context, folder: join(context.folder, 'back') });
   },
