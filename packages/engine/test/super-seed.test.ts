@@ -36,6 +36,14 @@ describe('a seed with a limited upload', () => {
     expect(swarm.runUntilDone(120_000)).toBeLessThan(1.2 * boundMs);
   });
 
+  it('does not say that it is a seed, since libtorrent closes seeds that show nothing', () => {
+    const { swarm, nodes } = spread(16 * MiB, 256 * KiB, 1);
+    swarm.clock.runUntil(1000);
+    const [seen] = [...nodes[0]!.torrent.peers];
+    expect(seen?.client).toMatch(/^bt-engine/);
+    expect(seen?.isUploadOnly).toBe(false);
+  });
+
   it('gives everything to peers that give nothing to each other', () => {
     const { swarm, nodes, boundMs } = spread(8 * MiB, 256 * KiB, 4, { upBytesPerSecond: 1 });
     const tookMs = swarm.runUntilDone(300_000);

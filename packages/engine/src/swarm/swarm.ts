@@ -192,7 +192,9 @@ export class Swarm implements ConversationObserver {
     peer.isReady = true;
     const { session } = peer;
     if (session.features.extended) {
-      const own = { listenPort, isUploadOnly: holdings.isWhole, remote: peer.endpoint };
+      // libtorrent closes a peer that has nothing and says so: a super seed must not.
+      const isUploadOnly = holdings.isWhole && superSeed?.isActive !== true;
+      const own = { listenPort, isUploadOnly, remote: peer.endpoint };
       session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(ownHandshake(own)));
     }
     if (superSeed?.isActive === true) {
