@@ -1,7 +1,6 @@
 // Decoding bencode (BEP 3, "bencoding") in one pass, without recursion and without copies: the parser checks the document and
 // writes a tape of its tokens (tape.ts); values are windows on tape and input (value.ts), made when they are asked for.
 
-import { compareRanges } from './bytes.ts';
 import { BencodeError, type BencodeErrorCode } from './errors.ts';
 import {
   DEFAULT_MAX_BYTES,
@@ -9,7 +8,7 @@ import {
   DEFAULT_MAX_ITEMS,
   MAX_INTEGER_DIGITS,
 } from './limits.ts';
-import { BYTE, END, LINK, SLOTS, Tape } from './tape.ts';
+import { BYTE, compareContents, END, LINK, SLOTS, Tape } from './tape.ts';
 import { BencodeDict, type BencodeValue, readValue } from './value.ts';
 
 export interface DecodeOptions {
@@ -86,7 +85,9 @@ let sharedUsed = 0;
 function parse(bytes: Uint8Array, options: DecodeOptions): Tape {
   const slots = bytes.length * SLOTS; // a token has at least one byte, so this always suffices
   if (slots > SHARED_SLOTS) {
-    const own = new Int32Array(Math.max(SHARED_SLOTS, bytes.length >> 2)); // a guess: it grows
+    // A token for every 8 bytes is what a long file list has. It grows where that is too few.
+    const tokens = Math.min(bytes.length >> 3, DEFAULT_MAX_ITEMS);
+    const own = new Int32Array(Math.max(tokens * SLOTS, SHARED_SLOTS));
     return new Tape(bytes, writeTape(bytes, options, own, 0), 0);
   }
   if (sharedUsed + slots > shared.length) {
@@ -98,7 +99,7 @@ function parse(bytes: Uint8Array, options: DecodeOptions): Tape {
   return tape;
 }
 
-/** Parses the value at the start of `bytes` onto `tape` from index `root`; the tape it returns is another one if it had to grow. */
+/** Parses the value at the start of `bytes` into `slots` from index `root`. Returns the slots: other ones if they had to grow. */
 function writeTape(
   bytes: Uint8Array,
   options: DecodeOptions,
@@ -211,14 +212,7 @@ function integerEnd(bytes: Uint8Array, offset: number, end: number, lenient: boo
 /** Keys must ascend strictly as raw strings (BEP 3). `previous` is 0 for the first key of a dictionary. */
 function checkOrder(bytes: Uint8Array, slots: Int32Array, previous: number, key: number): void {
   if (previous === 0) return;
-  const order = compareRanges(
-    bytes,
-    ~(slots[previous + LINK] as number),
-    slots[previous + END] as number,
-    bytes,
-    ~(slots[key + LINK] as number),
-    slots[key + END] as number,
-  );
+  const order = compareContents(bytes, slots, previous, key);
   if (order < 0) return;
   throw invalid(order === 0 ? 'duplicate-key' : 'unsorted-keys', slots[key] as number);
 }

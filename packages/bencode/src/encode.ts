@@ -57,6 +57,8 @@ let idleWriter: Writer | undefined;
 const BLOCK_BYTES = 8 * 1024;
 const SHARED_RESULT_BYTES = 1024;
 
+const LARGEST_INT32 = 0x7fff_ffff;
+
 /** Byte strings up to this length are copied in a loop, which is cheaper than a call of `set` (measured). */
 const SHORT_BYTES = 32;
 
@@ -205,25 +207,35 @@ class Writer {
     if (digits.length - (value < 0n ? 1 : 0) > MAX_INTEGER_DIGITS) {
       throw this.refuse('too-long', `an integer of more than ${MAX_INTEGER_DIGITS} digits`);
     }
-    this.reserve(digits.length + 2);
-    const { out } = this;
-    out[this.position++] = BYTE.integer;
-    for (let i = 0; i < digits.length; i++) out[this.position++] = digits.charCodeAt(i);
-    out[this.position++] = BYTE.end;
+    this.byte(BYTE.integer);
+    this.ascii(digits);
+    this.byte(BYTE.end);
   }
 
   /** Writes a safe integer that is not negative. */
   digits(value: number): void {
-    const { out } = this;
+    if (value > LARGEST_INT32) {
+      this.ascii(String(value));
+      return;
+    }
     let count = 1;
     for (let limit = 10; value >= limit; limit *= 10) count++;
+    this.reserve(count);
+    const { out, position } = this;
     let rest = value;
-    for (let at = this.position + count - 1; at >= this.position; at--) {
-      const tenth = Math.floor(rest / 10);
-      out[at] = BYTE.zero + (rest - tenth * 10);
+    for (let i = count - 1; i >= 0; i--) {
+      const tenth = (rest / 10) | 0; // V8 divides 32-bit integers by a constant without a division
+      out[position + i] = BYTE.zero + (rest - tenth * 10);
       rest = tenth;
     }
-    this.position += count;
+    this.position = position + count;
+  }
+
+  ascii(text: string): void {
+    this.reserve(text.length);
+    const { out, position } = this;
+    for (let i = 0; i < text.length; i++) out[position + i] = text.charCodeAt(i);
+    this.position = position + text.length;
   }
 
   copy(bytes: Uint8Array): void {

@@ -2,7 +2,7 @@
 import { decodeText } from './bytes.ts';
 import { BencodeDict, BencodeList, type BencodeValue } from './value.ts';
 
-/** A decoded value in ordinary clothes. `encode(toPlain(value))` is the value's canonical form: nothing is lost. */
+/** A decoded value in ordinary JavaScript. `encode(toPlain(value))` is the value's canonical form: nothing is lost. */
 export type PlainValue = number | bigint | Uint8Array | PlainValue[] | PlainDict;
 
 /** Keys are text where they are valid UTF-8, else the bytes. A Map, so that no key (`__proto__`) means anything. */
@@ -19,9 +19,13 @@ export function toPlain(value: BencodeValue): PlainValue {
     if (member instanceof BencodeDict) {
       const map: PlainDict = new Map();
       open.push(() => {
+        const seen = new Set<string>();
         for (const [bytes, inner] of member) {
-          const key = decodeText(bytes, 0, bytes.length) ?? bytes;
-          if (!map.has(key)) map.set(key, convert(inner));
+          const text = decodeText(bytes, 0, bytes.length);
+          const name = text === undefined ? `bytes ${bytes}` : `text ${text}`;
+          if (seen.has(name)) continue;
+          seen.add(name);
+          map.set(text ?? bytes, convert(inner));
         }
       });
       return map;

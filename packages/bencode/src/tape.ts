@@ -24,6 +24,23 @@ export const BYTE = {
   list: 0x6c,
 } as const;
 
+/** Orders the contents of two strings of one tape. */
+export function compareContents(
+  input: Uint8Array,
+  slots: Int32Array,
+  a: number,
+  b: number,
+): number {
+  return compareRanges(
+    input,
+    ~(slots[a + LINK] as number),
+    slots[a + END] as number,
+    input,
+    ~(slots[b + LINK] as number),
+    slots[b + END] as number,
+  );
+}
+
 /** A parsed input. `at` is always the index of a token. */
 export class Tape {
   readonly input: Uint8Array;

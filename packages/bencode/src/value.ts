@@ -1,6 +1,6 @@
 // What decoding gives: numbers, byte strings, and lazy windows on a document's lists and dictionaries (BEP 3).
 import { encodeText } from './bytes.ts';
-import { BYTE, SLOTS, type Tape } from './tape.ts';
+import { BYTE, compareContents, SLOTS, type Tape } from './tape.ts';
 
 /**
  * A decoded value. Integers are numbers where that is exact and bigints beyond +-(2^53-1); byte strings are plain `Uint8Array`
@@ -159,7 +159,7 @@ export class BencodeDict {
   #sortKeys(): Int32Array {
     const tape = this.#tape;
     const keys = indexMembers(tape, this.#at, this.size, SLOTS);
-    return keys.sort((a, b) => tape.compare(a, tape.content(b)) || a - b);
+    return keys.sort((a, b) => compareContents(tape.input, tape.slots, a, b) || a - b);
   }
 }
 
