@@ -144,6 +144,7 @@ async function createFrom(
   } finally {
     clearInterval(timer);
   }
+  const closed = pool.close(); // the threads end while the rest is written
 
   const infoBytes = buildInfo({
     version,
@@ -165,6 +166,7 @@ async function createFrom(
     createdAtSeconds: options.createdAtSeconds,
     pieceLayers: hashes.pieceLayers,
   });
+  await closed;
   return {
     bytes,
     infoBytes,
