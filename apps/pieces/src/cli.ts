@@ -4,35 +4,42 @@ import manifest from '../package.json' with { type: 'json' };
 import { EXIT } from './exit-codes.ts';
 import { parseOptions } from './options.ts';
 
+/** What is still open a second after the end, a slow name server say, doesn't hold up the process. */
+const LINGER_MS = 1_000;
+
 async function main(): Promise<number> {
+  const { stdout, stderr } = process;
+  const interrupted = new AbortController();
+  // A reader that has gone away (`pieces --json | head -1`) is an interruption, not a crash.
+  for (const stream of [stdout, stderr]) stream.on('error', () => interrupted.abort());
   const parsed = parseOptions(process.argv.slice(2), manifest.version);
   if ('text' in parsed) {
-    (parsed.isError ? process.stderr : process.stdout).write(parsed.text);
+    (parsed.isError ? stderr : stdout).write(parsed.text);
     return parsed.isError ? EXIT.usage : EXIT.done;
   }
-  const interrupted = new AbortController();
+  let signals = 0;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
+      signals += 1;
       // The first one ends cleanly, the second one at once.
-      if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
+      if (signals > 1) process.exit(EXIT.interrupted);
       interrupted.abort();
     });
   }
-  // A reader that has gone away (`pieces --json | head -1`) is an interruption, not a crash.
-  process.stdout.on('error', () => interrupted.abort());
   const { run } = await import('./run.ts');
   return await run(
     parsed,
     {
-      isTerminal: process.stdout.isTTY === true,
+      isTerminal: stdout.isTTY === true,
       get columns() {
-        return process.stdout.columns ?? 80;
+        return stdout.columns ?? 80;
       },
-      out: (text) => void process.stdout.write(text),
-      error: (text) => void process.stderr.write(text),
+      out: (text) => void stdout.write(text),
+      error: (text) => void stderr.write(text),
     },
     interrupted.signal,
   );
 }
 
 process.exitCode = await main();
+setTimeout(() => process.exit(), LINGER_MS).unref();

@@ -8,6 +8,8 @@ export const EXIT = {
   badTorrent: 3,
   disk: 4,
   nobody: 5,
+  /** A fault of the program itself. */
+  internal: 70,
   interrupted: 130,
 } as const;
 

@@ -1,13 +1,16 @@
 // The command line of `pieces`: flags to options, and the help that explains them.
-import { type HostPort, parseHostPort } from '@bt/endpoint';
-import { defaultStrategies, plainStrategies, type Strategies } from '@bt/engine';
+import { type HostPort, parseAddress, parseHostPort } from '@bt/endpoint';
+import type { Strategies } from '@bt/engine';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from './units.ts';
 
 export interface Options {
   readonly torrentFile: string;
   readonly dir: string;
-  readonly strategies: Strategies;
+  /** Start from no strategy instead of the defaults. */
+  readonly plain: boolean;
+  /** Those that a flag names. */
+  readonly strategies: Partial<Strategies>;
   readonly seed: boolean;
   readonly seedRatio: number | undefined;
   readonly seedTimeMs: number | undefined;
@@ -35,18 +38,19 @@ export interface Printout {
 
 const EXAMPLES = `
 Examples:
-  pieces -t debian.torrent                       download into the current folder, then end
-  pieces -t debian.torrent --dir /srv --seed     download what is missing, then seed until Ctrl-C
-  pieces -t film.torrent --files '*.mkv,0,3-5'   some of its files (globs, or indices from 0)
+  pieces -t debian.torrent                       into the current folder, then end
+  pieces -t debian.torrent --dir /srv --seed     get what is missing, then seed
+  pieces -t film.torrent --files '*.mkv,0,3-5'   some of its files
   pieces -t film.torrent --check                 is what is here right?
-  pieces -t film.torrent --plain -r              as the original did: no strategy but rarest first
+  pieces -t film.torrent --plain -r              rarest first and no other strategy
 
-Strategies: all but bbs-plus are on by default; the original's started with none. --plain starts from none, as the original did,
-and the flags then add: with --plain, -o -a -c -e -r are off until named. -b is off in both.
+Defaults that differ from the original's: it started with no strategy, and -o -a -c
+-e -r each switched one on. Here these five are on, and --plain is how it was.
+-b is off in both.
 
-Exit codes: 0 done, 1 --check found something missing or wrong, 2 wrong usage, 3 bad torrent, 4 disk error,
-5 nobody to download from, 130 interrupted after a clean stop (0 when it was complete).
-A second Ctrl-C ends at once.`;
+Exit codes: 0 done, 1 --check found something missing or wrong, 2 wrong usage,
+3 bad torrent, 4 disk error, 5 nobody to download from, 130 interrupted after a
+clean stop (0 when it was complete). A second Ctrl-C ends at once.`;
 
 function rate(text: string): number {
   const bytes = parseSize(text);
@@ -72,7 +76,7 @@ function port(text: string): number {
   return value;
 }
 
-function peer(text: string, before: readonly HostPort[]): readonly HostPort[] {
+function peer(text: string, before: readonly HostPort[] = []): readonly HostPort[] {
   const parsed = parseHostPort(text);
   if (parsed === undefined || parsed.port === 0) {
     throw new InvalidArgumentError('Give HOST:PORT, such as 192.0.2.7:6881 or [2001:db8::7]:6881.');
@@ -80,78 +84,75 @@ function peer(text: string, before: readonly HostPort[]): readonly HostPort[] {
   return [...before, parsed];
 }
 
-function list(text: string, before: readonly string[]): readonly string[] {
-  return [...before, ...text.split(',').filter((part) => part !== '')];
+function address(text: string): string {
+  if (parseAddress(text) === undefined) {
+    throw new InvalidArgumentError('Give an IP address of this machine, such as 127.0.0.1 or ::1.');
+  }
+  return text;
 }
 
+/** Splits at commas, but not within the braces of a glob. */
+function list(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, ...text.split(/,(?![^{}]*\})/).filter((part) => part !== '')];
+}
+
+/** Each strategy's flag and what it does; all have a `--no-` form. */
+const STRATEGY_FLAGS: readonly (readonly [flag: string, name: keyof Strategies, what: string])[] = [
+  ['-o, --optimistic-unchoking', 'optimisticUnchoking', 'one slot goes round, whatever peers send'],
+  ['-a, --anti-snubbing', 'antiSnubbing', 'no slot for a peer that has sent nothing for a minute'],
+  ['-c, --choking-strategy', 'choking', 'slots for those that send to us, not for everyone'],
+  ['-e, --end-game-mode', 'endGame', 'ask every peer for the last blocks'],
+  ['-r, --rarest-piece-first', 'rarestFirst', 'get the rarest pieces first, not random ones'],
+  ['-b, --bbs-plus', 'bbsPlus', 'end game from the first block on; costs bandwidth'],
+];
+
 function command(version: string): Command {
-  return new Command('pieces')
-    .description('Download and seed a torrent.')
-    .version(version)
+  const program = new Command('pieces')
+    .usage('-t FILE [options]')
+    .description('Download a torrent, and seed it.')
+    .helpOption('-h, --help', 'this help')
+    .version(version, '-V, --version', 'the version')
     .requiredOption('-t, --torrent <file>', 'the .torrent file')
-    .option(
-      '--dir <folder>',
-      "the folder in which the torrent's name is made (default: the current one)",
-    )
-    .option('--seed', 'check what is there, get what is missing, then seed until interrupted')
-    .option(
-      '--seed-ratio <ratio>',
-      'stop seeding at this ratio of sent to size',
-      number(0, 'Give a ratio such as 2 or 1.5.'),
-    )
-    .option(
-      '--seed-time <minutes>',
-      'stop seeding after so many minutes',
-      number(0, 'Give minutes.'),
-    )
-    .option(
-      '--files <list>',
-      'only these files: globs or indices from 0, comma-separated',
-      list,
-      [],
-    )
+    .option('--dir <folder>', 'make the torrent here (default: the current folder)')
+    .option('--files <list>', 'only these files: globs or indices from 0, comma-separated', list)
     .option('--check', 'print the share that is right and end: 0 when whole, 1 otherwise')
-    .optionsGroup('Strategies:')
-    .option('-o, --optimistic-unchoking', 'give one slot to a peer by turns, whatever it sends')
-    .option('--no-optimistic-unchoking')
-    .option('-a, --anti-snubbing', 'stop uploading to a peer that has sent nothing for a minute')
-    .option('--no-anti-snubbing')
-    .option(
-      '-c, --choking-strategy',
-      'upload to those that upload to us; without it, to everyone interested',
+    .option('--seed', 'get what is missing, then seed until interrupted')
+    .addOption(
+      option('--seed-ratio <ratio>', 'seed until so much was sent for what was received')
+        .argParser(number(0, 'Give a ratio such as 2 or 1.5.'))
+        .implies({ seed: true }),
     )
-    .option('--no-choking-strategy')
-    .option('-e, --end-game-mode', 'ask every peer for the last blocks')
-    .option('--no-end-game-mode')
-    .option('-r, --rarest-piece-first', 'get the rarest pieces first; without it, random ones')
-    .option('--no-rarest-piece-first')
-    .option('-b, --bbs-plus', 'end game from the first block on (costs bandwidth)')
-    .option('--no-bbs-plus')
-    .option('--plain', 'start from no strategy, as the original did; the flags above then add')
+    .addOption(
+      option('--seed-time <minutes>', 'seed for so long')
+        .argParser(number(0, 'Give minutes.'))
+        .implies({ seed: true }),
+    )
     .optionsGroup('Network:')
-    .option('--peer <host:port>', 'a peer to dial (repeatable)', peer, [])
+    .option('--peer <host:port>', 'a peer to dial; repeatable', peer)
     .option('--no-trackers', 'ask no tracker')
-    .option('--listen <port>', 'the port to listen on (default: a free one)', port, 0)
-    .option(
-      '--bind <address>',
-      'the local address of every socket, outgoing ones and trackers included',
-    )
+    .option('--listen <port>', 'the port to listen on (default: a free one)', port)
+    .option('--bind <address>', 'bind every socket to it: peers, listener and trackers', address)
     .option('--max-down <rate>', 'bytes a second at most; 4M is 4 MiB/s', rate)
     .option('--max-up <rate>', 'bytes a second at most', rate)
-    .option(
-      '--timeout <seconds>',
-      'give up after so long without a peer that has what is missing; 0 never',
-      number(0, 'Give seconds, or 0 for never.'),
-      180,
+    .addOption(
+      option('--timeout <seconds>', 'end after so long without a useful peer; 0 never')
+        .argParser(number(0, 'Give seconds, or 0 for never.'))
+        .default(180),
     )
-    .option(
-      '--disk-wait <seconds>',
-      'give up when a disk error has lasted so long',
-      number(0, 'Give seconds.'),
-      60,
+    .addOption(
+      option('--disk-wait <seconds>', 'end when the disk has refused for so long')
+        .argParser(number(0, 'Give seconds.'))
+        .default(60),
     )
+    .optionsGroup('Strategies, on by default but -b; --no-end-game-mode and the like switch off:');
+  for (const [flag, , what] of STRATEGY_FLAGS) {
+    program.option(flag, what);
+    program.addOption(option(flag.replace(/^.*--/, '--no-')).hideHelp());
+  }
+  return program
+    .option('--plain', 'begin with none, as the original does; flags add')
     .optionsGroup('Output:')
-    .addOption(new Option('--json', 'one event a line, as JSON').conflicts('quiet'))
+    .addOption(option('--json', 'one event a line, as JSON').conflicts('quiet'))
     .option('--quiet', 'nothing but errors')
     .option('-v, --verbose', 'peers and trackers too')
     .addHelpText('after', EXAMPLES)
@@ -159,19 +160,18 @@ function command(version: string): Command {
     .exitOverride();
 }
 
-/** Which strategies the flags ask for: each flag over its default, which `--plain` sets to off. */
-function strategies(values: Readonly<Record<string, unknown>>): Strategies {
-  const base = values.plain === true ? plainStrategies : defaultStrategies;
-  const flag = (name: string, fallback: boolean) =>
-    (values[name] as boolean | undefined) ?? fallback;
-  return {
-    optimisticUnchoking: flag('optimisticUnchoking', base.optimisticUnchoking),
-    antiSnubbing: flag('antiSnubbing', base.antiSnubbing),
-    choking: flag('chokingStrategy', base.choking),
-    endGame: flag('endGameMode', base.endGame),
-    rarestFirst: flag('rarestPieceFirst', base.rarestFirst),
-    bbsPlus: flag('bbsPlus', base.bbsPlus),
-  };
+function option(flags: string, what?: string): Option {
+  return new Option(flags, what);
+}
+
+/** The strategies that a flag or its `--no-` form names. */
+function strategies(values: Readonly<Record<string, unknown>>): Partial<Strategies> {
+  const named: Partial<Record<keyof Strategies, boolean>> = {};
+  for (const [flag, name] of STRATEGY_FLAGS) {
+    const value = values[option(flag).attributeName()];
+    if (typeof value === 'boolean') named[name] = value;
+  }
+  return named;
 }
 
 /** Reads the arguments (without node and script). */
@@ -196,17 +196,18 @@ export function parseOptions(args: readonly string[], version: string): Options 
   return {
     torrentFile: values.torrent,
     dir: values.dir ?? '.',
+    plain: values.plain === true,
     strategies: strategies(values),
     seed: values.seed === true,
     seedRatio: values.seedRatio,
     seedTimeMs: values.seedTime === undefined ? undefined : values.seedTime * 60_000,
-    peers: values.peer,
+    peers: values.peer ?? [],
     trackers: values.trackers,
-    listenPort: values.listen,
+    listenPort: values.listen ?? 0,
     bindAddress: values.bind,
     maxDownBytesPerSecond: values.maxDown,
     maxUpBytesPerSecond: values.maxUp,
-    files: values.files,
+    files: values.files ?? [],
     checkOnly: values.check === true,
     timeoutMs: values.timeout * 1000,
     diskWaitMs: values.diskWait * 1000,

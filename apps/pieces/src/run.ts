@@ -1,19 +1,17 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
-import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { openSession, type Session, type TorrentHandle } from '@bt/engine/node';
-import { type Metainfo, MetainfoError, parseMetainfo } from '@bt/metainfo';
-import { StorageError } from '@bt/storage';
-import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
+import type { StorageError } from '@bt/storage';
+import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
+import { asFailure, cannotListen, mayPass, nobodyFound } from './failures.ts';
 import type { Options } from './options.ts';
 import { selectFiles } from './selection.ts';
+import { strategiesOf } from './strategies.ts';
+import { readTorrent } from './torrent-file.ts';
 import { JsonView } from './view/json.ts';
 import { QuietView } from './view/quiet.ts';
 import { TextView } from './view/text.ts';
 import type { Terminal, View } from './view/view.ts';
-
-/** A .torrent larger than this is refused before it is read. */
-const MAX_TORRENT_BYTES = 64 * 2 ** 20;
 
 /**
  * Runs to the end and returns the exit code. When `interrupted` is aborted it stops cleanly (records saved, `stopped` announced).
@@ -30,17 +28,11 @@ export async function run(
     const metainfo = await readTorrent(options.torrentFile);
     const files =
       options.files.length === 0 ? undefined : selectFiles(metainfo.info.files, options.files);
-    session = await openSession({
-      listen: !options.checkOnly,
-      listenPort: options.listenPort,
-      ...given('bindAddress', options.bindAddress),
-      ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),
-      ...given('maxUpBytesPerSecond', options.maxUpBytesPerSecond),
-    });
+    session = await open(options);
     const torrent = await session.add(metainfo, {
       dir: resolve(options.dir),
       peers: options.peers,
-      strategies: options.strategies,
+      strategies: strategiesOf(options),
       trackers: options.trackers,
       checkOnly: options.checkOnly,
       check: options.checkOnly ? 'full' : 'auto',
@@ -51,7 +43,7 @@ export async function run(
     view.started(torrent, session.address, session.port);
     return options.checkOnly
       ? await check(torrent, view, interrupted)
-      : await transfer(session, torrent, options, view, interrupted);
+      : await transfer(torrent, options, view, interrupted);
   } catch (error) {
     const failure = asFailure(error);
     view.failed(failure.message, failure.exitCode);
@@ -61,49 +53,52 @@ export async function run(
   }
 }
 
+async function open(options: Options): Promise<Session> {
+  try {
+    return await openSession({
+      listen: !options.checkOnly,
+      listenPort: options.listenPort,
+      ...given('bindAddress', options.bindAddress),
+      ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),
+      ...given('maxUpBytesPerSecond', options.maxUpBytesPerSecond),
+    });
+  } catch (error) {
+    throw cannotListen(error, options);
+  }
+}
+
 /** Downloads, and with `--seed` seeds, until it is done, interrupted, or hopeless. */
 async function transfer(
-  session: Session,
   torrent: TorrentHandle,
   options: Options,
   view: View,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
+  const disk = new DiskPatience(options.diskWaitMs);
+  let hasBegun = false;
   let failure: Failure | undefined;
-  let diskErrorSince: number | undefined;
-  const stop = () => void session.stop();
-  interrupted.addEventListener('abort', stop, { once: true });
-  if (interrupted.aborted) stop();
-  try {
-    for await (const event of torrent.events()) {
-      view.event(event);
-      if (event.type === 'done' && !options.seed) stop();
-      if (event.type === 'seeding-limit') stop();
-      if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
-      if (event.type === 'disk-error') {
-        diskErrorSince ??= performance.now();
-        failure = undefined;
-        if (performance.now() - diskErrorSince >= options.diskWaitMs) {
-          failure = asFailure(event.error);
-          stop();
-        }
-      }
-      if (event.type === 'progress') {
-        if (event.stats.state !== 'paused') diskErrorSince = undefined;
-        if (options.timeoutMs > 0 && event.stats.uselessMs >= options.timeoutMs) {
-          failure = nobody(options);
-          stop();
-        }
-      }
+  const stopWhen = onAbort(interrupted, () => {
+    view.stopping();
+    void torrent.stop();
+  });
+  for await (const event of torrent.events()) {
+    view.event(event);
+    if (event.type === 'checked') hasBegun = true;
+    if (event.type === 'done' && !options.seed) void torrent.stop();
+    if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
+    if (event.type === 'disk-error') disk.refused(event.error);
+    if (event.type === 'state' && event.state !== 'paused') disk.works();
+    if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
+      failure ??= nobodyFound(options);
     }
-  } finally {
-    interrupted.removeEventListener('abort', stop);
+    if (disk.isOver) failure ??= asFailure(disk.error);
+    if (failure !== undefined) void torrent.stop();
   }
-  await session.stop();
+  stopWhen.remove();
   const stats = torrent.stats();
-  const complete = stats.verifiedBytes === stats.wantedBytes;
-  view.finished(stats, complete);
-  if (complete) return EXIT.done;
+  const isComplete = hasBegun && stats.verifiedBytes === stats.wantedBytes;
+  if (hasBegun) view.finished(stats, isComplete);
+  if (isComplete) return EXIT.done;
   if (failure !== undefined) throw failure;
   return EXIT.interrupted;
 }
@@ -113,77 +108,62 @@ async function check(
   view: View,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
-  const stop = () => void torrent.stop();
-  interrupted.addEventListener('abort', stop, { once: true });
-  let done = false;
+  const stopWhen = onAbort(interrupted, () => void torrent.stop());
+  let isChecked = false;
   for await (const event of torrent.events()) {
-    if (event.type === 'progress' || event.type === 'warning') view.event(event);
-    if (event.type === 'checked') done = true;
+    if (event.type === 'checked') isChecked = true;
+    else if (event.type === 'progress' || event.type === 'warning') view.event(event);
     if (event.type === 'stopped' && event.error !== undefined) throw event.error;
-    if (done) break;
   }
-  interrupted.removeEventListener('abort', stop);
-  if (!done) return EXIT.interrupted;
+  stopWhen.remove();
+  if (!isChecked) return EXIT.interrupted;
   const stats = torrent.stats();
   view.checked(stats);
   return stats.verifiedBytes === stats.wantedBytes ? EXIT.done : EXIT.incomplete;
+}
+
+/** How long a disk that refuses has been refusing. */
+class DiskPatience {
+  readonly #patienceMs: number;
+  #sinceMs = Number.POSITIVE_INFINITY;
+  error: StorageError | undefined;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  refused(error: StorageError): void {
+    this.error = error;
+    this.#sinceMs = Math.min(this.#sinceMs, performance.now());
+  }
+
+  works(): void {
+    this.#sinceMs = Number.POSITIVE_INFINITY;
+    this.error = undefined;
+  }
+
+  /** Waiting for it has no point, or no longer. */
+  get isOver(): boolean {
+    if (this.error === undefined) return false;
+    return !mayPass(this.error) || performance.now() - this.#sinceMs >= this.#patienceMs;
+  }
+}
+
+function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {
+  return timeoutMs > 0 && uselessMs >= timeoutMs;
+}
+
+/** Calls back when the signal is aborted, also when it has been already. */
+function onAbort(signal: AbortSignal, callback: () => void): { remove(): void } {
+  if (signal.aborted) callback();
+  else signal.addEventListener('abort', callback, { once: true });
+  return { remove: () => signal.removeEventListener('abort', callback) };
 }
 
 function makeView(options: Options, terminal: Terminal): View {
   if (options.output === 'json') return new JsonView(terminal);
   if (options.output === 'quiet') return new QuietView(terminal);
   return new TextView(terminal, options);
-}
-
-async function readTorrent(path: string): Promise<Metainfo> {
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_TORRENT_BYTES) {
-      throw new Failure(EXIT.badTorrent, `${path} is larger than 64 MiB and so no .torrent file.`);
-    }
-    return parseMetainfo(await readFile(path));
-  } catch (error) {
-    if (error instanceof Failure) throw error;
-    if (error instanceof MetainfoError) {
-      throw new Failure(
-        EXIT.badTorrent,
-        `${path} is not a usable .torrent file: ${sentence(error.message)}`,
-        { cause: error },
-      );
-    }
-    throw new Failure(EXIT.badTorrent, `Cannot read ${path}: ${reason(error)}`, { cause: error });
-  }
-}
-
-function nobody(options: Options): Failure {
-  return new Failure(
-    EXIT.nobody,
-    `Nobody that has what is missing was found for ${options.timeoutMs / 1000} s; try later, name a peer with --peer, or wait longer with --timeout.`,
-  );
-}
-
-/** Any error as the sentence and the exit code that the user gets. */
-function asFailure(error: unknown): Failure {
-  if (error instanceof Failure) return error;
-  if (error instanceof StorageError)
-    return new Failure(EXIT.disk, sentence(error.message), { cause: error });
-  if (error instanceof MetainfoError) {
-    return new Failure(EXIT.badTorrent, sentence(error.message), { cause: error });
-  }
-  return new Failure(EXIT.usage, reason(error), { cause: error });
-}
-
-/** Why the system refused, in words. */
-function reason(error: unknown): string {
-  const { code, message } = error as { code?: string; message?: string };
-  if (code === 'ENOENT') return 'there is no such file.';
-  if (code === 'EISDIR') return 'it is a folder.';
-  if (code === 'EACCES') return 'you have no permission to read it.';
-  return sentence(message ?? String(error));
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** An optional member: absent, not undefined, when there is no value. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Options, type Printout, parseOptions } from '../src/options.ts';
+import { strategiesOf } from '../src/strategies.ts';
 
 function options(...args: string[]): Options {
   const parsed = parseOptions(['-t', 'x.torrent', ...args], '1.2.3');
@@ -32,7 +33,7 @@ const OFF = {
 
 describe('strategies', () => {
   it('are all on but bbs-plus', () => {
-    expect(options().strategies).toEqual(ON);
+    expect(strategiesOf(options())).toEqual(ON);
   });
 
   it.each([
@@ -42,17 +43,17 @@ describe('strategies', () => {
     ['--no-end-game-mode', 'endGame'],
     ['--no-rarest-piece-first', 'rarestFirst'],
   ])('%s switches one off', (flag, name) => {
-    expect(options(flag).strategies).toEqual({ ...ON, [name]: false });
+    expect(strategiesOf(options(flag))).toEqual({ ...ON, [name]: false });
   });
 
   it('start from none with --plain, and the flags add', () => {
-    expect(options('--plain').strategies).toEqual(OFF);
-    expect(options('--plain', '-r', '-b').strategies).toEqual({
+    expect(strategiesOf(options('--plain'))).toEqual(OFF);
+    expect(strategiesOf(options('--plain', '-r', '-b'))).toEqual({
       ...OFF,
       rarestFirst: true,
       bbsPlus: true,
     });
-    expect(options('--plain', '-oaceb').strategies).toEqual({
+    expect(strategiesOf(options('--plain', '-oaceb'))).toEqual({
       ...ON,
       rarestFirst: false,
       bbsPlus: true,

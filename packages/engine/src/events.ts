@@ -15,6 +15,8 @@ export interface TorrentStats {
   readonly verifiedBytes: number;
   readonly pieceCount: number;
   readonly piecesHave: number;
+  /** Pieces of which something has come, and that are not verified and written yet. */
+  readonly piecesInFlight: number;
   /** Payload in this life, duplicates included. */
   readonly downloadedBytes: number;
   readonly uploadedBytes: number;

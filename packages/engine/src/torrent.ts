@@ -481,6 +481,7 @@ export class Torrent {
       verifiedBytes: this.#holdings.verifiedBytes,
       pieceCount: geometry.pieceCount,
       piecesHave: this.#holdings.count,
+      piecesInFlight: this.#buffers.pieceCount + download.savingCount,
       downloadedBytes,
       uploadedBytes,
       duplicateBytes: download.duplicateBytes,

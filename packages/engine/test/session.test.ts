@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { TrackerServer } from '@bt/tracker/node';
@@ -103,6 +105,49 @@ describe('a session over loopback', () => {
       await Promise.all(sessions.map((session) => session.stop()));
       await tracker.close();
     }
+  });
+
+  it('does not tell of an announce that it has given up itself', async () => {
+    const silent = createServer();
+    const asked = once(silent, 'connection');
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    try {
+      const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/announce`;
+      const content = makeContent(MiB, 64 * KiB, { announceTiers: [[url]] });
+      const session = await open();
+      const handle = await session.add(content.torrent, { dir: path.join(root, 'leech') });
+      const events = handle.events();
+      await asked;
+      await handle.stop();
+      for await (const event of events) expect(event.type).not.toBe('tracker');
+    } finally {
+      silent.close();
+    }
+  });
+
+  it('begins every queue of events with the state', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open({ listen: false });
+    const dir = await place(content, 'seed');
+    const handle = await session.add(content.torrent, { dir, trackers: false });
+    const first = await handle.events().next();
+    expect(first.value).toEqual({ type: 'state', state: 'checking' });
+    await handle.complete;
+    const second = await handle.events().next();
+    expect(second.value).toEqual({ type: 'state', state: 'seeding' });
+  });
+
+  it('warns of what is in the way of a check', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const dir = path.join(root, 'check');
+    await mkdir(path.join(dir, 'content.bin'), { recursive: true });
+    const session = await open({ listen: false });
+    const handle = await session.add(content.torrent, { dir, checkOnly: true });
+    const warnings: string[] = [];
+    for await (const event of handle.events()) {
+      if (event.type === 'warning') warnings.push(event.message);
+    }
+    expect(warnings).toEqual([expect.stringMatching(/content\.bin: a folder stands/)]);
   });
 
   it('streams a file while it downloads', async () => {

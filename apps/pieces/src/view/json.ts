@@ -27,19 +27,21 @@ export class JsonView implements View {
   }
 
   event(event: TorrentEvent): void {
-    if (event.type === 'progress' || event.type === 'done')
-      this.#print(event.type, summary(event.stats));
-    else if (event.type === 'state') {
+    if (event.type === 'progress' || event.type === 'done') {
+      this.#print(event.type, event.stats);
+    } else if (event.type === 'state') {
       this.#print('state', { state: event.state });
       if (event.state === 'seeding') this.#print('seeding', {});
     } else if (event.type === 'disk-error') {
-      const { code, message } = event.error;
-      this.#print('disk-error', { code, message });
+      const { code, message, path } = event.error;
+      this.#print('disk-error', { code, message, path });
     } else if (event.type !== 'stopped') {
       const { type, ...facts } = event;
       this.#print(type, facts);
     }
   }
+
+  stopping(): void {}
 
   checked(stats: TorrentStats): void {
     const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = stats;
@@ -48,7 +50,7 @@ export class JsonView implements View {
   }
 
   finished(stats: TorrentStats, complete: boolean): void {
-    this.#print('stopped', { complete, ...summary(stats) });
+    this.#print('stopped', { complete, ...stats });
   }
 
   failed(message: string, exitCode: number): void {
@@ -58,8 +60,4 @@ export class JsonView implements View {
   #print(event: string, facts: object): void {
     this.#terminal.out(`${JSON.stringify({ event, ...facts })}\n`);
   }
-}
-
-function summary(stats: TorrentStats): object {
-  return { ...stats };
 }

@@ -10,6 +10,7 @@ export class QuietView implements View {
 
   started(): void {}
   event(): void {}
+  stopping(): void {}
   checked(): void {}
   finished(): void {}
 

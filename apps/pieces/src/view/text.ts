@@ -1,11 +1,14 @@
 // The view for people: a line that is rewritten on a terminal, plain lines now and then elsewhere, and a summary at the end.
-import type { TorrentEvent, TorrentStats } from '@bt/engine';
+import type { TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
 import type { TorrentHandle } from '@bt/engine/node';
+import { mayPass, sentence } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
 import type { Terminal, View } from './view.ts';
 
 /** How often a line of progress is printed where it can't be rewritten. */
 const PLAIN_INTERVAL_MS = 5_000;
+/** Renamed files that are told of one by one. */
+const MAX_RENAMED_LINES = 10;
 
 export class TextView implements View {
   #terminal: Terminal;
@@ -14,6 +17,9 @@ export class TextView implements View {
   #lineShown = false;
   #peersSeen = 0;
   #lastPlainAtMs = Number.NEGATIVE_INFINITY;
+  #isPaused = false;
+  /** What each tracker said last time it failed: the same again is not news. */
+  #trackerFailures = new Map<string, string>();
 
   constructor(terminal: Terminal, options: { readonly verbose: boolean; readonly seed: boolean }) {
     this.#terminal = terminal;
@@ -30,9 +36,11 @@ export class TextView implements View {
       this.#print(
         `Info-hash ${torrent.infoHashHex}, listening on ${address ?? 'every address'}, port ${port}`,
       );
-    for (const { original, renamed } of warnings) {
+    for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
       this.#warn(`${original} is not a safe name on every system; it is kept as ${renamed}.`);
     }
+    const more = warnings.length - MAX_RENAMED_LINES;
+    if (more > 0) this.#warn(`${more} more names are kept otherwise; --json lists them.`);
   }
 
   event(event: TorrentEvent): void {
@@ -41,7 +49,7 @@ export class TextView implements View {
         this.#progress(event.stats);
         break;
       case 'state':
-        if (event.state === 'seeding' && this.#seed) this.#print('Complete: seeding. Ctrl-C ends.');
+        this.#stateChanged(event.state);
         break;
       case 'checked':
         if (event.piecesHave > 0) {
@@ -52,15 +60,14 @@ export class TextView implements View {
         this.#warn(event.message);
         break;
       case 'disk-error':
-        this.#warn(`${event.error.message} The download waits and tries again.`);
+        // An error that lasts is the end, which tells of it.
+        if (mayPass(event.error)) this.#warn(`${sentence(event.error.message)} Waiting for it.`);
         break;
       case 'peer-banned':
         this.#warn(`Banned ${event.address} port ${event.port}: ${event.reason}.`);
         break;
       case 'tracker':
-        if (event.outcome === 'failed')
-          this.#warn(`Tracker ${event.url}: ${event.message ?? 'no answer'}`);
-        else if (this.#verbose) this.#print(`Tracker ${event.url}: ${event.peers ?? 0} peers`);
+        this.#trackerAnswered(event);
         break;
       case 'seeding-limit':
         this.#print(`The ${event.reason} to seed for is reached.`);
@@ -79,6 +86,10 @@ export class TextView implements View {
       default:
         break;
     }
+  }
+
+  stopping(): void {
+    if (this.#terminal.isTerminal) this.#print('Stopping; Ctrl-C again ends at once.');
   }
 
   checked(stats: TorrentStats): void {
@@ -107,9 +118,26 @@ export class TextView implements View {
     );
   }
 
-  failed(sentence: string): void {
+  failed(message: string): void {
     this.#clearLine();
-    this.#terminal.error(`pieces: ${sentence}\n`);
+    this.#terminal.error(`pieces: ${printable(message)}\n`);
+  }
+
+  #stateChanged(state: TorrentState): void {
+    if (state === 'seeding' && this.#seed) this.#print('Complete: seeding. Ctrl-C ends.');
+    if (state === 'downloading' && this.#isPaused) this.#print('The disk works again: going on.');
+    this.#isPaused = state === 'paused';
+  }
+
+  #trackerAnswered(event: TorrentEvent & { readonly type: 'tracker' }): void {
+    const { url, outcome, message = 'no answer', peers } = event;
+    if (outcome === 'ok') {
+      this.#trackerFailures.delete(url);
+      if (this.#verbose) this.#print(`Tracker ${url}: ${peers} ${peers === 1 ? 'peer' : 'peers'}`);
+    } else if (this.#trackerFailures.get(url) !== message) {
+      this.#trackerFailures.set(url, message);
+      this.#warn(`Tracker ${url}: ${sentence(message)}`);
+    }
   }
 
   #progress(stats: TorrentStats): void {
@@ -126,12 +154,12 @@ export class TextView implements View {
 
   #print(line: string): void {
     this.#clearLine();
-    this.#terminal.out(`${line}\n`);
+    this.#terminal.out(`${printable(line)}\n`);
   }
 
-  #warn(sentence: string): void {
+  #warn(warning: string): void {
     this.#clearLine();
-    this.#terminal.error(`Warning: ${sentence}\n`);
+    this.#terminal.error(`Warning: ${printable(sentence(warning))}\n`);
   }
 
   #clearLine(): void {
@@ -157,4 +185,9 @@ export function progressLine(stats: TorrentStats): string {
     `up ${formatRate(stats.upRate)}`,
     `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
   ].join('  ');
+}
+
+/** Strangers choose names and messages: their control characters must not reach the terminal. */
+function printable(line: string): string {
+  return line.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd');
 }

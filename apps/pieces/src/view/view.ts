@@ -14,9 +14,11 @@ export interface View {
   /** The torrent has been added and the session listens. */
   started(torrent: TorrentHandle, address: string | undefined, port: number): void;
   event(event: TorrentEvent): void;
+  /** The user has interrupted: it is being stopped, which may take a moment. */
+  stopping(): void;
   /** `--check` is done. */
   checked(stats: TorrentStats): void;
-  /** Everything is stopped; `complete` when every wanted byte is verified and written. */
+  /** Everything is stopped that had begun; `complete` when every wanted byte is verified and written. */
   finished(stats: TorrentStats, complete: boolean): void;
   failed(sentence: string, exitCode: number): void;
 }

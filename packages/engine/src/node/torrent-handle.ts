@@ -66,6 +66,8 @@ export interface SessionParts {
 }
 
 const PROGRESS_MS = 1_000;
+/** Files with a problem that are named one by one. */
+const MAX_FILE_WARNINGS = 10;
 
 export class TorrentHandle {
   readonly metainfo: Metainfo;
@@ -125,12 +127,16 @@ export class TorrentHandle {
     });
   }
 
-  /** A queue of its own for each call. It ends behind `stopped`. Without `pieces` the event `piece` is left out. */
+  /** A queue of its own for each call. It begins with the present state and ends behind `stopped`. Without `pieces` the event `piece` is left out. */
   events(options: { readonly pieces?: boolean } = {}): AsyncIterableIterator<TorrentEvent> {
     const queues = options.pieces === true ? this.#pieceQueues : this.#queues;
     const queue = new EventQueue((ended) => queues.delete(ended));
-    if (this.#state === 'stopped') queue.end();
-    else queues.add(queue);
+    if (this.#state === 'stopped') {
+      queue.end();
+    } else {
+      queue.push({ type: 'state', state: this.#state });
+      queues.add(queue);
+    }
     return queue;
   }
 
@@ -217,7 +223,6 @@ export class TorrentHandle {
   async #open(): Promise<void> {
     const { info, pieceLayers } = this.metainfo;
     const { dir, check, checkOnly, files, peers } = this.#options;
-    this.#emit({ type: 'state', state: 'checking' });
     const wanted = files === undefined ? undefined : new Set(files);
     const { resumeDir } = this.#session;
     const store = await FileStore.open({
@@ -236,6 +241,7 @@ export class TorrentHandle {
     this.#store = store;
     this.#checkedShare = 1;
     if (this.#stopping !== undefined) return;
+    this.#warnOf([...store.problems.values()]);
     const torrent = this.#makeTorrent(store);
     const stats = torrent.stats(clockNow());
     this.#lastStats = stats;
@@ -251,6 +257,15 @@ export class TorrentHandle {
     this.#act((started, now) => started.start(now));
     this.#streams.started();
     for (const { host, port } of peers ?? []) this.addPeer(host, port);
+  }
+
+  /** Files that are in the way or can't be read, as far as the opening gets by without them. */
+  #warnOf(problems: readonly Error[]): void {
+    for (const { message } of problems.slice(0, MAX_FILE_WARNINGS)) {
+      this.#emit({ type: 'warning', message });
+    }
+    const more = problems.length - MAX_FILE_WARNINGS;
+    if (more > 0) this.#emit({ type: 'warning', message: `${more} more files like these` });
   }
 
   #makeTorrent(store: FileStore): Torrent {
@@ -431,6 +446,7 @@ function emptyStats(metainfo: Metainfo): TorrentStats {
     verifiedBytes: 0,
     pieceCount: geometry.pieceCount,
     piecesHave: 0,
+    piecesInFlight: 0,
     downloadedBytes: 0,
     uploadedBytes: 0,
     duplicateBytes: 0,

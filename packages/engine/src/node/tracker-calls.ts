@@ -54,6 +54,8 @@ export class TrackerCalls {
       const localAddress = this.#localAddress;
       outcome.answered(await announce(call.url, call.request, { signal, localAddress }));
     } catch (error) {
+      // Given up by us: nobody waits for the outcome.
+      if (signal.aborted) return;
       if (error instanceof TrackerError) outcome.failed(error);
       else outcome.failed({ code: 'connection', message: String(error) });
     }

@@ -1,0 +1,61 @@
+// Errors of the packages as what the user gets: one sentence that says what to do, and an exit code.
+import { EngineError } from '@bt/engine';
+import { MetainfoError } from '@bt/metainfo';
+import { StorageError, type StorageErrorCode } from '@bt/storage';
+import { EXIT, Failure } from './exit-codes.ts';
+import type { Options } from './options.ts';
+
+/** Disk errors that don't go away while a download waits: it ends at once. */
+const LASTING: ReadonlySet<StorageErrorCode> = new Set<StorageErrorCode>([
+  'permission',
+  'read-only',
+  'is-directory',
+  'not-directory',
+  'symlink',
+  'bad-name',
+]);
+
+/** Whether the download can wait for the disk error to pass (no space, say). */
+export function mayPass(error: StorageError): boolean {
+  return !LASTING.has(error.code);
+}
+
+/** Any error as the sentence and the exit code that the user gets. */
+export function asFailure(cause: unknown): Failure {
+  if (cause instanceof Failure) return cause;
+  const message = sentence(cause instanceof Error ? cause.message : String(cause));
+  if (cause instanceof StorageError) return new Failure(EXIT.disk, message, { cause });
+  if (cause instanceof MetainfoError) return new Failure(EXIT.badTorrent, message, { cause });
+  if (cause instanceof EngineError) return new Failure(EXIT.usage, message, { cause });
+  return new Failure(EXIT.internal, `This is a fault of pieces itself: ${message}`, { cause });
+}
+
+/** Why the session could not be opened. */
+export function cannotListen(cause: unknown, options: Options): Failure {
+  if (!(cause instanceof EngineError) || cause.code !== 'listen') return asFailure(cause);
+  const { code } = (cause.cause ?? {}) as NodeJS.ErrnoException;
+  const { bindAddress, listenPort } = options;
+  const port = `port ${listenPort}${bindAddress === undefined ? '' : ` of ${bindAddress}`}`;
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Another program listens on ${port}: name another one with --listen, or none for a free one.`,
+    EACCES: `You have no permission to listen on ${port}: name one above 1023 with --listen.`,
+    EADDRNOTAVAIL: `${bindAddress} is no address of this machine: name one of its own with --bind.`,
+  };
+  return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(cause.message), { cause });
+}
+
+export function nobodyFound({ timeoutMs }: Options): Failure {
+  return new Failure(
+    EXIT.nobody,
+    `Nobody that has what is missing was found for ${timeoutMs / 1000} s; try later, name a peer with --peer, or wait longer with --timeout.`,
+  );
+}
+
+/** The text as a sentence: with a capital and a full stop. */
+export function sentence(text: string): string {
+  // A path or a word like `can't` begins it: only the latter is a word to capitalise.
+  const capital = /^[a-z]+(?:'t)?[ ,]/.test(text)
+    ? text.charAt(0).toUpperCase() + text.slice(1)
+    : text;
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}

@@ -1,0 +1,43 @@
+// Reads the .torrent: bounded before it is parsed, and every refusal one sentence.
+import { createReadStream } from 'node:fs';
+import { MAX_METAINFO_BYTES, type Metainfo, MetainfoError, parseMetainfo } from '@bt/metainfo';
+import { EXIT, Failure } from './exit-codes.ts';
+import { sentence } from './failures.ts';
+
+/** Also from a pipe or a device. Throws a `Failure` with the exit code of a bad torrent. */
+export async function readTorrent(path: string): Promise<Metainfo> {
+  const bytes = await readBounded(path);
+  try {
+    return parseMetainfo(bytes);
+  } catch (cause) {
+    if (!(cause instanceof MetainfoError)) throw cause;
+    const why = sentence(cause.message);
+    throw new Failure(EXIT.badTorrent, `${path} is not a usable .torrent file: ${why}`, { cause });
+  }
+}
+
+async function readBounded(path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let lengthBytes = 0;
+  try {
+    for await (const chunk of createReadStream(path, { end: MAX_METAINFO_BYTES })) {
+      chunks.push(chunk);
+      lengthBytes += chunk.length;
+    }
+  } catch (cause) {
+    throw new Failure(EXIT.badTorrent, `Cannot read ${path}: ${reason(cause)}`, { cause });
+  }
+  if (lengthBytes > MAX_METAINFO_BYTES) {
+    throw new Failure(EXIT.badTorrent, `${path} is larger than 64 MiB and so no .torrent file.`);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Why the system refused, in words. */
+function reason(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file.';
+  if (code === 'EISDIR') return 'it is a folder.';
+  if (code === 'EACCES') return 'you have no permission to read it.';
+  return sentence(message);
+}
