@@ -205,14 +205,17 @@ function checkFile(file: BuildFile, version: TorrentVersion, index: number): voi
 }
 
 function checkName(name: NameInput, field: string): void {
-  const bytes = nameBytes(name);
-  const isDots = bytes.length <= 2 && bytes.every((byte) => byte === 0x2e);
-  if (!isDots && !bytes.includes(0) && !bytes.includes(0x2f)) return;
+  if (typeof name === 'string' ? !/^\.{0,2}$|[/\0]/.test(name) : !isUnsafe(name)) return;
   throw new MetainfoError(
     'unsafe-path',
     field,
     `The name in ${field} is empty, a dot or two, or has a slash or NUL.`,
   );
+}
+
+function isUnsafe(bytes: Uint8Array): boolean {
+  const isDots = bytes.length <= 2 && bytes.every((byte) => byte === 0x2e);
+  return isDots || bytes.includes(0) || bytes.includes(0x2f);
 }
 
 function fileEntry(file: BuildFile): BencodeInput {
@@ -302,8 +305,10 @@ function encodeChecked(value: BencodeInput): Uint8Array {
   }
 }
 
+const encoder = /* @__PURE__ */ new TextEncoder();
+
 function nameBytes(name: NameInput): Uint8Array {
-  return typeof name === 'string' ? new TextEncoder().encode(name) : name;
+  return typeof name === 'string' ? encoder.encode(name) : name;
 }
 
 function comparePaths(a: readonly Uint8Array[], b: readonly Uint8Array[]): number {

@@ -10,7 +10,7 @@ import { HashRow } from './merkle.ts';
 /** A part of a file, or padding. */
 export interface HashSpan {
   /** Absent for padding: that many zero bytes, which only SHA-1 covers (BEP 47). */
-  readonly diskPath?: string;
+  readonly diskPath?: string | undefined;
   readonly offset: number;
   readonly lengthBytes: number;
   /** Of the whole file, as listed: a file that is not like that any more has changed. */

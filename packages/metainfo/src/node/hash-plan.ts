@@ -41,11 +41,11 @@ export function* planHashJobs(plan: HashPlan): Generator<HashJob, void, undefine
 
   for (const { diskPath, lengthBytes: fileLength, modifiedMs } of plan.files) {
     if (diskPath === undefined && !sha1) continue; // padding exists for v1 alone
-    const file = diskPath === undefined ? { fileLength } : { diskPath, fileLength, modifiedMs };
     let offset = 0;
     do {
       const lengthBytes = Math.min(fileLength - offset, capacity - filled);
-      spans.push({ ...file, offset, lengthBytes }); // an empty file too: it must still be there, and empty
+      // An empty file too: it must still be there, and empty.
+      spans.push({ diskPath, fileLength, modifiedMs, offset, lengthBytes });
       offset += lengthBytes;
       filled += lengthBytes;
       const isFileDone = offset === fileLength;
