@@ -84,16 +84,20 @@ export class PieceInFlight {
   }
 }
 
-/** One buffer, which of its blocks are filled, and who writes the others. */
+const FREE = 0;
+const WRITING = 1;
+const FILLED = 2;
+
+/** One buffer, which of its blocks are filled, and who writes others in place. */
 export class Segment {
   readonly piece: PieceInFlight;
   readonly segmentIndex: number;
   readonly firstBlock: number;
   readonly blockCount: number;
   readonly data: Uint8Array<ArrayBuffer>;
-  readonly #filled: Uint8Array;
-  /** By block index within the segment: the writer that writes it in place. */
-  readonly writers: (Writer | undefined)[];
+  readonly #states: Uint8Array;
+  /** The writers of blocks that are being written in place; few. */
+  readonly writers: Writer[] = [];
   filledCount = 0;
   /** Number of the last block that was completed here, counted over all pieces. */
   touched = 0;
@@ -110,21 +114,29 @@ export class Segment {
     this.firstBlock = firstBlock;
     this.blockCount = blockCount;
     this.data = data;
-    this.#filled = new Uint8Array(blockCount);
-    this.writers = new Array<Writer | undefined>(blockCount).fill(undefined);
+    this.#states = new Uint8Array(blockCount);
   }
 
   isFilled(index: number): boolean {
-    return this.#filled[index] === 1;
+    return this.#states[index] === FILLED;
   }
 
   fill(index: number): void {
-    this.#filled[index] = 1;
+    this.#states[index] = FILLED;
     this.filledCount++;
   }
 
-  get hasWriters(): boolean {
-    return this.writers.some((writer) => writer !== undefined);
+  /** True when the block is now the writer's to write in place; false when another has it. */
+  enter(index: number, writer: Writer): boolean {
+    if (this.#states[index] !== FREE) return false;
+    this.#states[index] = WRITING;
+    this.writers.push(writer);
+    return true;
+  }
+
+  leave(index: number, writer: Writer): void {
+    this.#states[index] = FREE;
+    this.writers.splice(this.writers.indexOf(writer), 1);
   }
 }
 
@@ -146,6 +158,11 @@ export class Writer implements BlockWriter {
     this.#host = host;
   }
 
+  /** The block that is under way. */
+  get blockIndex(): number {
+    return this.#blockIndex;
+  }
+
   start(pieceIndex: number, blockOffset: number, lengthBytes: number): boolean {
     this.abort();
     const piece = this.#host.claim(pieceIndex, blockOffset, lengthBytes);
@@ -157,8 +174,7 @@ export class Writer implements BlockWriter {
     this.#writtenBytes = 0;
     const segment = this.#host.segmentFor(piece, this.#blockIndex);
     const index = segment === undefined ? 0 : this.#blockIndex - segment.firstBlock;
-    if (segment !== undefined && segment.writers[index] === undefined) {
-      segment.writers[index] = this;
+    if (segment?.enter(index, this)) {
       this.#segment = segment;
       this.#target = segment.data;
       this.#targetOffset = index * this.#host.blockLength;
@@ -198,7 +214,7 @@ export class Writer implements BlockWriter {
     const blockIndex = this.#blockIndex;
     let segment = this.#segment;
     if (segment !== undefined) {
-      segment.writers[blockIndex - segment.firstBlock] = undefined;
+      segment.leave(blockIndex - segment.firstBlock, this);
     } else {
       segment = this.#settleAside(piece);
     }
@@ -210,7 +226,7 @@ export class Writer implements BlockWriter {
     const piece = this.#piece;
     if (piece === undefined) return;
     const segment = this.#segment;
-    if (segment !== undefined) segment.writers[this.#blockIndex - segment.firstBlock] = undefined;
+    segment?.leave(this.#blockIndex - segment.firstBlock, this);
     if (this.#own !== undefined) this.#host.giveBlockBuffer(this.#own);
     this.#letGo(piece);
     if (!piece.isGone) this.#host.tidy(piece, segment);
@@ -221,7 +237,7 @@ export class Writer implements BlockWriter {
     const segment = this.#segment;
     if (segment === undefined) return;
     const from = this.#targetOffset;
-    segment.writers[this.#blockIndex - segment.firstBlock] = undefined;
+    segment.leave(this.#blockIndex - segment.firstBlock, this);
     this.#segment = undefined;
     this.#writeAside();
     this.#target.set(segment.data.subarray(from, from + this.#writtenBytes), 0);
@@ -244,7 +260,9 @@ export class Writer implements BlockWriter {
       return undefined;
     }
     const index = this.#blockIndex - segment.firstBlock;
-    segment.writers[index]?.leaveSegment();
+    for (const writer of [...segment.writers]) {
+      if (writer.blockIndex === this.#blockIndex) writer.leaveSegment();
+    }
     segment.data.set(data, index * this.#host.blockLength);
     this.#host.giveBlockBuffer(own);
     return segment;

@@ -247,7 +247,7 @@ export class PieceBuffers {
   }
 
   #tidy(piece: PieceInFlight, segment: Segment | undefined): void {
-    if (segment !== undefined && segment.filledCount === 0 && !segment.hasWriters) {
+    if (segment !== undefined && segment.filledCount === 0 && segment.writers.length === 0) {
       this.#detach(segment);
       this.#keep(segment.data.buffer);
     }
@@ -284,7 +284,7 @@ export class PieceBuffers {
   }
 
   #detach(segment: Segment): void {
-    for (const writer of segment.writers) writer?.leaveSegment();
+    for (const writer of [...segment.writers]) writer.leaveSegment();
     this.#resident.delete(segment);
     segment.piece.segments.delete(segment.segmentIndex);
     this.#fillingBytes -= segment.data.buffer.byteLength;

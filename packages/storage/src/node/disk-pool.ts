@@ -123,10 +123,10 @@ class WorkerThreads implements JobExecutor {
 
   submit<J extends Job>(job: J, done: Done<J['kind']>): void {
     this.#queue.push({ job, done: done as Done<Job['kind']> });
-    // Jobs of one turn of the event loop travel together.
+    // Jobs of one turn of the event loop, from all its sockets, travel together.
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    queueMicrotask(() => {
+    setImmediate(() => {
       this.#isScheduled = false;
       this.#dispatch();
     });

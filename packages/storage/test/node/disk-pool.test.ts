@@ -34,8 +34,7 @@ describe('the disk workers', () => {
     const pool = new DiskPool({ maxWorkers: 2 });
     const jobs = Array.from({ length: 300 }, (_, index) => saveJob(folder, index));
     const answers = jobs.map((job) => run(pool, job));
-    await Promise.resolve();
-    await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
     expect(jobs[0]?.data.length).toBe(0);
     for (const [index, answer] of (await Promise.all(answers)).entries()) {
       expect(answer).toMatchObject({ kind: 'save', isRight: true });
