@@ -2,7 +2,16 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bitAt, countBits } from '../../src/bits.ts';
-import { PieceBuffers, StorageError } from '../../src/index.ts';
+import {
+  decodeResume,
+  FILE_DIRTY,
+  FILE_OURS,
+  FILE_PRESENT,
+  FILE_SYNCED,
+  PieceBuffers,
+  StorageError,
+} from '../../src/index.ts';
+import type { JobExecutor } from '../../src/node/disk-pool.ts';
 import { DiskPool, FileStore } from '../../src/node/index.ts';
 import { testDisk } from '../disk-contract.ts';
 import { FaultyFileSystem, InlineExecutor } from '../faults.ts';
@@ -301,6 +310,97 @@ describe('a start', () => {
     const looking = await openSample(sample, where, { readOnly: true });
     expect([...looking.store.problems.keys()]).toEqual([0]);
     await looking.store.close();
+  });
+});
+
+describe('the record', () => {
+  it('says that a file is being written to before it is', async () => {
+    const sample = tree();
+    const where = place();
+    const fileSystem = new FaultyFileSystem();
+    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const { store, events } = await openSample(sample, where, { pool });
+    const flags: (readonly number[] | undefined)[] = [];
+    fileSystem.fault = (call) => {
+      if (call === 'write') flags.push(readFlags(store, sample));
+      return undefined;
+    };
+    store.savePiece(0, sample.piece(0));
+    store.savePiece(5, sample.piece(5));
+    await events.until(() => events.saved.size === 2);
+    // The three files with bytes; the empty one is as it shall be.
+    const dirty = flags.map((of) => of?.map((file) => (file & FILE_DIRTY) !== 0));
+    expect(dirty).toEqual([
+      [true, false, true, true],
+      [true, false, true, true],
+    ]);
+    expect(readFlags(store, sample)?.map((file) => file & FILE_DIRTY)[0]).toBe(FILE_DIRTY);
+    await store.close();
+    expect(readFlags(store, sample)?.some((file) => (file & FILE_DIRTY) !== 0)).toBe(false);
+  });
+
+  it('says so again when a file that was complete is repaired', async () => {
+    const sample = tree();
+    const where = place();
+    sample.writeTo(where.data);
+    const fileSystem = new FaultyFileSystem();
+    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const { store, events } = await openSample(sample, where, { pool });
+    let flags: readonly number[] | undefined;
+    fileSystem.fault = (call) => {
+      if (call === 'write') flags = readFlags(store, sample);
+      return undefined;
+    };
+    store.savePiece(0, sample.piece(0));
+    await events.until(() => events.saved.size === 1);
+    expect(flags?.map((file) => (file & FILE_DIRTY) !== 0)).toEqual([true, false, false, false]);
+    await store.close();
+  });
+
+  it('says after a checkpoint that files have been flushed', async () => {
+    const sample = tree();
+    const where = place();
+    const executor = new InlineExecutor();
+    const { store, events } = await openSample(sample, where, { pool: new DiskPool({ executor }) });
+    await saveAll(store, events, sample);
+    await store.checkpoint();
+    const synced = FILE_PRESENT | FILE_OURS | FILE_SYNCED;
+    expect(readFlags(store, sample)).toEqual([synced, synced, synced, synced]);
+    const jobs = executor.jobs.length;
+    await store.checkpoint();
+    expect(executor.jobs.length).toBe(jobs);
+    await store.close();
+  });
+});
+
+describe('operations on one piece', () => {
+  it('are carried out in their order, whatever the threads do', async () => {
+    const sample = tree();
+    const where = place();
+    const inline = new InlineExecutor();
+    // The newest job first, as if the oldest were with a slow thread.
+    const stack: (() => void)[] = [];
+    const executor: JobExecutor = {
+      maxWorkers: 2,
+      submit: (job, done) => {
+        stack.push(() => inline.submit(job, done));
+        setImmediate(() => setImmediate(() => stack.pop()?.()));
+      },
+      forget: (root) => inline.forget(root),
+      close: () => inline.close(),
+    };
+    const { store, events } = await openSample(sample, where, { pool: new DiskPool({ executor }) });
+    const wrong = tree({ seed: 5 });
+    store.savePiece(5, sample.piece(5));
+    await events.until(() => events.saved.size === 1);
+    store.saveBlocks(0, 0, wrong.piece(0), [0, 32768]);
+    store.savePiece(0, sample.piece(0));
+    store.verifyPiece(0);
+    await events.until(() => events.verified.has(0));
+    expect(events.saved.get(0)).toEqual({ outcome: 'saved' });
+    expect(events.verified.get(0)?.isRight).toBe(true);
+    expect(store.partialPieces.size).toBe(0);
+    await store.close();
   });
 });
 
@@ -645,11 +745,12 @@ describe('reading for uploads', () => {
     const sample = tree();
     const where = place();
     const { store, events } = await openSample(sample, where);
-    store.saveBlocks(0, 0, tree({ seed: 5 }).piece(0), [0, 32768]);
-    store.readBlock(0, 0, BLOCK, 1);
+    const old = tree({ seed: 5 }).piece(0);
+    store.saveBlocks(0, 0, old.slice(), [0, 32768]);
     await events.until(() => events.buffers.length === 1);
-    store.readBlock(0, 0, BLOCK, 2);
+    store.readBlock(0, 0, BLOCK, 1);
     await events.until(() => events.reads.has(1));
+    expect(Buffer.compare(store.readBlock(0, 0, BLOCK, 2)!, old.subarray(0, BLOCK))).toBe(0);
     store.savePiece(0, sample.piece(0));
     await events.until(() => events.saved.size === 1);
     const bytes = store.readBlock(0, 0, BLOCK, 3);
@@ -748,6 +849,17 @@ describe('one disk for many torrents', () => {
     }
   });
 });
+
+/** The flags of the files in the record on disk. */
+function readFlags(store: FileStore, { info }: Sample): readonly number[] | undefined {
+  const { geometry, infoHash, pieceLength } = info;
+  const { pieceCount, fileCount } = geometry;
+  const record = decodeResume(fs.readFileSync(store.recordPath!), {
+    ...{ infoHash, pieceLength, pieceCount, fileCount },
+    blockCount: (pieceIndex) => geometry.blockCount(pieceIndex),
+  });
+  return record && [...record.files.flags];
+}
 
 function mkdir(at: string): void {
   fs.mkdirSync(at, { recursive: true });
