@@ -42,8 +42,8 @@ export interface PieceBuffersOptions {
   readonly maxBytes?: number;
 }
 
-/** 64 MiB: a pipeline of 2,000 requests twice over. */
-export const DEFAULT_BUFFER_BYTES = 64 * 1024 * 1024;
+/** 48 MiB: a pipeline of 2,000 requests of 16 KiB, and half as much again that is being written. */
+export const DEFAULT_BUFFER_BYTES = 48 * 1024 * 1024;
 
 /** Free 16 KiB buffers kept for blocks that don't go in place. */
 const MAX_FREE_BLOCKS = 64;

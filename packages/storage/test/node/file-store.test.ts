@@ -351,10 +351,27 @@ describe('the record', () => {
       if (call === 'write') flags = readFlags(store, sample);
       return undefined;
     };
+    await store.checkpoint();
     store.savePiece(0, sample.piece(0));
     await events.until(() => events.saved.size === 1);
-    expect(flags?.map((file) => (file & FILE_DIRTY) !== 0)).toEqual([true, false, false, false]);
+    const synced = FILE_PRESENT | FILE_SYNCED;
+    expect(flags).toEqual([FILE_PRESENT | FILE_DIRTY | FILE_OURS, synced, synced, synced]);
     await store.close();
+  });
+
+  it('forgets that a file was flushed when the file has changed', async () => {
+    const sample = tree();
+    const where = place();
+    sample.writeTo(where.data);
+    const first = await openSample(sample, where);
+    await first.store.checkpoint();
+    await first.store.close();
+    waitForTick(where.file('a.bin'));
+    flipByte(where.file('a.bin'), 9);
+    const second = await openSample(sample, where);
+    await second.store.close();
+    const synced = FILE_PRESENT | FILE_SYNCED;
+    expect(readFlags(second.store, sample)).toEqual([FILE_PRESENT, synced, synced, synced]);
   });
 
   it('says after a checkpoint that files have been flushed', async () => {
