@@ -41,31 +41,58 @@ export interface DiskPoolOptions {
   readonly maxOpenFiles?: number;
   /** Bound on the read-ahead cache. Default 32 MiB. */
   readonly cacheBytes?: number;
-  /** Carry out the jobs by something else than worker threads (tests). */
-  readonly executor?: JobExecutor;
 }
 
+/** Threads, descriptors and read-ahead cache for any number of stores. Costs nothing until one of them has work. */
 export class DiskPool {
-  readonly executor: JobExecutor;
-  readonly readAhead: ReadAhead;
-
   constructor(options: DiskPoolOptions = {}) {
     const maxWorkers = options.maxWorkers ?? Math.min(MAX_WORKERS, availableParallelism());
     const maxOpenFiles =
       options.maxOpenFiles ?? Math.min(MAX_OPEN_FILES, Math.floor(descriptorLimit() / 4));
     const share = Math.max(1, Math.floor(maxOpenFiles / (maxWorkers + 1)));
-    this.executor = options.executor ?? new WorkerThreads(maxWorkers, share);
-    this.readAhead = new ReadAhead({
-      maxOpenFiles: share,
-      ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    const { cacheBytes } = options;
+    parts.set(this, {
+      executor: new WorkerThreads(maxWorkers, share),
+      readAhead: new ReadAhead({
+        maxOpenFiles: share,
+        ...(cacheBytes === undefined ? {} : { cacheBytes }),
+      }),
     });
+  }
+
+  /** Bytes that the read-ahead cache holds. */
+  get cachedBytes(): number {
+    return partsOf(this).readAhead.cachedBytes;
   }
 
   /** End the workers and close the files. Stores that use the pool must be closed first. */
   close(): void {
-    this.executor.close();
-    this.readAhead.close();
+    const { executor, readAhead } = partsOf(this);
+    executor.close();
+    readAhead.close();
   }
+}
+
+/** What a pool is made of: for the stores of this package, not for its users. */
+export interface PoolParts {
+  readonly executor: JobExecutor;
+  readonly readAhead: ReadAhead;
+}
+
+const parts = new WeakMap<DiskPool, PoolParts>();
+
+export function partsOf(pool: DiskPool): PoolParts {
+  const found = parts.get(pool);
+  if (found === undefined)
+    throw new TypeError('this is not a DiskPool of this copy of @bt/storage');
+  return found;
+}
+
+/** A pool whose jobs are carried out by something else than worker threads. */
+export function poolWith(executor: JobExecutor, options: DiskPoolOptions = {}): DiskPool {
+  const pool = new DiskPool(options);
+  parts.set(pool, { ...partsOf(pool), executor });
+  return pool;
 }
 
 let shared: DiskPool | undefined;

@@ -17,7 +17,13 @@ import {
 import { StorageError, storageError } from '../errors.ts';
 import { SpanBuilder, type SpanList } from '../layout.ts';
 import { FILE_PRESENT, type PartialBlocks } from '../resume.ts';
-import { acquireSharedPool, type DiskPool, releaseSharedPool } from './disk-pool.ts';
+import {
+  acquireSharedPool,
+  type DiskPool,
+  type JobExecutor,
+  partsOf,
+  releaseSharedPool,
+} from './disk-pool.ts';
 import { FileStates } from './file-states.ts';
 import { DiskFailure } from './open-files.ts';
 import { type Opened, openStore } from './open-store.ts';
@@ -30,7 +36,7 @@ import {
   WRONG,
   type WriteJob,
 } from './protocol.ts';
-import type { ReadSource } from './read-ahead.ts';
+import type { ReadAhead, ReadSource } from './read-ahead.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { surveyFile } from './survey.ts';
 import type { TorrentFiles } from './torrent-files.ts';
@@ -73,7 +79,8 @@ export class FileStore implements Disk {
   readonly #partials: Map<number, PartialBlocks>;
   readonly #opened: Opened;
   readonly #readOnly: boolean;
-  readonly #pool: DiskPool;
+  readonly #executor: JobExecutor;
+  readonly #readAhead: ReadAhead;
   readonly #isPoolShared: boolean;
   readonly #queue: WriteQueue;
   readonly #checker: PieceChecker;
@@ -106,10 +113,12 @@ export class FileStore implements Disk {
     this.#have = have;
     this.#partials = partialPieces;
     this.#readOnly = options.readOnly ?? false;
-    this.#pool = pool;
+    const { executor, readAhead } = partsOf(pool);
+    this.#executor = executor;
+    this.#readAhead = readAhead;
     this.#isPoolShared = options.pool === undefined;
     this.#states = new FileStates(files.info.geometry, found, have, options.wanted);
-    this.#queue = new WriteQueue(pool.executor, {
+    this.#queue = new WriteQueue(executor, {
       onStalled: (error) => {
         this.#stalledBy = error;
         this.#events?.onStalled(error);
@@ -119,14 +128,14 @@ export class FileStore implements Disk {
         this.#events?.onResumed();
       },
     });
-    this.#checker = new PieceChecker(pool.executor, files, {
+    this.#checker = new PieceChecker(executor, files, {
       onChecked: (pieceIndex, result, error) => this.#verified(pieceIndex, result, error),
     });
     this.#source = this.#makeSource();
     this.#record = new RecordKeeper(
       opened.resume,
       { files, states: this.#states, have, partialPieces, bootId: opened.bootId },
-      pool.executor,
+      executor,
       opened.isRecordStale,
     );
   }
@@ -289,13 +298,7 @@ export class FileStore implements Disk {
     if (!isInside) {
       throw new StorageError('bad-argument', `piece ${pieceIndex} has no such bytes`);
     }
-    const bytes = this.#pool.readAhead.read(
-      this.#source,
-      pieceIndex,
-      blockOffset,
-      lengthBytes,
-      token,
-    );
+    const bytes = this.#readAhead.read(this.#source, pieceIndex, blockOffset, lengthBytes, token);
     if (bytes === undefined) this.#pendingReads++;
     return bytes;
   }
@@ -336,8 +339,8 @@ export class FileStore implements Disk {
       await new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
     }
     await this.#record.close();
-    this.#pool.readAhead.forget(this.#source);
-    await this.#pool.executor.forget(this.root);
+    this.#readAhead.forget(this.#source);
+    await this.#executor.forget(this.root);
     if (this.#isPoolShared) releaseSharedPool();
   }
 
@@ -369,7 +372,7 @@ export class FileStore implements Disk {
     done: (answer: Answer | undefined, error: StorageError | undefined) => void,
   ): void {
     this.#record.isStale = true;
-    this.#pool.readAhead.invalidate(this.#source, pieceIndex);
+    this.#readAhead.invalidate(this.#source, pieceIndex);
     if (this.#states.beginWriting(list.files) && this.#opened.resume !== undefined) {
       this.#queue.hold();
       void this.#record.save().finally(() => this.#queue.release());
@@ -513,8 +516,8 @@ export class FileStore implements Disk {
       this.#lost(pieceIndex);
     }
     if (!isNews) return;
-    this.#pool.readAhead.forget(this.#source);
-    this.#pool.readAhead.reopen(this.#source, fileIndex);
+    this.#readAhead.forget(this.#source);
+    this.#readAhead.reopen(this.#source, fileIndex);
     surveyFile(this.#files.fullPath(fileIndex), fileIndex, this.#states.columns);
     this.#states.doubt(fileIndex);
     void this.#record.save();

@@ -16,7 +16,7 @@ import {
   type PartialBlocks,
   type ResumeRecord,
 } from '../resume.ts';
-import type { DiskPool } from './disk-pool.ts';
+import { type DiskPool, partsOf } from './disk-pool.ts';
 import type { FileStoreOptions } from './file-store.ts';
 import { DiskFailure, nodeFileSystem, OpenFiles } from './open-files.ts';
 import { PieceChecker } from './piece-checker.ts';
@@ -171,7 +171,7 @@ async function hashPieces(work: HashWork): Promise<void> {
     const { toHashCount: totalPieces, toHashBytes: totalBytes } = plan;
     onProgress?.({ checkedPieces, totalPieces, checkedBytes, totalBytes, rightPieces });
   };
-  const checker = new PieceChecker(work.pool.executor, files, {
+  const checker = new PieceChecker(partsOf(work.pool).executor, files, {
     onChecked: (pieceIndex, result, error) => {
       checkedPieces++;
       checkedBytes += geometry.pieceSize(pieceIndex);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { partsOf } from '../../src/node/disk-pool.ts';
 import { DiskPool } from '../../src/node/index.ts';
 import type { Answer, Job, SaveJob } from '../../src/node/protocol.ts';
 import { noise } from '../torrent.ts';
@@ -10,7 +11,9 @@ import { place } from './store-bench.ts';
 
 function run(pool: DiskPool, job: Job): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    pool.executor.submit(job, (answer, error) => (answer ? resolve(answer) : reject(error)));
+    partsOf(pool).executor.submit(job, (answer, error) =>
+      answer ? resolve(answer) : reject(error),
+    );
   });
 }
 

@@ -11,7 +11,7 @@ import {
   PieceBuffers,
   StorageError,
 } from '../../src/index.ts';
-import type { JobExecutor } from '../../src/node/disk-pool.ts';
+import { type JobExecutor, poolWith } from '../../src/node/disk-pool.ts';
 import { DiskPool, FileStore } from '../../src/node/index.ts';
 import { testDisk } from '../disk-contract.ts';
 import { FaultyFileSystem, InlineExecutor } from '../faults.ts';
@@ -36,7 +36,7 @@ const tree = (options: { seed?: number } = {}): Sample =>
 testDisk('FileStore', async (sample) => {
   const { data, state } = place();
   const fileSystem = new FaultyFileSystem();
-  const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+  const pool = poolWith(new InlineExecutor(fileSystem));
   const store = await FileStore.open({ info: sample.info, folder: data, stateFolder: state, pool });
   return {
     disk: store,
@@ -318,7 +318,7 @@ describe('the record', () => {
     const sample = tree();
     const where = place();
     const fileSystem = new FaultyFileSystem();
-    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const pool = poolWith(new InlineExecutor(fileSystem));
     const { store, events } = await openSample(sample, where, { pool });
     const flags: (readonly number[] | undefined)[] = [];
     fileSystem.fault = (call) => {
@@ -344,7 +344,7 @@ describe('the record', () => {
     const where = place();
     sample.writeTo(where.data);
     const fileSystem = new FaultyFileSystem();
-    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const pool = poolWith(new InlineExecutor(fileSystem));
     const { store, events } = await openSample(sample, where, { pool });
     let flags: readonly number[] | undefined;
     fileSystem.fault = (call) => {
@@ -378,7 +378,7 @@ describe('the record', () => {
     const sample = tree();
     const where = place();
     const executor = new InlineExecutor();
-    const { store, events } = await openSample(sample, where, { pool: new DiskPool({ executor }) });
+    const { store, events } = await openSample(sample, where, { pool: poolWith(executor) });
     await saveAll(store, events, sample);
     await store.checkpoint();
     const synced = FILE_PRESENT | FILE_OURS | FILE_SYNCED;
@@ -406,7 +406,7 @@ describe('operations on one piece', () => {
       forget: (root) => inline.forget(root),
       close: () => inline.close(),
     };
-    const { store, events } = await openSample(sample, where, { pool: new DiskPool({ executor }) });
+    const { store, events } = await openSample(sample, where, { pool: poolWith(executor) });
     const wrong = tree({ seed: 5 });
     store.savePiece(5, sample.piece(5));
     await events.until(() => events.saved.size === 1);
@@ -639,7 +639,7 @@ describe('a file that is removed while it is downloaded', () => {
       const where = place();
       const executor = new InlineExecutor(undefined, open);
       const { store, events } = await openSample(sample, where, {
-        pool: new DiskPool({ executor }),
+        pool: poolWith(executor),
       });
       for (const piece of [0, 1, 5]) store.savePiece(piece, sample.piece(piece));
       await events.until(() => events.saved.size === 3);
@@ -681,7 +681,7 @@ describe('a file that is removed while it is downloaded', () => {
     const sample = tree();
     const where = place();
     const fileSystem = new FaultyFileSystem();
-    const pool = new DiskPool({ executor: new InlineExecutor(fileSystem) });
+    const pool = poolWith(new InlineExecutor(fileSystem));
     const { store, events } = await openSample(sample, where, { pool });
     for (const piece of [0, 3, 2]) store.savePiece(piece, sample.piece(piece));
     await events.until(() => events.saved.size === 3);
@@ -743,12 +743,12 @@ describe('reading for uploads', () => {
     });
     const where = place();
     sample.writeTo(where.data);
-    const pool = new DiskPool({ executor: new InlineExecutor(), cacheBytes: 600_000 });
+    const pool = poolWith(new InlineExecutor(), { cacheBytes: 600_000 });
     const { store, events } = await openSample(sample, where, { pool });
     for (let chunk = 0; chunk < 16; chunk++) {
       store.readBlock(chunk >> 2, (chunk & 3) * 262144, BLOCK, chunk);
       await events.until(() => events.reads.has(chunk));
-      expect(pool.readAhead.cachedBytes).toBeLessThanOrEqual(600_000);
+      expect(pool.cachedBytes).toBeLessThanOrEqual(600_000);
     }
     for (let chunk = 0; chunk < 16; chunk++) {
       const at = (chunk & 3) * 262144;

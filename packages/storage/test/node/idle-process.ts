@@ -1,10 +1,10 @@
 /** A process that saves a piece and then has nothing more to do; `disk-pool.test.ts` waits for its end. */
 import { createHash } from 'node:crypto';
-import { DiskPool } from '../../src/node/index.ts';
+import { DiskPool, partsOf } from '../../src/node/disk-pool.ts';
 
 const data = new Uint8Array(1000);
 const [, , root = ''] = process.argv;
-new DiskPool().executor.submit(
+partsOf(new DiskPool()).executor.submit(
   {
     kind: 'save',
     root,

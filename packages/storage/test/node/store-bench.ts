@@ -3,7 +3,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect } from 'vitest';
-import { DiskPool, FileStore, type FileStoreOptions } from '../../src/node/index.ts';
+import { poolWith } from '../../src/node/disk-pool.ts';
+import { type DiskPool, FileStore, type FileStoreOptions } from '../../src/node/index.ts';
 import { InlineExecutor } from '../faults.ts';
 import { Recorder } from '../recorder.ts';
 import type { Sample } from '../torrent.ts';
@@ -50,7 +51,7 @@ export async function openSample(
   where: Place,
   options: Partial<FileStoreOptions> = {},
 ): Promise<OpenSample> {
-  const pool = options.pool ?? new DiskPool({ executor: new InlineExecutor() });
+  const pool = options.pool ?? poolWith(new InlineExecutor());
   let hashed = 0;
   const store = await FileStore.open({
     info: sample.info,
