@@ -8,15 +8,20 @@ import { fileURLToPath } from 'node:url';
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { packageManager } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Runs pnpm in the repository, at the version that package.json names; ends the process when pnpm fails. */
-function pnpm(args) {
+/**
+ * Runs pnpm in the repository, at the version that package.json names; ends the process when pnpm fails. What it says is shown as it
+ * comes, or with `quiet` only when it fails.
+ */
+function pnpm(args, { quiet = false } = {}) {
   const windows = process.platform === 'win32';
-  const { status, error } = spawnSync('npx', ['-y', packageManager, ...args], {
+  const { status, error, stdout, stderr } = spawnSync('npx', ['-y', packageManager, ...args], {
     cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
+    maxBuffer: 1 << 26,
     shell: windows,
   });
   if (status === 0) return;
+  if (quiet) process.stderr.write(`${stdout}${stderr}`);
   console.error(
     `pnpm ${args.join(' ')} failed${error ? ` (${error.message})` : ''}; mend what it says above and try again.`,
   );
@@ -58,14 +63,16 @@ export function ensureBuilt() {
   const stale = staleProjects();
   if (stale.length === 0) return;
   console.error(`Building ${stale.length} packages ...`);
-  pnpm([
-    '-r',
-    '--reporter=silent',
-    '--fail-if-no-match',
-    ...stale.flatMap((project) => ['--filter', project]),
-    'run',
-    'build',
-  ]);
+  pnpm(
+    [
+      '-r',
+      '--fail-if-no-match',
+      ...stale.flatMap((project) => ['--filter', project]),
+      'run',
+      'build',
+    ],
+    { quiet: true },
+  );
 }
 
 /**

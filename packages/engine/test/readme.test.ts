@@ -6,4 +6,4 @@ it('the README example prints what the README says', async () => {
   // The last block is read and the last piece noted in one turn; which is told of first is chance.
   const sorted = (text: string) => text.split('\n').sort();
   expect(sorted(stdout)).toEqual(sorted(expected));
-}, 60_000);
+});

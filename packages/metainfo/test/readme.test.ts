@@ -5,4 +5,4 @@ it('the README example prints what the README says', async () => {
   const { stdout, expected } = await runReadmeExample(new URL('../README.md', import.meta.url));
   expect(expected).not.toBe('');
   expect(stdout).toBe(expected);
-}, 60_000);
+});

@@ -188,7 +188,7 @@ describe('the search for a rare piece', () => {
       fc.property(fc.integer(), fc.array(step, { minLength: 60, maxLength: 150 }), search),
       { numRuns: 20 },
     );
-  }, 30_000);
+  });
 
   function search(seed: number, steps: readonly { op: string; a: number; b: number }[]): void {
     const random = createRandom(seed);

@@ -54,7 +54,7 @@ describe('random operations', () => {
         }),
         { numRuns },
       );
-    }, 30_000);
+    });
 
     test(`keep every invariant also with suspects and slow peers, ${pieceCount} pieces`, () => {
       const names = [...operations, ...suspicions];
@@ -64,7 +64,7 @@ describe('random operations', () => {
         }),
         { numRuns },
       );
-    }, 30_000);
+    });
   }
 });
 

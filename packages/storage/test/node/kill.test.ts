@@ -58,5 +58,5 @@ describe('a process that is killed', () => {
     expect(fs.readdirSync(where.state).length).toBe(1);
     expect(path.extname(fs.readdirSync(where.state)[0]!)).toBe('.resume');
     expectContent(sample, where);
-  }, 60_000);
+  });
 });
