@@ -31,6 +31,8 @@ const BATCH_BYTES = 1024 * 1024;
 const BATCH_JOBS = 128;
 /** Messages under way to a worker: one being worked on and one that waits, so that it never idles. */
 const BATCHES_AHEAD = 2;
+/** Each worker costs four descriptors of its own, so a process with few gets fewer workers: one for so many. */
+const DESCRIPTORS_PER_WORKER = 32;
 /** Descriptors for torrent files: this many, or a quarter of the process's limit where that is less. */
 const MAX_OPEN_FILES = 40;
 
@@ -46,9 +48,11 @@ export interface DiskPoolOptions {
 /** Threads, descriptors and read-ahead cache for any number of stores. Costs nothing until one of them has work. */
 export class DiskPool {
   constructor(options: DiskPoolOptions = {}) {
-    const maxWorkers = options.maxWorkers ?? Math.min(MAX_WORKERS, availableParallelism());
-    const maxOpenFiles =
-      options.maxOpenFiles ?? Math.min(MAX_OPEN_FILES, Math.floor(descriptorLimit() / 4));
+    const limit = descriptorLimit();
+    const maxWorkers =
+      options.maxWorkers ??
+      Math.min(MAX_WORKERS, availableParallelism(), Math.ceil(limit / DESCRIPTORS_PER_WORKER));
+    const maxOpenFiles = options.maxOpenFiles ?? Math.min(MAX_OPEN_FILES, Math.floor(limit / 4));
     const share = Math.max(1, Math.floor(maxOpenFiles / (maxWorkers + 1)));
     const { cacheBytes } = options;
     parts.set(this, {
