@@ -190,7 +190,7 @@ export function parseOptions(args: readonly string[], version: string): Options 
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     const isError = error.exitCode !== 0;
-    return { text: isError ? `${usageSentence(error.message)}\n` : text, isError };
+    return { text: isError ? `pieces: ${usageSentence(error.message)}\n` : text, isError };
   }
   const values = program.opts();
   return {

@@ -1,9 +1,9 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
 import { resolve } from 'node:path';
 import { openSession, type Session, type TorrentHandle } from '@bt/engine/node';
-import type { StorageError } from '@bt/storage';
+import { DiskPatience } from './disk-patience.ts';
 import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
-import { asFailure, cannotListen, mayPass, nobodyFound } from './failures.ts';
+import { asFailure, cannotListen, nobodyFound } from './failures.ts';
 import type { Options } from './options.ts';
 import { selectFiles } from './selection.ts';
 import { strategiesOf } from './strategies.ts';
@@ -86,12 +86,12 @@ async function transfer(
     if (event.type === 'checked') hasBegun = true;
     if (event.type === 'done' && !options.seed) void torrent.stop();
     if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
-    if (event.type === 'disk-error') disk.refused(event.error);
+    if (event.type === 'disk-error') disk.refused(event.error, performance.now());
     if (event.type === 'state' && event.state !== 'paused') disk.works();
     if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
       failure ??= nobodyFound(options);
     }
-    if (disk.isOver) failure ??= asFailure(disk.error);
+    if (disk.isOver(performance.now())) failure ??= asFailure(disk.error);
     if (failure !== undefined) void torrent.stop();
   }
   stopWhen.remove();
@@ -120,33 +120,6 @@ async function check(
   const stats = torrent.stats();
   view.checked(stats);
   return stats.verifiedBytes === stats.wantedBytes ? EXIT.done : EXIT.incomplete;
-}
-
-/** How long a disk that refuses has been refusing. */
-class DiskPatience {
-  readonly #patienceMs: number;
-  #sinceMs = Number.POSITIVE_INFINITY;
-  error: StorageError | undefined;
-
-  constructor(patienceMs: number) {
-    this.#patienceMs = patienceMs;
-  }
-
-  refused(error: StorageError): void {
-    this.error = error;
-    this.#sinceMs = Math.min(this.#sinceMs, performance.now());
-  }
-
-  works(): void {
-    this.#sinceMs = Number.POSITIVE_INFINITY;
-    this.error = undefined;
-  }
-
-  /** Waiting for it has no point, or no longer. */
-  get isOver(): boolean {
-    if (this.error === undefined) return false;
-    return !mayPass(this.error) || performance.now() - this.#sinceMs >= this.#patienceMs;
-  }
 }
 
 function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {

@@ -30,8 +30,10 @@ export class TextView implements View {
   started(torrent: TorrentHandle, address: string | undefined, port: number): void {
     const { geometry, files, warnings } = torrent.metainfo.info;
     const size = formatSize(geometry.totalLength);
-    const fileCount = `${files.count} ${files.count === 1 ? 'file' : 'files'}`;
-    this.#print(`${torrent.name}: ${size} in ${fileCount}, ${geometry.pieceCount} pieces`);
+
+    this.#print(
+      `${torrent.name}: ${size} in ${counted(files.count, 'file')}, ${counted(geometry.pieceCount, 'piece')}`,
+    );
     if (this.#verbose)
       this.#print(
         `Info-hash ${torrent.infoHashHex}, listening on ${address ?? 'every address'}, port ${port}`,
@@ -114,7 +116,7 @@ export class TextView implements View {
       `${complete ? 'Done' : 'Stopped'}: ${formatSize(verifiedBytes)} of ${formatSize(wantedBytes)} (${formatShare(verifiedBytes, wantedBytes)}) after ${formatDuration(stats.runningMs)}`,
     );
     this.#print(
-      `Received ${formatSize(downloadedBytes)} at ${mean} on average, ${formatSize(duplicateBytes)} twice, ${formatSize(rejectedBytes)} wrong; sent ${formatSize(uploadedBytes)}, ratio ${stats.ratio.toFixed(2)}; ${this.#peersSeen} ${this.#peersSeen === 1 ? 'peer' : 'peers'}`,
+      `Received ${formatSize(downloadedBytes)} at ${mean} on average, ${formatSize(duplicateBytes)} twice, ${formatSize(rejectedBytes)} wrong; sent ${formatSize(uploadedBytes)}, ratio ${stats.ratio.toFixed(2)}; ${counted(this.#peersSeen, 'peer')}`,
     );
   }
 
@@ -133,10 +135,10 @@ export class TextView implements View {
     const { url, outcome, message = 'no answer', peers } = event;
     if (outcome === 'ok') {
       this.#trackerFailures.delete(url);
-      if (this.#verbose) this.#print(`Tracker ${url}: ${peers} ${peers === 1 ? 'peer' : 'peers'}`);
+      if (this.#verbose) this.#print(`Tracker ${url}: ${counted(peers, 'peer')}`);
     } else if (this.#trackerFailures.get(url) !== message) {
       this.#trackerFailures.set(url, message);
-      this.#warn(`Tracker ${url}: ${sentence(message)}`);
+      this.#warn(`Tracker ${url}: ${message}`);
     }
   }
 
@@ -170,7 +172,7 @@ export class TextView implements View {
 
 /** `12.3%  34.5 MiB of 256.0 MiB  down 12.0 MiB/s  up 0 B/s  4 peers  18 s left`. */
 export function progressLine(stats: TorrentStats): string {
-  const peers = `${stats.peersConnected} ${stats.peersConnected === 1 ? 'peer' : 'peers'}`;
+  const peers = counted(stats.peersConnected, 'peer');
   if (stats.state === 'checking') return `Checking ${formatShare(stats.checkedShare, 1)}`;
   if (stats.state === 'seeding') {
     return `Seeding  up ${formatRate(stats.upRate)}  sent ${formatSize(stats.uploadedBytes)}  ratio ${stats.ratio.toFixed(2)}  ${peers}`;
@@ -185,6 +187,10 @@ export function progressLine(stats: TorrentStats): string {
     `up ${formatRate(stats.upRate)}`,
     `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
   ].join('  ');
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Strangers choose names and messages: their control characters must not reach the terminal. */

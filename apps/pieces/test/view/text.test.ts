@@ -1,0 +1,163 @@
+import type { TorrentEvent, TorrentStats } from '@bt/engine';
+import { StorageError } from '@bt/storage';
+import { describe, expect, it } from 'vitest';
+import { progressLine, TextView } from '../../src/view/text.ts';
+
+const MiB = 2 ** 20;
+const stats: TorrentStats = {
+  state: 'downloading',
+  totalBytes: 200 * MiB,
+  wantedBytes: 200 * MiB,
+  verifiedBytes: 50 * MiB,
+  pieceCount: 200,
+  piecesHave: 50,
+  piecesInFlight: 2,
+  downloadedBytes: 52 * MiB,
+  uploadedBytes: 13 * MiB,
+  duplicateBytes: 0,
+  rejectedBytes: MiB,
+  downRate: 5 * MiB,
+  upRate: MiB,
+  ratio: 0.25,
+  peersConnected: 3,
+  seedsConnected: 1,
+  peersKnown: 7,
+  checkedShare: 1,
+  runningMs: 12_000,
+  downloadingMs: 10_000,
+  uselessMs: 0,
+};
+
+function show(options: { isTerminal?: boolean; columns?: number; verbose?: boolean } = {}) {
+  let shown = '';
+  const write = (text: string) => {
+    shown += text;
+  };
+  const { isTerminal = false, columns = 80, verbose = false } = options;
+  const terminal = { isTerminal, columns, out: write, error: write };
+  const view = new TextView(terminal, { verbose, seed: false });
+  return {
+    view,
+    event: (event: TorrentEvent) => view.event(event),
+    /** What was written since the last call. */
+    taken: () => {
+      const text = shown;
+      shown = '';
+      return text;
+    },
+  };
+}
+
+describe('progressLine', () => {
+  it('tells share, sizes, rates, peers and the time left', () => {
+    expect(progressLine(stats)).toBe(
+      '25.0%  50.0 MiB of 200.0 MiB  down 5.0 MiB/s  up 1.0 MiB/s  3 peers  30 s left',
+    );
+    expect(progressLine({ ...stats, downRate: 0, peersConnected: 1 })).toMatch(/1 peer$/);
+    expect(progressLine({ ...stats, state: 'paused' })).toMatch(/paused$/);
+  });
+
+  it('tells how far the check is, and what was sent while seeding', () => {
+    expect(progressLine({ ...stats, state: 'checking', checkedShare: 0.5 })).toBe('Checking 50.0%');
+    expect(progressLine({ ...stats, state: 'seeding' })).toBe(
+      'Seeding  up 1.0 MiB/s  sent 13.0 MiB  ratio 0.25  3 peers',
+    );
+  });
+});
+
+describe('progress', () => {
+  it('is one line on a terminal: rewritten, cut to the width, cleared before other lines', () => {
+    const { event, taken } = show({ isTerminal: true, columns: 30, verbose: true });
+    event({ type: 'progress', stats });
+    expect(taken()).toBe('\r\u001b[2K25.0%  50.0 MiB of 200.0 MiB ');
+    event({ type: 'progress', stats });
+    expect(taken().startsWith('\r\u001b[2K25.0%')).toBe(true);
+    event({
+      type: 'peer-closed',
+      address: '::1',
+      port: 7,
+      reason: 'remote-closed',
+      message: undefined,
+    });
+    expect(taken()).toBe('\r\u001b[2KPeer ::1 port 7 gone: remote-closed\n');
+    event({ type: 'seeding-limit', reason: 'ratio' });
+    expect(taken()).toBe('The ratio to seed for is reached.\n');
+  });
+
+  it('is a plain line every five seconds elsewhere', () => {
+    const { event, taken } = show();
+    for (let ms = 0; ms < 10_000; ms += 1_000) {
+      event({ type: 'progress', stats: { ...stats, runningMs: ms } });
+    }
+    expect(taken().split('\n')).toHaveLength(3);
+  });
+});
+
+describe('an interrupted run', () => {
+  it('clears the line, and says that it stops only where somebody looks', () => {
+    const terminal = show({ isTerminal: true });
+    terminal.event({ type: 'progress', stats });
+    terminal.taken();
+    terminal.view.stopping();
+    expect(terminal.taken()).toBe('\r\u001b[2KStopping; Ctrl-C again ends at once.\n');
+    const pipe = show();
+    pipe.view.stopping();
+    expect(pipe.taken()).toBe('');
+  });
+});
+
+describe('trackers', () => {
+  const failed = (message: string): TorrentEvent => ({
+    type: 'tracker',
+    url: 'http://t/announce',
+    outcome: 'failed',
+    message,
+    peers: 0,
+    intervalSeconds: undefined,
+  });
+
+  it('are told of when their trouble is news', () => {
+    const { event, taken } = show();
+    event(failed('connection refused'));
+    expect(taken()).toBe('Warning: Tracker http://t/announce: connection refused.\n');
+    event(failed('connection refused'));
+    expect(taken()).toBe('');
+    event(failed('not registered'));
+    expect(taken()).toBe('Warning: Tracker http://t/announce: not registered.\n');
+    event({ ...failed(''), outcome: 'ok', message: undefined } as TorrentEvent);
+    event(failed('not registered'));
+    expect(taken()).toContain('not registered');
+  });
+});
+
+describe('the disk', () => {
+  const refused = (code: 'no-space' | 'permission'): TorrentEvent => ({
+    type: 'disk-error',
+    error: new StorageError(code, '/a/b: no'),
+  });
+
+  it('is waited for when that may help, and told of when it works again', () => {
+    const { event, taken } = show();
+    event(refused('no-space'));
+    event({ type: 'state', state: 'paused' });
+    expect(taken()).toBe('Warning: /a/b: no. Waiting for it.\n');
+    event({ type: 'state', state: 'downloading' });
+    expect(taken()).toBe('The disk works again: going on.\n');
+  });
+
+  it('is left to the sentence of the end when it refuses for good', () => {
+    const { event, taken } = show();
+    event(refused('permission'));
+    expect(taken()).toBe('');
+  });
+});
+
+describe('text of strangers', () => {
+  it('never brings control characters or direction marks to the terminal', () => {
+    const { event, taken } = show({ isTerminal: true, verbose: true });
+    const client = 'evil\u001b]0;title\u0007\u009b2J\u202egpj';
+    event({ type: 'peer', address: '::1', port: 7, direction: 'in', source: 'incoming', client });
+    event({ type: 'warning', message: `a\nb\r${client}` });
+    expect(taken().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+  });
+});
