@@ -1,6 +1,6 @@
 // How far it is: one line that is rewritten on a terminal, a plain line now and then elsewhere.
 import type { Output } from './run.ts';
-import { formatBytes, formatDuration, formatShare } from './text.ts';
+import { formatBytes, formatDuration, formatShare, plural } from './text.ts';
 
 /** Between two plain lines. */
 const PLAIN_INTERVAL_MS = 5000;
@@ -35,7 +35,7 @@ export class Progress {
   }
 
   files(count: number, total: number): void {
-    this.#print(`Found ${count} files, ${formatBytes(total)}`, this.#now());
+    this.#print(`Found ${plural(count, 'file')}, ${formatBytes(total)}`, this.#now());
   }
 
   /** Takes the line off the terminal, before anything else is printed. */

@@ -39,7 +39,7 @@ describe('Progress on a terminal', () => {
     const { written, progress } = recorded(true);
     progress.files(123_456_789, 2 ** 40);
     progress.files(1, 1);
-    expect(written[1]).toBe('\rFound 1 files, 1 byte'.padEnd((written[0] as string).length));
+    expect(written[1]).toBe('\rFound 1 file, 1 byte'.padEnd((written[0] as string).length));
     const narrow = {
       write: (chunk: string | Uint8Array) => written.push(`${chunk}`),
       isTTY: true,

@@ -60,7 +60,7 @@ export interface BuildMetainfoOptions {
 }
 
 /** Folders in a path that leave a v2 tree within the 100 nested containers of bencode. */
-const MAX_BUILT_DEPTH = 95;
+export const MAX_BUILT_DEPTH = 95;
 
 const MIN_AUTOMATIC = BLOCK_LENGTH;
 const MAX_AUTOMATIC = 16 * 1024 * 1024;

@@ -1,7 +1,14 @@
 // Makes a .torrent from a file or a folder: lists the files, hashes them in worker threads, writes the metainfo.
 // BEP 3 (v1), BEP 52 (v2 and hybrid), BEP 47 (pad files and attributes).
 import { createHash } from 'node:crypto';
-import { type BuildFile, buildInfo, buildMetainfo, pieceLengthFor, planFiles } from '../build.ts';
+import {
+  type BuildFile,
+  buildInfo,
+  buildMetainfo,
+  MAX_BUILT_DEPTH,
+  pieceLengthFor,
+  planFiles,
+} from '../build.ts';
 import { MetainfoError } from '../errors.ts';
 import { BLOCK_LENGTH, MAX_PIECE_LENGTH, MAX_PIECES } from '../geometry.ts';
 import { toHex } from '../hex.ts';
@@ -123,6 +130,11 @@ async function createFrom(
     throw new MetainfoError('invalid-argument', 'name', `${options.input} has no name: give one.`);
   }
   const pieceLength = options.pieceLength ?? pieceLengthFor(totalLength);
+  const deep = listing.files.find((file) => file.path.length > MAX_BUILT_DEPTH);
+  if (deep !== undefined) {
+    const message = `${deep.diskPath} lies more than ${MAX_BUILT_DEPTH} folders deep, too deep for a torrent.`;
+    throw new MetainfoError('limit-exceeded', 'input', message);
+  }
   const found = describe(listing, name, version);
   const files = planFiles({ version, pieceLength, files: [...found.keys()] });
   const hashes = new TorrentHashes(files, version, pieceLength);

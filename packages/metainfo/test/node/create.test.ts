@@ -216,6 +216,13 @@ describe('createTorrent', () => {
     await expect(creating).rejects.toMatchObject({ name: 'FileError', code: 'changed' });
   });
 
+  it('refuses folders that are too deep, before it hashes', async () => {
+    const folder = writeTree(makeTempFolder(), { [`${'d/'.repeat(95)}file`]: 1 });
+    const created = createTorrent({ input: folder });
+    await expect(created).rejects.toMatchObject({ code: 'limit-exceeded', field: 'input' });
+    expect((await createTorrent({ input: join(folder, 'd') })).fileCount).toBe(1);
+  });
+
   it('stops when aborted, with the reason', async () => {
     const input = writeSample();
     const reason = new Error('enough');
