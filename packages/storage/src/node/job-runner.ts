@@ -23,6 +23,12 @@ import {
 /** Read at once when hashing from disk: stays in the second-level cache of the core until it is hashed. */
 const READ_BYTES = 1024 * 1024;
 
+/**
+ * Written at once: on ext4 of Linux 6.18 a GiB costs 0.2 CPU seconds in writes of 256 KiB and 1.1 in writes of 1 MiB and more;
+ * on tmpfs there is no difference.
+ */
+const WRITE_BYTES = 256 * 1024;
+
 const ZEROS = new Uint8Array(READ_BYTES);
 
 export class JobRunner {
@@ -118,7 +124,8 @@ export class JobRunner {
   #writeFully(fd: number, data: Uint8Array, from: number, length: number, position: number): void {
     let done = 0;
     while (done < length) {
-      const written = this.#fs.writeSync(fd, data, from + done, length - done, position + done);
+      const take = Math.min(WRITE_BYTES, length - done);
+      const written = this.#fs.writeSync(fd, data, from + done, take, position + done);
       if (written === 0) throw new DiskFailure('no-space', '', undefined, 'write');
       done += written;
     }
