@@ -81,6 +81,7 @@ export interface Disk {
    *
    * Read-ahead: a miss reads the aligned chunk around the block in one system call, so the following blocks are hits.
    * `token` is the caller's number for the request; it may be reused once answered. There is no cancel: ignore the answer.
+   * Throws for ranges that are not in the piece (`paddedPieceSize`) or longer than `MAX_READ_BYTES`.
    */
   readBlock(
     pieceIndex: number,
@@ -156,6 +157,9 @@ export const SEGMENT_BYTES = 1024 * 1024;
 
 /** Larger pieces get no per-block hashes: 1 GiB, which is 65,536 hashes or 1.25 MiB. */
 export const MAX_BLOCK_HASHED_PIECE_BYTES = 1024 * 1024 * 1024;
+
+/** The most that one `readBlock` may ask for: 1 MiB, where peers ask for 128 KiB at most. */
+export const MAX_READ_BYTES = 1024 * 1024;
 
 /** What one system call reads ahead for uploads. */
 export const READ_AHEAD_BYTES = 256 * 1024;

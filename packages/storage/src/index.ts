@@ -8,6 +8,7 @@ export {
   type Disk,
   type DiskEvents,
   MAX_BLOCK_HASHED_PIECE_BYTES,
+  MAX_READ_BYTES,
   MAX_WHOLE_PIECE_BYTES,
   type PieceCheckOptions,
   type PieceResult,

@@ -9,6 +9,7 @@ import {
   type Disk,
   type DiskEvents,
   MAX_BLOCK_HASHED_PIECE_BYTES,
+  MAX_READ_BYTES,
   type PieceCheckOptions,
   type PieceResult,
 } from './disk.ts';
@@ -231,7 +232,8 @@ export class MemoryDisk implements Disk {
   ): undefined {
     this.#check(pieceIndex);
     const padded = this.#options.info.geometry.paddedPieceSize(pieceIndex);
-    if (!(blockOffset >= 0 && lengthBytes > 0 && blockOffset + lengthBytes <= padded)) {
+    const isOfSize = lengthBytes > 0 && lengthBytes <= MAX_READ_BYTES;
+    if (!isOfSize || !(blockOffset >= 0 && blockOffset + lengthBytes <= padded)) {
       throw new StorageError('bad-argument', `piece ${pieceIndex} has no such bytes`);
     }
     const run = (events: DiskEvents): void => {

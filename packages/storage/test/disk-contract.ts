@@ -236,6 +236,7 @@ export function testDisk(
       expect(() => disk.readBlock(0, 4 * BLOCK, 1, 0)).toThrow(StorageError);
       expect(() => disk.readBlock(0, -1, 1, 0)).toThrow(StorageError);
       expect(() => disk.readBlock(0, 0, 0, 0)).toThrow(StorageError);
+      expect(() => disk.readBlock(0, 0, 2 ** 21, 0)).toThrow(StorageError);
       await close();
     });
   });

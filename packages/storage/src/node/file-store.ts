@@ -12,6 +12,7 @@ import {
   type Disk,
   type DiskEvents,
   MAX_BLOCK_HASHED_PIECE_BYTES,
+  MAX_READ_BYTES,
   type PieceCheckOptions,
 } from '../disk.ts';
 import { StorageError, storageError } from '../errors.ts';
@@ -294,6 +295,7 @@ export class FileStore implements Disk {
     const isInside =
       blockOffset >= 0 &&
       lengthBytes > 0 &&
+      lengthBytes <= MAX_READ_BYTES &&
       blockOffset + lengthBytes <= this.#source.readableSize(pieceIndex);
     if (!isInside) {
       throw new StorageError('bad-argument', `piece ${pieceIndex} has no such bytes`);
