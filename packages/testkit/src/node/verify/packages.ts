@@ -10,9 +10,14 @@ import { findProgram } from '../programs.ts';
 import type { VerifyContext, VerifyLine, VerifyResult } from './line.ts';
 
 const run = promisify(execFile);
-const PNPM = ['-y', 'pnpm@10.34.9'];
 /** Packages that must bundle for, and run in, a browser. */
 const BROWSER = ['bencode', 'endpoint', 'metainfo', 'wire', 'picker', 'choker'];
+
+/** pnpm, at the version that the repository names. */
+async function pnpm(root: string): Promise<readonly string[]> {
+  const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
+  return ['-y', manifest.packageManager];
+}
 
 interface Published {
   readonly name: string;
@@ -36,12 +41,17 @@ async function publishedPackages(root: string): Promise<Published[]> {
 }
 
 /** Packs every package, and installs the tarballs together in an empty project. */
-async function installTarballs(packages: readonly Published[], project: string): Promise<void> {
+async function installTarballs(
+  root: string,
+  packages: readonly Published[],
+  project: string,
+): Promise<void> {
   const tarballs: string[] = [];
+  const manager = await pnpm(root);
   for (const { folder } of packages) {
     const { stdout } = await run(
       'npx',
-      [...PNPM, 'pack', '--json', '--pack-destination', project],
+      [...manager, 'pack', '--json', '--pack-destination', project],
       {
         cwd: folder,
       },
@@ -83,7 +93,7 @@ async function* packages(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const all = await publishedPackages(context.root);
   const project = join(context.folder, 'project');
   await mkdir(project);
-  await installTarballs(all, project);
+  await installTarballs(context.root, all, project);
   yield {
     command: `pnpm pack, npm install of ${all.length} tarballs in an empty project`,
     figure: all.map(({ name }) => name).join(' '),
@@ -136,7 +146,7 @@ async function* packages(context: VerifyContext): AsyncGenerator<VerifyResult> {
       pass: said === '',
     };
   }
-  const linted = await output('npx', [...PNPM, 'lint:pkg'], context.root);
+  const linted = await output('npx', [...(await pnpm(context.root)), 'lint:pkg'], context.root);
   yield {
     command: 'publint --strict and attw --profile esm-only on every package',
     figure: linted.startsWith('failed') ? linted : 'clean',
