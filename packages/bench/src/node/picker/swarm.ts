@@ -1,16 +1,13 @@
-// biome-ignore-all lint/suspicious/noConsole: it reports on the console.
-// What a have, a pick, a completed block and a peer's joining cost, from 1,000 to 1,000,000 pieces. Each figure is the
-// mean over a whole simulated download by 200 peers: `pnpm dev packages/picker/bench/hot-path.ts [pieces ...]`.
+// A simulated download by 200 peers through one picker, with a stopwatch on each kind of call.
 import { existsSync, readFileSync } from 'node:fs';
-import { Picker } from '../src/index.ts';
-import { createRandom } from '../test/random.ts';
+import { Picker } from '@bt/picker';
+import { createRandom } from '@bt/simulator';
+import { median } from '../../statistics.ts';
 
 const PEERS = 200;
 const SEEDS = 10;
 const SCHEDSTAT = `/proc/self/task/${process.pid}/schedstat`;
 const PIPELINE = 20;
-/** Linux counts a thread's time in steps of some milliseconds: so many blocks make the mean exact enough. */
-const ENOUGH_BLOCKS = 500_000;
 
 interface Swarm {
   readonly picker: Picker;
@@ -41,7 +38,7 @@ class Stopwatch {
   }
 }
 
-function createSwarm(pieceCount: number, blocksPerPiece: number, seeds: number): Swarm {
+export function createSwarm(pieceCount: number, blocksPerPiece: number, seeds: number): Swarm {
   const random = createRandom(pieceCount + blocksPerPiece);
   const picker = new Picker({
     pieceCount,
@@ -77,7 +74,7 @@ function createSwarm(pieceCount: number, blocksPerPiece: number, seeds: number):
   return { picker, handles, announcements };
 }
 
-function createWatches() {
+export function createWatches() {
   return {
     have: new Stopwatch(),
     pick: new Stopwatch(),
@@ -87,7 +84,7 @@ function createWatches() {
 }
 
 /** Downloads everything (or 200,000 blocks), all peers taking turns, haves coming in between. Returns the blocks. */
-function download(
+export function download(
   swarm: Swarm,
   pieceCount: number,
   blocksPerPiece: number,
@@ -153,7 +150,7 @@ function download(
 }
 
 /** Milliseconds, the median of 9 peers with this share of the pieces joining and leaving. */
-function join(pieceCount: number, share: number): { join: number; leave: number } {
+export function measureJoin(pieceCount: number, share: number): { join: number; leave: number } {
   const { picker } = createSwarm(pieceCount, 16, SEEDS);
   const random = createRandom(7);
   const joins: number[] = [];
@@ -173,45 +170,3 @@ function join(pieceCount: number, share: number): { join: number; leave: number 
   }
   return { join: median(joins), leave: median(leaves) };
 }
-
-function median(values: number[]): number {
-  return Number(values.sort((a, b) => a - b)[values.length >>> 1]!.toFixed(3));
-}
-
-const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [1e3, 1e4, 1e5, 1e6];
-const rows: Record<string, Record<string, number>> = {};
-for (const pieceCount of sizes) {
-  for (const [blocksPerPiece, seeds] of [
-    [16, SEEDS],
-    [1, SEEDS],
-    [1, 0],
-  ] as const) {
-    download(createSwarm(1000, blocksPerPiece, seeds), 1000, blocksPerPiece, createWatches()); // warm-up
-    const watches = createWatches();
-    let blocks = 0;
-    while (blocks < ENOUGH_BLOCKS) {
-      const swarm = createSwarm(pieceCount, blocksPerPiece, seeds);
-      blocks += download(swarm, pieceCount, blocksPerPiece, watches);
-    }
-    const { have, pick, block, piece } = watches;
-    rows[`${pieceCount} pieces of ${blocksPerPiece}, ${seeds} seeds`] = {
-      have: have.nanoseconds,
-      pick: pick.nanoseconds,
-      block: block.nanoseconds,
-      'piece passed': piece.nanoseconds,
-    };
-  }
-}
-console.log('nanoseconds of CPU time each, mean');
-console.table(rows);
-const joins: Record<string, Record<string, number>> = {};
-for (const pieceCount of sizes) {
-  const [full, most, half] = [1, 0.99, 0.5].map((share) => join(pieceCount, share));
-  joins[`${pieceCount} pieces`] = {
-    'seed ms': full!.join,
-    '99% ms': most!.join,
-    '50% ms': half!.join,
-    'leave 50% ms': half!.leave,
-  };
-}
-console.table(joins);

@@ -1,6 +1,0 @@
-/**
- * Benchmarks against named contenders. The part that does I/O, for Node.
- *
- * @module
- */
-export {};
