@@ -9,7 +9,7 @@ export default defineConfig({
   format: 'esm',
   target: 'node20',
   platform: 'node',
-  dts: true,
+  dts: { entry: { index: 'src/index.ts', node: 'src/node/index.ts' } },
   sourcemap: true,
   clean: true,
   removeNodeProtocol: false,

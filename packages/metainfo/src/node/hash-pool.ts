@@ -1,4 +1,5 @@
 // Hash workers: threads that read files and hash them, fed one job ahead so that none of them waits for this thread.
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -6,14 +7,14 @@ import { MetainfoError } from '../errors.ts';
 import { FileError, type FileErrorCode } from './errors.ts';
 import { type HashJob, type HashResult, runHashJob } from './hash-job.ts';
 
-/** What a worker answers: the hashes, or a FileError taken apart (classes do not travel between threads). */
+/** What a worker answers: the hashes, or a FileError taken apart (between threads an error keeps its message alone). */
 export type HashReply =
   | { readonly result: HashResult }
   | {
       readonly code: FileErrorCode;
       readonly path: string;
       readonly message: string;
-      readonly cause: unknown;
+      readonly cause: { readonly message: string; readonly code: string } | undefined;
     };
 
 export interface HashPoolOptions {
@@ -104,6 +105,7 @@ export class HashPool {
     if (this.#failure !== undefined) throw workerFailed(this.#failure);
     const queue = jobs[Symbol.iterator]();
     const abort = new AbortController();
+    setMaxListeners(0, abort.signal); // one for each thread, and they all go away
     const forward = () => abort.abort(this.#signal?.reason);
     this.#signal?.addEventListener('abort', forward, { once: true });
     const lanes = this.#workers.map((worker) => runLane(worker, queue, onResult, abort.signal));
@@ -168,7 +170,7 @@ function runLane(
       if ('result' in reply) {
         onResult(job, reply.result);
         fill();
-      } else settle(new FileError(reply.code, reply.path, reply.message, reply.cause));
+      } else settle(errorOf(reply));
     };
     const onError = (cause: unknown) => settle(workerFailed(cause));
     const onExit = () => onError(new Error('the worker ended'));
@@ -177,6 +179,12 @@ function runLane(
     signal.addEventListener('abort', onAbort);
     fill();
   });
+}
+
+function errorOf(reply: Exclude<HashReply, { result: HashResult }>): FileError {
+  const { code, path, message, cause } = reply;
+  const system = cause && Object.assign(new Error(cause.message), { code: cause.code });
+  return new FileError(code, path, message, system);
 }
 
 function workerFailed(cause: unknown): FileError {

@@ -1,6 +1,6 @@
 // The hash worker's thread: jobs in, hashes out, until it is terminated.
 import { parentPort, workerData } from 'node:worker_threads';
-import { FileError } from './errors.ts';
+import { errnoOf, FileError } from './errors.ts';
 import { type HashJob, runHashJob } from './hash-job.ts';
 import type { HashReply } from './hash-pool.ts';
 
@@ -14,10 +14,21 @@ port.on('message', (job: HashJob) => {
     const reply: HashReply = { result };
     port.postMessage(reply, [result.sha1.buffer, result.merkle.buffer]);
   } catch (error) {
-    const reply: HashReply =
-      error instanceof FileError
-        ? { code: error.code, path: error.path, message: error.message, cause: error.cause }
-        : { code: 'worker-failed', path: '', message: 'hashing failed', cause: error };
-    port.postMessage(reply);
+    port.postMessage(replyOf(error));
   }
 });
+
+function replyOf(error: unknown): HashReply {
+  if (!(error instanceof FileError)) {
+    const message = `A hash worker failed: ${messageOf(error)}.`;
+    return { code: 'worker-failed', path: '', message, cause: undefined };
+  }
+  const { code, path, message, cause } = error;
+  const system =
+    cause === undefined ? undefined : { message: messageOf(cause), code: errnoOf(cause) };
+  return { code, path, message, cause: system };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

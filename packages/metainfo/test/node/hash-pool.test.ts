@@ -1,4 +1,4 @@
-import { rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
+import { rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -182,5 +182,41 @@ describe('HashPool', () => {
       await expect(run).rejects.toBe(reason);
       await pool.close();
     }
+  });
+
+  it('hands over what the system said about a file that became unreadable', async () => {
+    const folder = writeTree(makeTempFolder(), { a: 10 });
+    const files = await listed(folder);
+    rmSync(join(folder, 'a'));
+    symlinkSync('a', join(folder, 'a')); // leads to itself: ELOOP
+    for (const workers of [0, 1]) {
+      const jobs = planHashJobs({ files, pieceLength: 16 * KIB, sha1: true, merkle: false });
+      await expect(hashAll(jobs, workers)).rejects.toMatchObject({
+        code: 'unreadable',
+        message: expect.stringContaining('symbolic links'),
+        cause: { code: 'ELOOP' },
+      });
+    }
+  });
+
+  it('works with more threads than listeners are usual', async () => {
+    const folder = writeTree(makeTempFolder(), { a: 100_000 });
+    const warnings: Error[] = [];
+    const warn = (warning: Error) => warnings.push(warning);
+    process.on('warning', warn);
+    try {
+      const plan = {
+        files: await listed(folder),
+        pieceLength: 16 * KIB,
+        sha1: true,
+        merkle: false,
+      };
+      expect((await hashAll(planHashJobs(plan), 12)).sha1).toBe(
+        (await hashAll(planHashJobs(plan), 0)).sha1,
+      );
+    } finally {
+      process.off('warning', warn);
+    }
+    expect(warnings).toEqual([]);
   });
 });
