@@ -1,5 +1,4 @@
 // Hash workers: threads that read files and hash them, fed one job ahead so that none of them waits for this thread.
-import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -105,7 +104,6 @@ export class HashPool {
     if (this.#failure !== undefined) throw workerFailed(this.#failure);
     const queue = jobs[Symbol.iterator]();
     const abort = new AbortController();
-    setMaxListeners(0, abort.signal); // one for each thread, and they all go away
     const forward = () => abort.abort(this.#signal?.reason);
     this.#signal?.addEventListener('abort', forward, { once: true });
     const lanes = this.#workers.map((worker) => runLane(worker, queue, onResult, abort.signal));

@@ -198,25 +198,4 @@ describe('HashPool', () => {
       });
     }
   });
-
-  it('works with more threads than listeners are usual', async () => {
-    const folder = writeTree(makeTempFolder(), { a: 100_000 });
-    const warnings: Error[] = [];
-    const warn = (warning: Error) => warnings.push(warning);
-    process.on('warning', warn);
-    try {
-      const plan = {
-        files: await listed(folder),
-        pieceLength: 16 * KIB,
-        sha1: true,
-        merkle: false,
-      };
-      expect((await hashAll(planHashJobs(plan), 12)).sha1).toBe(
-        (await hashAll(planHashJobs(plan), 0)).sha1,
-      );
-    } finally {
-      process.off('warning', warn);
-    }
-    expect(warnings).toEqual([]);
-  });
 });
