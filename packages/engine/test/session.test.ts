@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createTorrent } from '@bt/metainfo/node';
 import { TrackerServer } from '@bt/tracker/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TorrentEvent } from '../src/index.ts';
@@ -194,6 +195,103 @@ describe('a session over loopback', () => {
     for await (const event of handle.events()) events.push(event);
     expect(events.find((event) => event.type === 'checked')).toMatchObject({ piecesHave: 16 });
     expect(handle.stats().state).toBe('stopped');
+  });
+
+  it('resolves `complete` of a check that found everything, and rejects the others', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const dir = await place(content, 'seed');
+    const session = await open({ listen: false });
+    const whole = await session.add(content.torrent, { dir, checkOnly: true });
+    await whole.complete;
+    await whole.stopped;
+    const nothing = path.join(root, 'empty');
+    const missing = await session.add(content.torrent, { dir: nothing, checkOnly: true });
+    await expect(missing.complete).rejects.toMatchObject({ code: 'aborted' });
+    await expect(readdir(nothing)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('makes nothing any more once it has stopped, also when that was while it opened', async () => {
+    const content = makeContent(TOTAL, 64 * KiB, { files: FILES });
+    const dir = path.join(root, 'leech');
+    const resumeDir = path.join(root, 'records');
+    await mkdir(dir);
+    await mkdir(resumeDir);
+    // The opening has a few turns of the event loop: stop in each of them.
+    for (let turns = 0; turns < 12; turns += 1) {
+      const session = await open({ listen: false, resumeDir });
+      const handle = await session.add(content.torrent, { dir, trackers: false });
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      await session.stop();
+      const left = [await readdir(dir, { recursive: true }), await readdir(resumeDir)];
+      await handle.stopped;
+      // Whoever opens the folder now does not meet the one that has stopped.
+      await rm(dir, { recursive: true });
+      await rm(resumeDir, { recursive: true });
+      await mkdir(dir);
+      await mkdir(resumeDir);
+      for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+      expect([await readdir(dir), await readdir(resumeDir)], `${left}`).toEqual([[], []]);
+    }
+  });
+
+  it('does nothing for a signal that is aborted already', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open({ listen: false });
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout');
+    const before = timers();
+    const dir = path.join(root, 'leech');
+    const handle = await session.add(content.torrent, { dir, signal: AbortSignal.abort() });
+    await handle.stopped;
+    expect(timers()).toEqual(before);
+    await expect(handle.complete).rejects.toMatchObject({ code: 'aborted' });
+    await expect(readdir(dir)).rejects.toMatchObject({ code: 'ENOENT' });
+    expect(session.torrents()).toEqual([]);
+  });
+
+  it('refuses to read bytes that are not there', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open({ listen: false });
+    const handle = await session.add(content.torrent, { dir: path.join(root, 'leech') });
+    for (const range of [
+      { start: 0.5 },
+      { start: 10, end: 99.5 },
+      { start: Number.NaN },
+      { end: MiB },
+      { start: -1 },
+      { start: 11, end: 9 },
+    ]) {
+      expect(() => handle.createReadStream(0, range)).toThrow(
+        expect.objectContaining({ name: 'EngineError', code: 'bad-argument' }),
+      );
+    }
+  });
+
+  it('lists a hybrid once, and knows it by both hashes', async () => {
+    const input = path.join(root, 'file.bin');
+    await writeFile(input, new Uint8Array(100_000));
+    const { bytes } = await createTorrent({ input, version: 'hybrid' });
+    const session = await open({ listen: false });
+    const handle = await session.add(bytes, { dir: root });
+    await handle.complete;
+    expect(session.torrents()).toEqual([handle]);
+    await expect(session.add(bytes, { dir: root })).rejects.toMatchObject({
+      code: 'duplicate-torrent',
+    });
+    await handle.stop();
+    expect(session.torrents()).toEqual([]);
+  });
+
+  it('keeps the secrets in the URLs of trackers out of its events', async () => {
+    const announceTiers = [['http://127.0.0.1:1/passkey/announce?secret=1']];
+    const content = makeContent(MiB, 64 * KiB, { announceTiers });
+    const session = await open({ listen: false });
+    const handle = await session.add(content.torrent, { dir: path.join(root, 'leech') });
+    for await (const event of handle.events()) {
+      if (event.type !== 'tracker') continue;
+      expect(event).toMatchObject({ url: 'http://127.0.0.1:1', outcome: 'failed' });
+      expect(JSON.stringify(event)).not.toMatch(/passkey|secret/);
+      break;
+    }
   });
 
   it('refuses a torrent it has, and a port that is taken', async () => {

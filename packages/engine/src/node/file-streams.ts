@@ -42,7 +42,8 @@ export class FileStreams {
     }
     const length = files.lengthOf(fileIndex);
     const { start = 0, end = length - 1, signal } = options;
-    if (!(start >= 0 && start <= length && end < length && end >= start - 1)) {
+    const isWhole = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+    if (!(isWhole && start >= 0 && start <= length && end < length && end >= start - 1)) {
       throw new EngineError('bad-argument', `bytes ${start} to ${end} of a file of ${length}`);
     }
     return this.#read(fileIndex, start, end + 1 - start, signal);

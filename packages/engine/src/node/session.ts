@@ -45,7 +45,9 @@ export class Session {
   readonly #dialler: Dialler;
   readonly #downLimit: RateLimit;
   readonly #upLimit: RateLimit;
-  readonly #torrents = new Map<string, TorrentHandle>();
+  readonly #torrents = new Set<TorrentHandle>();
+  /** By info-hash, as peers name it: a hybrid has two. */
+  readonly #byHash = new Map<string, TorrentHandle>();
   readonly #onAbort = () => void this.stop();
   #listener: Listener | undefined;
   #stopping: Promise<void> | undefined;
@@ -70,7 +72,7 @@ export class Session {
   }
 
   torrents(): readonly TorrentHandle[] {
-    return [...this.#torrents.values()];
+    return [...this.#torrents];
   }
 
   /**
@@ -91,10 +93,11 @@ export class Session {
     }
     const handle = new TorrentHandle(metainfo, options, this.#parts());
     const keys = hashesOf(metainfo);
-    if (keys.some((key) => this.#torrents.has(key))) {
+    if (keys.some((key) => this.#byHash.has(key))) {
       throw new EngineError('duplicate-torrent', `${handle.name} is in this session already`);
     }
-    for (const key of keys) this.#torrents.set(key, handle);
+    this.#torrents.add(handle);
+    for (const key of keys) this.#byHash.set(key, handle);
     void handle.run();
     return handle;
   }
@@ -122,7 +125,7 @@ export class Session {
     handshake: Parameters<Parameters<typeof Listener.open>[1]['accept']>[0],
     endpoint: Parameters<Parameters<typeof Listener.open>[1]['accept']>[1],
   ): AcceptedOwner | undefined {
-    const torrent = this.#torrents.get(toHex(handshake.infoHash));
+    const torrent = this.#byHash.get(toHex(handshake.infoHash));
     if (torrent === undefined) return undefined;
     let peer: Peer | undefined;
     return {
@@ -153,7 +156,8 @@ export class Session {
       upLimit: this.#upLimit,
       dialler: this.#dialler,
       removed: (handle) => {
-        for (const key of hashesOf(handle.metainfo)) this.#torrents.delete(key);
+        this.#torrents.delete(handle);
+        for (const key of hashesOf(handle.metainfo)) this.#byHash.delete(key);
       },
     };
   }

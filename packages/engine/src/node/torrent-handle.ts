@@ -5,6 +5,7 @@ import type { Endpoint } from '@bt/endpoint';
 import { type Metainfo, toHex } from '@bt/metainfo';
 import type { DiskEvents } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
+import { redactUrl } from '@bt/tracker';
 import { EngineError } from '../errors.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from '../events.ts';
 import type { Peer } from '../peer.ts';
@@ -34,7 +35,10 @@ export interface AddTorrentOptions {
   readonly sequential?: boolean;
   /** `auto` trusts a clean resume record, `full` hashes everything that is there. Default `auto`. */
   readonly check?: 'auto' | 'full';
-  /** Hash what is there, tell (`checked`), and stop: no peers, no trackers, nothing written. */
+  /**
+   * Hash what is there, tell (`checked`), and stop: no peers, no trackers, nothing written to the folder. `complete` resolves
+   * when all that is wanted was found.
+   */
   readonly checkOnly?: boolean;
   /** Stop seeding at this ratio of uploaded to downloaded bytes. */
   readonly seedRatio?: number;
@@ -89,7 +93,8 @@ export class TorrentHandle {
   readonly #onAbort = () => void this.stop();
   readonly #startedMs = clockNow();
   #torrent: Torrent | undefined;
-  #store: FileStore | undefined;
+  /** The files, while they are being opened and then. */
+  #opening: Promise<FileStore> | undefined;
   #state: TorrentState = 'checking';
   #checkedShare = 0;
   #lastStats: TorrentStats;
@@ -184,7 +189,10 @@ export class TorrentHandle {
   /** For the session: opens the files, checks them, and begins. */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    if (signal?.aborted === true) void this.stop();
+    if (signal?.aborted === true) {
+      await this.stop();
+      return;
+    }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#progressTimer = setInterval(() => this.#progress(), PROGRESS_MS);
     try {
@@ -220,12 +228,12 @@ export class TorrentHandle {
     this.#act((torrent, now) => torrent.handleCandidates(now, endpoints, source, fromLoopback));
   }
 
-  async #open(): Promise<void> {
+  #openStore(): Promise<FileStore> {
     const { info, pieceLayers } = this.metainfo;
-    const { dir, check, checkOnly, files, peers } = this.#options;
+    const { dir, check, checkOnly, files } = this.#options;
     const wanted = files === undefined ? undefined : new Set(files);
     const { resumeDir } = this.#session;
-    const store = await FileStore.open({
+    return FileStore.open({
       info,
       pieceLayers,
       folder: dir,
@@ -238,7 +246,12 @@ export class TorrentHandle {
       ...(resumeDir === undefined ? {} : { stateFolder: resumeDir }),
       ...(wanted === undefined ? {} : { wanted: (fileIndex) => wanted.has(fileIndex) }),
     });
-    this.#store = store;
+  }
+
+  async #open(): Promise<void> {
+    const { checkOnly, peers } = this.#options;
+    this.#opening = this.#openStore();
+    const store = await this.#opening;
     this.#checkedShare = 1;
     if (this.#stopping !== undefined) return;
     this.#warnOf([...store.problems.values()]);
@@ -248,6 +261,7 @@ export class TorrentHandle {
     const { piecesHave, pieceCount, verifiedBytes } = stats;
     this.#emit({ type: 'checked', piecesHave, pieceCount, verifiedBytes });
     if (checkOnly === true) {
+      if (torrent.isDone) this.#resolveComplete();
       await this.stop();
       return;
     }
@@ -346,7 +360,7 @@ export class TorrentHandle {
       this.#state = event.state;
       if (event.state === 'seeding') this.#seedingSinceMs ??= clockNow();
     }
-    this.#emit(event);
+    this.#emit(event.type === 'tracker' ? withoutPasskey(event) : event);
     if (event.type === 'done') this.#resolveComplete();
   }
 
@@ -418,9 +432,12 @@ export class TorrentHandle {
     this.#resolveStopped();
   }
 
+  /** Also while the files are being opened: what that makes, it makes before we have stopped. */
   async #closeStore(): Promise<void> {
+    // Why it failed is told by `run`.
+    const store = await this.#opening?.catch(() => undefined);
     try {
-      await this.#store?.close();
+      await store?.close();
     } catch (error) {
       this.#error ??= asError(error);
     }
@@ -431,6 +448,12 @@ export class TorrentHandle {
     if (event.type === 'piece') return;
     for (const queue of this.#queues) queue.push(event);
   }
+}
+
+/** Events end in logs: private trackers have a secret of the user in the path or query of their URLs. */
+function withoutPasskey(event: TorrentEvent & { type: 'tracker' }): TorrentEvent {
+  const url = redactUrl(event.url);
+  return { ...event, url, message: event.message?.replaceAll(event.url, url) };
 }
 
 function asError(error: unknown): Error {

@@ -53,6 +53,7 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   const { found } = survey;
   const problems = new Map(survey.problems);
   if (!readOnly) {
+    throwIfAborted(signal);
     const isWanted = options.wanted ?? (() => true);
     for (const [fileIndex, problem] of problems) if (isWanted(fileIndex)) throw problem;
     cutOwnFiles(files, found, record);
@@ -68,6 +69,7 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
     if (!bitAt(have, pieceIndex)) partialPieces.set(pieceIndex, { blockCount, blocks });
   }
   carryFlags(found, record, plan.trustedFiles);
+  throwIfAborted(signal);
   const isRecordStale =
     record === undefined ||
     options.check === 'full' ||
