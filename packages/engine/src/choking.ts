@@ -94,6 +94,7 @@ export class Choking {
       if (peer === undefined || !peer.session.amChoking) continue;
       peer.session.unchoke();
       peer.unchokedMs = this.#moment.now;
+      peer.excessRequests = 0;
       this.#peers.markDirty(peer);
     }
     if (!this.#antiSnubbing) return;

@@ -46,17 +46,12 @@ export class Gate {
     const isShut = waitsForDisk || !this.#limit.isOpen(this.#moment.now);
     if (isShut === this.#isShut) return false;
     this.#isShut = isShut;
-    for (const peer of this.#peers) this.#apply(peer);
+    for (const peer of this.#peers) peer.setGate(isShut);
     return !isShut;
   }
 
   /** A new connection begins as the others are. */
   admit(peer: Peer): void {
-    if (this.#isShut) this.#apply(peer);
-  }
-
-  #apply(peer: Peer): void {
-    if (this.#isShut) peer.transport.pause();
-    else peer.transport.resume();
+    peer.setGate(this.#isShut);
   }
 }

@@ -35,8 +35,15 @@ export const MAX_REQUEST_BYTES = 128 * KiB;
 export const MAX_SEND_QUEUE_BYTES = 512 * KiB;
 /** Blocks being read from disk for one peer at a time. */
 export const MAX_READS_PER_PEER = 32;
-/** Requests dropped or rejected beyond the queue's length, after which the connection is closed. */
+/**
+ * Requests dropped or rejected since the peer was unchoked last (beyond the queue, while choked, of pieces we lack), after
+ * which the connection is closed. What is honestly in flight at a choke is `MAX_QUEUED_UPLOADS` at most.
+ */
 export const MAX_EXCESS_REQUESTS = 10_000;
+/** Output that a peer doesn't take: beyond it we don't read from it, so that nothing it asks for adds to it. */
+export const MAX_OUTPUT_BYTES = 1 * MiB;
+/** A peer that has left so much waiting for this long is closed. */
+export const OUTPUT_TIMEOUT_MS = 60_000;
 
 // Connections.
 

@@ -5,7 +5,12 @@ import type { Endpoint } from '@bt/endpoint';
 import type { PeerHandle } from '@bt/picker';
 import type { BlockWriter } from '@bt/storage';
 import type { WireSession } from '@bt/wire';
-import { MAX_LAPSED_REQUESTS, MAX_QUEUED_UPLOADS, MAX_REQUESTS_PER_PEER } from './limits.ts';
+import {
+  MAX_LAPSED_REQUESTS,
+  MAX_OUTPUT_BYTES,
+  MAX_QUEUED_UPLOADS,
+  MAX_REQUESTS_PER_PEER,
+} from './limits.ts';
 import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rates.ts';
 import { RequestLog } from './request-log.ts';
@@ -104,7 +109,10 @@ export class Peer {
   lastSentMs: number;
   /** Since when neither side has been interested in the other. */
   uselessSinceMs: number;
-  isPaused = false;
+  /** Since when more output waits than it may leave waiting; it isn't read meanwhile. */
+  overfullSinceMs: number | undefined;
+  #isGateShut = false;
+  #isPaused = false;
   /** It has output to flush, and stands in the list of those. */
   isDirty = false;
 
@@ -146,6 +154,28 @@ export class Peer {
     if (output === undefined) return;
     this.lastSentMs = now;
     this.transport.send(output);
+    this.checkOutput(now);
+  }
+
+  /** Nothing more is read from a peer that doesn't take what it is sent. */
+  checkOutput(now: number): void {
+    if (this.transport.queuedBytes <= MAX_OUTPUT_BYTES) this.overfullSinceMs = undefined;
+    else this.overfullSinceMs ??= now;
+    this.#updatePause();
+  }
+
+  /** The torrent reads from nobody, or goes on. */
+  setGate(isShut: boolean): void {
+    this.#isGateShut = isShut;
+    this.#updatePause();
+  }
+
+  #updatePause(): void {
+    const isPaused = this.#isGateShut || this.overfullSinceMs !== undefined;
+    if (isPaused === this.#isPaused) return;
+    this.#isPaused = isPaused;
+    if (isPaused) this.transport.pause();
+    else this.transport.resume();
   }
 }
 
@@ -177,5 +207,6 @@ export type CloseReason =
   | 'unrequested-blocks'
   | 'bad-request'
   | 'request-flood'
+  | 'not-reading'
   | 'internal-error'
   | 'stopped';

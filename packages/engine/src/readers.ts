@@ -60,11 +60,6 @@ export class Readers {
     this.#deliver = options.deliver;
   }
 
-  /** True while somebody reads: blocks of the window may be asked of several peers. */
-  get isActive(): boolean {
-    return this.#readers.size > 0;
-  }
-
   [Symbol.iterator](): Iterator<Reader> {
     return this.#readers[Symbol.iterator]();
   }

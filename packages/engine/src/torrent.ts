@@ -242,6 +242,7 @@ export class Torrent {
   handleWritable(now: number, peer: Peer): void {
     this.#moment.now = now;
     if (peer.isClosed) return;
+    peer.checkOutput(now);
     this.#upload.pump(peer);
     this.#settle();
   }

@@ -69,11 +69,8 @@ export class Upload {
       blockOffset + lengthBytes <= this.#geometry.paddedPieceSize(pieceIndex);
     if (!isInside) throw new PeerFault('bad-request');
     const { session, uploads } = peer;
-    if (session.amChoking || !this.#holdings.has(pieceIndex)) {
-      this.#refuse(peer, pieceIndex, blockOffset, lengthBytes);
-      return;
-    }
-    if (uploads.length >= MAX_QUEUED_UPLOADS) {
+    const isServed = !session.amChoking && this.#holdings.has(pieceIndex);
+    if (!isServed || uploads.length >= MAX_QUEUED_UPLOADS) {
       peer.excessRequests += 1;
       if (peer.excessRequests > MAX_EXCESS_REQUESTS) throw new PeerFault('request-flood');
       this.#refuse(peer, pieceIndex, blockOffset, lengthBytes);

@@ -25,6 +25,7 @@ import {
   MAX_DIALS_PER_SECOND,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_LOCAL_ADDRESS,
+  OUTPUT_TIMEOUT_MS,
   USELESS_PEER_MS,
 } from '../limits.ts';
 import type { Moment } from '../moment.ts';
@@ -270,6 +271,7 @@ export class Swarm implements ConversationObserver {
     const { now } = this.#moment;
     const { download, holdings } = this.#options;
     for (const peer of this.#peers.snapshot()) {
+      peer.checkOutput(now);
       const reason = this.#overdue(peer);
       if (reason !== undefined) {
         this.close(peer, reason);
@@ -423,6 +425,7 @@ export class Swarm implements ConversationObserver {
     if (!peer.isReady) {
       return now - peer.connectedMs >= HANDSHAKE_TIMEOUT_MS ? 'handshake-timeout' : undefined;
     }
+    if (now - (peer.overfullSinceMs ?? now) >= OUTPUT_TIMEOUT_MS) return 'not-reading';
     if (now - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     // Room for others is made only where it is short.
     const isCrowded = this.#peers.size >= this.#options.maxPeers * 0.9;

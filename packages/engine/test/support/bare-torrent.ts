@@ -1,0 +1,153 @@
+// One Torrent whose peers are bytes: for what no honest client sends.
+
+import type { Endpoint } from '@bt/endpoint';
+import { createRandom, VirtualClock } from '@bt/simulator';
+import { encodeHandshake, HandshakeReader } from '@bt/wire';
+import {
+  defaultStrategies,
+  makePeerId,
+  type Peer,
+  type PeerTransport,
+  RateLimit,
+  Torrent,
+  type TorrentEffect,
+  type TorrentOptions,
+} from '../../src/index.ts';
+import { type Content, makeContent } from './content.ts';
+import { SimDisk } from './sim-disk.ts';
+
+export const REQUEST = 6;
+export const PIECE = 7;
+
+export class BareTransport implements PeerTransport {
+  sentBytes = 0;
+  /** What waits; the test says how much of it is taken. */
+  queuedBytes = 0;
+  isPaused = false;
+  isClosed = false;
+  readonly sent: Uint8Array[] = [];
+
+  send(bytes: Uint8Array): void {
+    this.sent.push(bytes.slice());
+    this.sentBytes += bytes.length;
+    this.queuedBytes += bytes.length;
+  }
+
+  sendBlock(header: Uint8Array, block: Uint8Array): void {
+    this.send(header);
+    this.send(block);
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+export interface BareConnection {
+  readonly peer: Peer;
+  readonly transport: BareTransport;
+}
+
+export class BareTorrent {
+  readonly clock = new VirtualClock();
+  readonly content: Content;
+  readonly disk: SimDisk;
+  readonly torrent: Torrent;
+  now = 0;
+
+  constructor(options: Partial<TorrentOptions> & { content?: Content } = {}) {
+    this.content = options.content ?? makeContent(4 * 65_536, 65_536);
+    this.disk = new SimDisk(this.clock, this.content);
+    const random = createRandom(1);
+    this.torrent = new Torrent({
+      now: 0,
+      info: this.content.info,
+      disk: this.disk,
+      peerId: makePeerId(random),
+      listenPort: 6881,
+      strategies: defaultStrategies,
+      random,
+      downLimit: new RateLimit(undefined),
+      upLimit: new RateLimit(undefined),
+      ...options,
+    });
+  }
+
+  /** A connection whose handshake is done; undefined when it was refused. */
+  tryConnect(
+    endpoint: Endpoint,
+    peerId: string,
+    direction: 'in' | 'out' = 'in',
+  ): BareConnection | undefined {
+    const transport = new BareTransport();
+    const bytes = encodeHandshake({
+      infoHash: this.content.info.infoHash,
+      peerId: Buffer.from(peerId.padEnd(20, '.')),
+      features: { fast: true },
+    });
+    const reader = new HandshakeReader();
+    reader.handleBytes(bytes);
+    const handshake = direction === 'in' ? reader.handshake : undefined;
+    const added = { endpoint, direction, handshake };
+    const peer = this.torrent.addPeer(this.now, transport, added);
+    if (peer === undefined) return undefined;
+    if (direction === 'out') this.torrent.handleBytes(this.now, peer, bytes);
+    return { peer, transport };
+  }
+
+  connect(endpoint: Endpoint, peerId: string, direction: 'in' | 'out' = 'in'): BareConnection {
+    const connection = this.tryConnect(endpoint, peerId, direction);
+    if (connection === undefined) throw new Error('the connection was refused');
+    return connection;
+  }
+
+  receive({ peer }: BareConnection, bytes: Uint8Array): void {
+    this.torrent.handleBytes(this.now, peer, bytes);
+  }
+
+  /** Goes on to a time, a second in each step. */
+  runTo(now: number): void {
+    while (this.now < now) {
+      this.now = Math.min(now, this.now + 1000);
+      this.torrent.handleTimeout(this.now);
+    }
+  }
+
+  /** What has come out since the last call. */
+  effects(): TorrentEffect[] {
+    const effects: TorrentEffect[] = [];
+    for (;;) {
+      const effect = this.torrent.poll();
+      if (effect === undefined) return effects;
+      effects.push(effect);
+    }
+  }
+
+  /** Why connections were closed since the last call. */
+  closeReasons(): string[] {
+    return this.effects().flatMap((effect) =>
+      effect.type === 'event' && effect.event.type === 'peer-closed' ? [effect.event.reason] : [],
+    );
+  }
+}
+
+/** A message of an id and numbers of four bytes (BEP 3). */
+export function message(id: number, ...numbers: number[]): Uint8Array {
+  const bytes = Buffer.alloc(5 + 4 * numbers.length);
+  bytes.writeUInt32BE(1 + 4 * numbers.length);
+  bytes[4] = id;
+  for (const [index, number] of numbers.entries()) bytes.writeUInt32BE(number, 5 + 4 * index);
+  return bytes;
+}
+
+export function repeat(bytes: Uint8Array, count: number): Uint8Array {
+  return Buffer.concat(Array.from({ length: count }, () => bytes));
+}
