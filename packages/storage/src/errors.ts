@@ -95,7 +95,7 @@ export function codeOfErrno(errno: string | undefined): StorageErrorCode {
 }
 
 const advice: Readonly<Record<StorageErrorCode, string>> = {
-  'no-space': 'no space left: free some, the download goes on by itself',
+  'no-space': 'no space left: free some',
   permission: 'permission denied: check the owner and mode of the file and of its folder',
   'read-only': 'the file system is read-only',
   io: 'the disk failed',

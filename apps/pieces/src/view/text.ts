@@ -63,7 +63,8 @@ export class TextView implements View {
         break;
       case 'disk-error':
         // An error that lasts is the end, which tells of it.
-        if (mayPass(event.error)) this.#warn(`${sentence(event.error.message)} Waiting for it.`);
+        if (mayPass(event.error))
+          this.#warn(`${sentence(event.error.message)} The download waits for it.`);
         break;
       case 'peer-banned':
         this.#warn(`Banned ${event.address} port ${event.port}: ${event.reason}.`);

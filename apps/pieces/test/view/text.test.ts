@@ -140,7 +140,7 @@ describe('the disk', () => {
     const { event, taken } = show();
     event(refused('no-space'));
     event({ type: 'state', state: 'paused' });
-    expect(taken()).toBe('Warning: /a/b: no. Waiting for it.\n');
+    expect(taken()).toBe('Warning: /a/b: no. The download waits for it.\n');
     event({ type: 'state', state: 'downloading' });
     expect(taken()).toBe('The disk works again: going on.\n');
   });

@@ -69,6 +69,19 @@ export function isInside(root: string, real: string): boolean {
   return real === root || real.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
 }
 
+/** Makes a folder and those it is in, where they are missing. */
+export function makeFolder(fileSystem: Pick<FileSystem, 'mkdirSync'>, folder: string): void {
+  try {
+    fileSystem.mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    // Node says so on a read-only file system; the plain call tells the reason.
+    const parent = path.dirname(folder);
+    if (parent !== folder) makeFolder(fileSystem, parent);
+    fileSystem.mkdirSync(folder);
+  }
+}
+
 export interface WriteMode {
   /** A longer file is cut to this when it is opened. */
   readonly lengthBytes: number;
@@ -191,7 +204,7 @@ export class OpenFiles {
     }
     if (existing !== folder) {
       try {
-        this.#fs.mkdirSync(folder, { recursive: true });
+        makeFolder(this.#fs, folder);
       } catch (error) {
         throw DiskFailure.from(error, folder);
       }

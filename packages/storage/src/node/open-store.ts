@@ -18,7 +18,7 @@ import {
 } from '../resume.ts';
 import { type DiskPool, partsOf } from './disk-pool.ts';
 import type { FileStoreOptions } from './file-store.ts';
-import { DiskFailure, nodeFileSystem, OpenFiles } from './open-files.ts';
+import { DiskFailure, makeFolder, nodeFileSystem, OpenFiles } from './open-files.ts';
 import { PieceChecker } from './piece-checker.ts';
 import { RIGHT } from './protocol.ts';
 import { defaultStateFolder, ResumeFile, readBootId } from './resume-file.ts';
@@ -80,7 +80,7 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
 async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
   const full = path.resolve(folder);
   try {
-    if (!readOnly) await fsp.mkdir(full, { recursive: true });
+    if (!readOnly) makeFolder(nodeFileSystem, full);
     return await fsp.realpath(full);
   } catch (error) {
     const { code: errno, syscall } = error as NodeJS.ErrnoException;

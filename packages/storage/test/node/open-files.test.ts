@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DiskFailure, isInside, OpenFiles } from '../../src/node/open-files.ts';
+import { DiskFailure, isInside, makeFolder, OpenFiles } from '../../src/node/open-files.ts';
 import { FaultyFileSystem } from '../faults.ts';
 import { place } from './store-bench.ts';
 
@@ -32,6 +32,18 @@ function codeOf(action: () => unknown): string {
     return (error as DiskFailure).code;
   }
 }
+
+describe('makeFolder', () => {
+  it('tells of a read-only file system, of which Node says ENOENT', () => {
+    const refusal = (code: string) => Object.assign(new Error(code), { code, syscall: 'mkdir' });
+    const mkdirSync = ((folder: string, options?: fs.MakeDirectoryOptions) => {
+      if (folder === '/there') return undefined;
+      throw refusal(options?.recursive === true ? 'ENOENT' : 'EROFS');
+    }) as typeof fs.mkdirSync;
+    const make = () => makeFolder({ mkdirSync }, '/there/a/b');
+    expect(make).toThrow(expect.objectContaining({ code: 'EROFS' }));
+  });
+});
 
 describe('opening a file for writing', () => {
   it('makes it and its folders', () => {
