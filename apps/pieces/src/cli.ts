@@ -22,7 +22,10 @@ async function main(): Promise<number> {
     process.on(signal, () => {
       signals += 1;
       // The first one ends cleanly, the second one at once.
-      if (signals > 1) process.exit(EXIT.interrupted);
+      if (signals > 1) {
+        if (stdout.isTTY) stdout.write('\n');
+        process.exit(EXIT.interrupted);
+      }
       interrupted.abort();
     });
   }
@@ -32,7 +35,8 @@ async function main(): Promise<number> {
     {
       isTerminal: stdout.isTTY === true,
       get columns() {
-        return stdout.columns ?? 80;
+        // 0 where the terminal does not tell.
+        return stdout.columns || 80;
       },
       out: (text) => void stdout.write(text),
       error: (text) => void stderr.write(text),

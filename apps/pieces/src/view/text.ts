@@ -92,7 +92,10 @@ export class TextView implements View {
   }
 
   stopping(): void {
-    if (this.#terminal.isTerminal) this.#print('Stopping; Ctrl-C again ends at once.');
+    if (!this.#terminal.isTerminal) return;
+    // The terminal has written ^C.
+    this.#lineShown = true;
+    this.#print('Stopping; Ctrl-C again ends at once.');
   }
 
   checked(stats: TorrentStats): void {

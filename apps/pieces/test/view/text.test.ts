@@ -96,8 +96,6 @@ describe('progress', () => {
 describe('an interrupted run', () => {
   it('clears the line, and says that it stops only where somebody looks', () => {
     const terminal = show({ isTerminal: true });
-    terminal.event({ type: 'progress', stats });
-    terminal.taken();
     terminal.view.stopping();
     expect(terminal.taken()).toBe('\r\u001b[2KStopping; Ctrl-C again ends at once.\n');
     const pipe = show();
