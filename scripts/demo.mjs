@@ -41,6 +41,12 @@ for (const [signal, code] of [
 function start(name, args, stdio) {
   const child = spawn(process.execPath, [join(root, 'apps', name, 'dist', 'cli.js'), ...args], {
     stdio,
+    // What it remembers of these torrents goes with the sample.
+    env: {
+      ...process.env,
+      XDG_STATE_HOME: join(folder, 'state'),
+      LOCALAPPDATA: join(folder, 'state'),
+    },
   });
   children.add(child);
   const done = new Promise((resolve, reject) => {
