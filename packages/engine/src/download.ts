@@ -2,7 +2,14 @@
 // Called back directly by the wire for each block: no object is made for one (design rule for the path of piece data).
 
 import type { Picker, PickOptions } from '@bt/picker';
-import type { BlockOutcome, Disk, PieceBuffers, PieceResult, PieceShape } from '@bt/storage';
+import type {
+  BlockOutcome,
+  Disk,
+  PieceBuffers,
+  PieceResult,
+  PieceShape,
+  StorageError,
+} from '@bt/storage';
 import type { Blame } from './blame.ts';
 import type { Holdings } from './holdings.ts';
 import {
@@ -22,6 +29,8 @@ export interface DownloadObserver {
   pieceSaved(pieceIndex: number): void;
   /** Failed its hash. */
   pieceFailed(pieceIndex: number): void;
+  /** The disk has given up on it; what came of it is lost. */
+  saveFailed(pieceIndex: number, error: StorageError | undefined): void;
   /** Sent wrong data, beyond doubt. */
   liarFound(identity: Identity): void;
 }
@@ -93,6 +102,11 @@ export class Download {
   /** Pieces that are with the disk. */
   get savingCount(): number {
     return this.#saving.size;
+  }
+
+  /** The piece is complete and with the disk. */
+  isSaving(pieceIndex: number): boolean {
+    return this.#saving.has(pieceIndex);
   }
 
   /** Keeps the peer's pipeline full; requests are written when enough of it is empty. */
@@ -177,15 +191,20 @@ export class Download {
     const senders = this.#saving.get(pieceIndex) ?? [];
     this.#saving.delete(pieceIndex);
     if (result.outcome === 'saved') {
-      this.#holdings.add(pieceIndex);
+      const isNew = this.#holdings.add(pieceIndex);
       this.#picker.piecePassed(pieceIndex);
       const liars = this.#blame.passed(pieceIndex, result.blockHashes);
-      this.#observer.pieceSaved(pieceIndex);
+      if (isNew) this.#observer.pieceSaved(pieceIndex);
       for (const liar of liars) this.#observer.liarFound(liar);
       return;
     }
+    if (result.outcome === 'failed') {
+      // Nothing is known of the data, so nobody is suspected.
+      this.#picker.forgetPiece(pieceIndex);
+      this.#observer.saveFailed(pieceIndex, result.error);
+      return;
+    }
     this.#picker.pieceFailed(pieceIndex);
-    if (result.outcome === 'failed') return;
     this.rejectedBytes += this.#geometry.pieceSize(pieceIndex);
     const liar = this.#blame.failed(pieceIndex, senders, result.blockHashes);
     this.#observer.pieceFailed(pieceIndex);

@@ -46,13 +46,15 @@ export class Holdings {
     return this.#wanted[pieceIndex] === 1;
   }
 
-  add(pieceIndex: number): void {
-    if (this.has(pieceIndex)) return;
+  /** False when we had it. */
+  add(pieceIndex: number): boolean {
+    if (this.has(pieceIndex)) return false;
     this.bits[pieceIndex >>> 3]! |= 0x80 >>> (pieceIndex & 7);
     this.count += 1;
-    if (!this.isWanted(pieceIndex)) return;
+    if (!this.isWanted(pieceIndex)) return true;
     this.#wantedMissing -= 1;
     this.verifiedBytes += this.#geometry.pieceSize(pieceIndex);
+    return true;
   }
 
   remove(pieceIndex: number): void {

@@ -18,6 +18,8 @@ const AHEAD_PIECES = 2;
 const SPARE_AFTER_MS = 1_500;
 /** Peers to whom spare pieces are shown in one go: each costs a walk over all pieces. */
 const SPARE_PEERS = 16;
+/** Pieces looked at in one update for one that nobody has: larger torrents take several updates to go round. */
+const RARE_WALK_PIECES = 8_192;
 
 export interface SuperSeedOptions {
   readonly moment: Moment;
@@ -44,6 +46,9 @@ export class SuperSeed {
   readonly #shown = new Map<Peer, Shown>();
   #busyMs: number;
   #sparePieces = AHEAD_PIECES;
+  /** Where the search for a piece that nobody has stands, and how many before it somebody has. */
+  #rareAt = 0;
+  #spreadBefore = 0;
 
   constructor(options: SuperSeedOptions) {
     this.#moment = options.moment;
@@ -89,14 +94,25 @@ export class SuperSeed {
     if (this.#upload.isBusy) this.#busyMs = now;
     for (const peer of this.#shown.keys()) this.#fill(peer);
     if (now - this.#busyMs >= SPARE_AFTER_MS) this.#showSpare();
-    this.isActive = this.#isSomethingRare();
+    this.#updateActive();
   }
 
-  #isSomethingRare(): boolean {
-    for (let piece = 0; piece < this.#geometry.pieceCount; piece += 1) {
-      if (this.#picker.availability(piece) === 0) return true;
+  /** Active from where a piece is found that nobody has, until the search has come round without one. */
+  #updateActive(): void {
+    const { pieceCount } = this.#geometry;
+    for (let step = Math.min(pieceCount, RARE_WALK_PIECES); step > 0; step -= 1) {
+      if (this.#picker.availability(this.#rareAt) === 0) {
+        this.#spreadBefore = 0;
+        this.isActive = true;
+        return;
+      }
+      this.#rareAt = (this.#rareAt + 1) % pieceCount;
+      this.#spreadBefore += 1;
+      if (this.#spreadBefore < pieceCount) continue;
+      this.#spreadBefore = 0;
+      this.isActive = false;
+      return;
     }
-    return false;
   }
 
   #fill(peer: Peer): void {
@@ -134,13 +150,19 @@ export class SuperSeed {
    * don't give to each other have to get everything here.
    */
   #showSpare(): void {
+    const takers: [Peer, Shown][] = [];
+    for (const entry of this.#shown) {
+      const { amChoking, peerInterested } = entry[0].session;
+      if (amChoking && peerInterested) continue;
+      takers.push(entry);
+      if (takers.length === SPARE_PEERS) break;
+    }
+    if (takers.length === 0) return;
     this.#sparePieces = Math.min(2 * this.#sparePieces, this.#geometry.pieceCount);
     const byRarity = this.#order
       .slice()
       .sort((a, b) => this.#picker.availability(a) - this.#picker.availability(b));
-    let peers = 0;
-    for (const [peer, shown] of [...this.#shown]) {
-      if (peer.session.amChoking && peer.session.peerInterested) continue;
+    for (const [peer, shown] of takers) {
       let count = this.#sparePieces;
       for (const piece of byRarity) {
         if (this.#knows(peer, piece)) continue;
@@ -151,8 +173,6 @@ export class SuperSeed {
       // To the end of the line, so that everybody has a turn; who was shown everything is done with.
       this.#shown.delete(peer);
       if (count === 0) this.#shown.set(peer, shown);
-      peers += 1;
-      if (peers === SPARE_PEERS) break;
     }
   }
 

@@ -67,6 +67,9 @@ export class Torrent {
   /** Freed requests or new room: everybody is asked at the end of this turn. */
   #mustRequestAll = false;
   #state: TorrentState;
+  #needsPeers = false;
+  /** Pieces of which an earlier life has left every block on disk. */
+  #unhashed: readonly number[];
 
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
@@ -111,6 +114,7 @@ export class Torrent {
       observer: {
         pieceSaved: (pieceIndex) => this.#pieceSaved(pieceIndex),
         pieceFailed: (pieceIndex) => this.#pieceFailed(pieceIndex),
+        saveFailed: (pieceIndex, error) => this.#saveFailed(pieceIndex, error),
         liarFound: (identity) => this.#swarm.ban(identity),
       },
     });
@@ -145,12 +149,11 @@ export class Torrent {
       },
     });
     const { have, partialPieces } = options;
-    const complete = restore({ have, partialPieces }, { geometry, holdings, picker, buffers });
+    this.#unhashed = restore({ have, partialPieces }, { geometry, holdings, picker, buffers });
     if (options.files !== undefined) {
       holdings.select(options.files);
       this.#readers.applySelection();
     }
-    for (const pieceIndex of complete) this.#download.savePiece(pieceIndex);
     const superSeed =
       holdings.isWhole && !options.upLimit.isUnlimited
         ? new SuperSeed({ moment, geometry, picker, peers, upload: this.#upload, random })
@@ -194,8 +197,9 @@ export class Torrent {
   start(now: number): void {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
+    for (const pieceIndex of this.#unhashed) this.#download.savePiece(pieceIndex);
+    this.#unhashed = [];
     this.#announcing.start(now);
-    this.#announcing.peersNeeded(now, !this.#holdings.isDone);
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
   }
@@ -412,8 +416,6 @@ export class Torrent {
     if (now >= this.#nextTickMs) {
       this.#nextTickMs = now + TICK_MS;
       this.#swarm.tick();
-      const needsPeers = !this.#holdings.isDone && this.#peers.size < ENOUGH_PEERS;
-      this.#announcing.peersNeeded(now, needsPeers);
     }
     if (now >= this.#retryMs) {
       this.#retryMs = now + DISK_RETRY_MS;
@@ -515,6 +517,14 @@ export class Torrent {
     this.#emit({ type: 'piece-failed', pieceIndex });
   }
 
+  #saveFailed(pieceIndex: number, error: StorageError | undefined): void {
+    // A disk that was closed by the stop gives up on what it still had.
+    if (this.#isStopped) return;
+    this.#mustRequestAll = true;
+    if (error !== undefined) this.#emit({ type: 'disk-error', error });
+    else this.#emit({ type: 'warning', message: `piece ${pieceIndex} could not be saved` });
+  }
+
   #checkDone(): void {
     const { now } = this.#moment;
     if (!this.#holdings.isDone) {
@@ -545,9 +555,9 @@ export class Torrent {
 
   /** A piece in doubt is right after all. */
   #regain(pieceIndex: number): void {
-    if (this.#holdings.has(pieceIndex)) return;
+    // What is being saved has its own verdict on the way.
+    if (this.#download.isSaving(pieceIndex) || !this.#holdings.add(pieceIndex)) return;
     this.#buffers.drop(pieceIndex);
-    this.#holdings.add(pieceIndex);
     this.#picker.markHave(pieceIndex);
     this.#pieceSaved(pieceIndex);
   }
@@ -567,8 +577,17 @@ export class Torrent {
       this.#swarm.requestAll();
     }
     this.#peers.flushDirty(now);
+    this.#updateNeeds();
     this.#dial();
     this.#drainAnnouncing();
+  }
+
+  /** Not left to the ticks: without peers there are none. */
+  #updateNeeds(): void {
+    const needsPeers = !this.#holdings.isDone && this.#peers.size < ENOUGH_PEERS;
+    if (needsPeers === this.#needsPeers) return;
+    this.#needsPeers = needsPeers;
+    this.#announcing.peersNeeded(this.#moment.now, needsPeers);
   }
 
   #dial(): void {

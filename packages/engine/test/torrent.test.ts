@@ -1,4 +1,6 @@
+import { StorageError } from '@bt/storage';
 import { describe, expect, it } from 'vitest';
+import { BareTorrent } from './support/bare-torrent.ts';
 import { makeContent } from './support/content.ts';
 import { SimSwarm } from './support/sim-swarm.ts';
 
@@ -31,5 +33,62 @@ describe('a torrent on virtual time', () => {
     expect(leecher.stats).toMatchObject({ piecesHave: 0, piecesInFlight: 3 });
     swarm.runUntilDone(100_000);
     expect(leecher.stats).toMatchObject({ piecesHave: 3, piecesInFlight: 0 });
+  });
+});
+
+describe('what the disk says of a piece', () => {
+  const PIECE_BYTES = 65_536;
+
+  /** A torrent whose piece 0 has gone to the disk. */
+  function saving() {
+    const bare = new BareTorrent({ content: makeContent(2 * PIECE_BYTES, PIECE_BYTES) });
+    bare.torrent.start(0);
+    return bare;
+  }
+
+  it('asks for it again and tells the error when it was not saved and nothing is known of the data', () => {
+    const bare = saving();
+    bare.effects();
+    const error = new StorageError('io', 'the disk has gone');
+    bare.torrent.handlePieceSaved(0, 0, { outcome: 'failed', error });
+    bare.torrent.handlePieceSaved(0, 1, { outcome: 'failed' });
+    const events = bare
+      .effects()
+      .flatMap((effect) => (effect.type === 'event' ? [effect.event] : []));
+    expect(events).toEqual([
+      { type: 'disk-error', error },
+      { type: 'warning', message: 'piece 1 could not be saved' },
+    ]);
+    expect(bare.torrent.stats(0).rejectedBytes).toBe(0);
+  });
+
+  it('counts it once, though it is verified while it is being saved', () => {
+    const bare = saving();
+    bare.torrent.handlePieceVerified(0, 0, true);
+    bare.torrent.handlePieceSaved(0, 0, { outcome: 'saved' });
+    bare.torrent.handlePieceSaved(0, 1, { outcome: 'saved' });
+    const events = bare
+      .effects()
+      .flatMap((effect) => (effect.type === 'event' ? [effect.event] : []));
+    expect(events.filter(({ type }) => type === 'piece')).toHaveLength(2);
+    expect(events.filter(({ type }) => type === 'file')).toHaveLength(1);
+  });
+
+  it('hears of pieces that only want hashing when the torrent starts, and not before', () => {
+    const content = makeContent(2 * PIECE_BYTES, PIECE_BYTES);
+    const partialPieces = new Map([[0, Uint8Array.of(0xf0)]]);
+    const bare = new BareTorrent({ content, partialPieces });
+    let finished = 0;
+    bare.disk.finishPiece = () => {
+      finished += 1;
+    };
+    expect(finished).toBe(0);
+    bare.torrent.start(0);
+    expect(finished).toBe(1);
+    // It is with the disk: a verification says nothing.
+    bare.torrent.handlePieceVerified(0, 0, true);
+    expect(bare.torrent.has(0)).toBe(false);
+    bare.torrent.handlePieceSaved(0, 0, { outcome: 'saved' });
+    expect(bare.torrent.has(0)).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 // The addresses of a torrent's possible peers: who is worth dialling, when, and who never again.
-// One entry for an address and port, bounded, with back-off; bans are by address and port, and by peer id.
+// One entry for an address and port, bounded, with back-off; bans are by address and port, and by address and peer id:
+// a peer id alone proves nothing, since whoever has seen it can send it.
 
 import { addressClass, type Endpoint, endpointKey, isMartian, isPublic } from '@bt/endpoint';
 import {
@@ -17,7 +18,7 @@ export type PeerSource = 'user' | 'tracker' | 'incoming' | 'dht' | 'pex' | 'lsd'
 
 export interface Candidate {
   readonly endpoint: Endpoint;
-  readonly source: PeerSource;
+  source: PeerSource;
   /** In a row. */
   failures: number;
   /** Not before this time. */
@@ -60,7 +61,10 @@ export class Candidates {
     if (this.isBanned(endpoint)) return;
     const key = endpointKey(endpoint);
     const known = this.#entries.get(key);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      if (source === 'user' && known.source !== 'user') this.#keep(now, known);
+      return known;
+    }
     if (this.#entries.size >= MAX_CANDIDATES && !this.#dropWorst()) return;
     const entry: Candidate = {
       endpoint,
@@ -142,7 +146,7 @@ export class Candidates {
       this.#bannedPorts.set(endpoint.address, ports);
       remember(this.#bannedKeys, key);
     }
-    if (peerId !== undefined) remember(this.#bannedPeerIds, peerId);
+    if (peerId !== undefined) remember(this.#bannedPeerIds, `${endpoint.address} ${peerId}`);
     if (this.#bannedPorts.size > MAX_BANS) {
       const [oldest] = this.#bannedPorts.keys();
       if (oldest !== undefined) this.#bannedPorts.delete(oldest);
@@ -151,18 +155,23 @@ export class Candidates {
 
   isBanned(endpoint: Endpoint, peerId?: string): boolean {
     if (this.#bannedKeys.has(endpointKey(endpoint))) return true;
-    if (peerId !== undefined && this.#bannedPeerIds.has(peerId)) return true;
+    if (peerId !== undefined && this.#bannedPeerIds.has(`${endpoint.address} ${peerId}`)) {
+      return true;
+    }
     const ports = this.#bannedPorts.get(endpoint.address) ?? 0;
     return ports >= BANNED_PORTS_PER_ADDRESS && isPublic(endpoint.address);
   }
 
-  forget(endpoint: Endpoint): void {
-    this.#nextMs = undefined;
-    this.#entries.delete(endpointKey(endpoint));
-  }
-
   entries(): Iterable<Candidate> {
     return this.#entries.values();
+  }
+
+  /** The user has named what somebody else had named before: it is tried at once, and for ever. */
+  #keep(now: number, entry: Candidate): void {
+    this.#nextMs = undefined;
+    entry.source = 'user';
+    entry.failures = 0;
+    entry.dialAtMs = now;
   }
 
   /** Makes room: the entry with the most failures that isn't in use. */

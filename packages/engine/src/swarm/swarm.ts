@@ -1,6 +1,6 @@
 // The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned.
 
-import type { Endpoint } from '@bt/endpoint';
+import { type Endpoint, endpointKey } from '@bt/endpoint';
 import { type Info, toHex } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
 import type { PieceBuffers } from '@bt/storage';
@@ -80,7 +80,8 @@ export class Swarm implements ConversationObserver {
   readonly #ownPeerId: string;
   readonly #conversations = new Map<Peer, Conversation>();
   #nextId = 1;
-  #dialling = 0;
+  /** Keys of what is being dialled; its candidate may be banned or gone meanwhile. */
+  readonly #dialling = new Set<string>();
   #dialSecond = 0;
   #dialsThisSecond = 0;
 
@@ -101,7 +102,7 @@ export class Swarm implements ConversationObserver {
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
-    if (candidate?.state === 'dialling') this.#dialling -= 1;
+    if (direction === 'out') this.#dialling.delete(endpointKey(endpoint));
     const id = handshake === undefined ? undefined : toHex(handshake.peerId);
     if (candidates.isBanned(endpoint, id) || this.#isFull(endpoint)) {
       if (candidate !== undefined) candidates.failed(now, candidate);
@@ -153,9 +154,9 @@ export class Swarm implements ConversationObserver {
 
   /** A dialled connection didn't come about. */
   dialFailed(endpoint: Endpoint): void {
+    this.#dialling.delete(endpointKey(endpoint));
     const candidate = this.#options.candidates.find(endpoint);
     if (candidate?.state !== 'dialling') return;
-    this.#dialling -= 1;
     this.#options.candidates.failed(this.#moment.now, candidate);
   }
 
@@ -247,7 +248,7 @@ export class Swarm implements ConversationObserver {
     if (this.nextDialMs() > now) return undefined;
     const candidate = this.#options.candidates.take(now, this.#options.holdings.isDone);
     if (candidate === undefined) return undefined;
-    this.#dialling += 1;
+    this.#dialling.add(endpointKey(candidate.endpoint));
     this.#dialsThisSecond += 1;
     return candidate.endpoint;
   }
@@ -255,7 +256,7 @@ export class Swarm implements ConversationObserver {
   nextDialMs(): number {
     const { maxPeers, candidates, holdings } = this.#options;
     const { now } = this.#moment;
-    if (this.#peers.size + this.#dialling >= maxPeers) return Number.POSITIVE_INFINITY;
+    if (this.#peers.size + this.#dialling.size >= maxPeers) return Number.POSITIVE_INFINITY;
     const second = Math.floor(now / 1000);
     if (second !== this.#dialSecond) {
       this.#dialSecond = second;
@@ -320,9 +321,9 @@ export class Swarm implements ConversationObserver {
     const { candidate } = peer;
     if (candidate !== undefined) {
       candidate.isSeed ||= reason === 'both-seeds';
-      if (peer.isReady && peer.down.totalBytes > 0) candidates.disconnected(now, candidate);
+      const wasUseful = peer.down.totalBytes > 0 || peer.up.totalBytes > 0;
+      if (peer.isReady && wasUseful) candidates.disconnected(now, candidate);
       else candidates.failed(now, candidate);
-      if (reason === 'duplicate') candidates.forget(candidate.endpoint);
     }
     const { address, port } = peer.endpoint;
     this.#options.emit({ type: 'peer-closed', address, port, reason, message });
@@ -333,7 +334,10 @@ export class Swarm implements ConversationObserver {
     for (const peer of this.#peers.snapshot()) this.close(peer, 'stopped');
   }
 
-  /** It sent wrong data, beyond doubt: it and everybody at its place are closed, and it is never dialled again. */
+  /**
+   * It sent wrong data, beyond doubt: it and its other connections are closed, and it is never dialled again. Its peer id
+   * counts at its own address only: it may have taken an honest peer's.
+   */
   ban(identity: Identity): void {
     if (identity.isBanned) return;
     identity.isBanned = true;
@@ -342,8 +346,11 @@ export class Swarm implements ConversationObserver {
     const { address, port } = endpoint;
     this.#options.emit({ type: 'peer-banned', address, port, reason: 'bad-data' });
     for (const peer of this.#peers.snapshot()) {
-      const samePeerId = identity.peerId !== undefined && peer.identity.peerId === identity.peerId;
-      if (peer.identity === identity || samePeerId) this.close(peer, 'banned');
+      const isSame =
+        identity.peerId !== undefined &&
+        peer.identity.peerId === identity.peerId &&
+        peer.endpoint.address === address;
+      if (peer.identity === identity || isSame) this.close(peer, 'banned');
     }
   }
 
@@ -373,14 +380,20 @@ export class Swarm implements ConversationObserver {
     return this.#peers.size >= maxPeers || this.#peers.countFrom(address) >= limit;
   }
 
-  /** Two connections to one peer: both ends keep the one that was opened by the smaller peer id. */
+  /**
+   * Two connections to one peer: both ends keep the one that was opened by the smaller peer id. At another address the
+   * same peer id proves nothing: neither displaces the other, nor keeps it out.
+   */
   #checkDuplicate(peer: Peer, id: string): void {
     for (const other of this.#peers.snapshot()) {
       if (other === peer || other.identity.peerId !== id) continue;
+      if (other.endpoint.address !== peer.endpoint.address) continue;
       const opener = this.#ownPeerId < id ? 'out' : 'in';
       if (other.direction === peer.direction || other.direction === opener) {
+        inherit(other, peer);
         throw new PeerFault('duplicate');
       }
+      inherit(peer, other);
       this.close(other, 'duplicate');
     }
   }
@@ -432,4 +445,11 @@ export class Swarm implements ConversationObserver {
     if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
     return undefined;
   }
+}
+
+/** The connection that stays stands for the address that was dialled, so that it isn't dialled again meanwhile. */
+function inherit(kept: Peer, dropped: Peer): void {
+  if (kept.candidate !== undefined) return;
+  kept.candidate = dropped.candidate;
+  dropped.candidate = undefined;
 }

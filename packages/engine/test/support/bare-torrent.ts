@@ -91,7 +91,7 @@ export class BareTorrent {
     const bytes = encodeHandshake({
       infoHash: this.content.info.infoHash,
       peerId: Buffer.from(peerId.padEnd(20, '.')),
-      features: { fast: true },
+      features: { fast: true, extended: true },
     });
     const reader = new HandshakeReader();
     reader.handleBytes(bytes);

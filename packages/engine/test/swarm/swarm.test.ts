@@ -1,0 +1,126 @@
+import { describe, expect, it } from 'vitest';
+import { type BareConnection, BareTorrent, message, PIECE } from '../support/bare-torrent.ts';
+import { makeContent } from '../support/content.ts';
+
+const home = { address: '10.0.0.1', port: 6881 };
+const other = { address: '10.0.0.2', port: 6881 };
+
+function dials(bare: BareTorrent): number {
+  return bare.effects().filter(({ type }) => type === 'dial').length;
+}
+
+describe('two connections with one peer id', () => {
+  // The smaller id opens the connection that stays: `zz` is larger than any of ours, `!!` smaller.
+  it.each(['zz', '!!'])('from two addresses leave each other alone (%s)', (id) => {
+    const bare = new BareTorrent();
+    const honest = bare.connect(home, id, 'out');
+    const liar = bare.connect(other, id, 'in');
+    expect(honest.transport.isClosed).toBe(false);
+    expect(liar.transport.isClosed).toBe(false);
+    expect(bare.closeReasons()).toEqual([]);
+  });
+
+  it('from one address become one, and the address is not dialled again meanwhile', () => {
+    const bare = new BareTorrent();
+    const inbound = bare.connect({ ...home, port: 40_000 }, '!!', 'in');
+    bare.torrent.handleCandidates(0, [home], 'tracker', true);
+    expect(dials(bare)).toBe(1);
+    const outbound = bare.connect(home, '!!', 'out');
+    expect(outbound.transport.isClosed).toBe(true);
+    expect(inbound.transport.isClosed).toBe(false);
+    expect(bare.closeReasons()).toEqual(['duplicate']);
+    bare.torrent.handleCandidates(0, [home], 'tracker', true);
+    bare.runTo(60_000);
+    expect(dials(bare)).toBe(0);
+    bare.torrent.handleClosed(bare.now, inbound.peer);
+    bare.runTo(120_000);
+    bare.torrent.handleTimeout(bare.now);
+    expect(dials(bare)).toBe(1);
+  });
+});
+
+describe('a peer that sends wrong data', () => {
+  function liarAt(bare: BareTorrent, id: string) {
+    const liar = bare.connect({ ...home, port: 40_000 }, id);
+    const listensAt = Buffer.concat([Uint8Array.of(0), Buffer.from('d1:pi6881ee')]);
+    const extended = message(20);
+    new DataView(extended.buffer, extended.byteOffset).setUint32(0, 1 + listensAt.length);
+    bare.receive(liar, Buffer.concat([extended, listensAt, message(14), message(1)]));
+    return liar;
+  }
+
+  function lie(bare: BareTorrent, liar: BareConnection) {
+    const block = message(PIECE, 0, 0);
+    new DataView(block.buffer, block.byteOffset).setUint32(0, 9 + 16_384);
+    bare.receive(liar, Buffer.concat([block, new Uint8Array(16_384)]));
+    bare.torrent.handlePieceSaved(bare.now, 0, { outcome: 'mismatch' });
+  }
+
+  it('is banned, and the honest peer whose id it uses stays and may come again', () => {
+    const bare = new BareTorrent({ content: makeContent(16_384, 16_384) });
+    const liar = liarAt(bare, 'stolen');
+    const honest = bare.connect(other, 'stolen', 'out');
+    lie(bare, liar);
+    expect(bare.closeReasons()).toEqual(['banned']);
+    expect(liar.transport.isClosed).toBe(true);
+    expect(honest.transport.isClosed).toBe(false);
+    bare.torrent.handleClosed(bare.now, honest.peer);
+    expect(bare.tryConnect(other, 'stolen')).toBeDefined();
+    expect(bare.tryConnect({ ...home, port: 50_000 }, 'stolen')).toBeUndefined();
+  });
+
+  it('gives the place of a dial back that was under way to it', () => {
+    const content = makeContent(16_384, 16_384);
+    const bare = new BareTorrent({ content, maxPeers: 2 });
+    const liar = liarAt(bare, 'liar');
+    bare.torrent.handleCandidates(0, [home], 'tracker', true);
+    expect(dials(bare)).toBe(1);
+    lie(bare, liar);
+    bare.torrent.handleDialFailed(bare.now, home);
+    expect(bare.closeReasons()).toEqual(['banned']);
+    const more = [other, { ...other, port: 6882 }];
+    bare.torrent.handleCandidates(bare.now, more, 'tracker', true);
+    expect(dials(bare)).toBe(2);
+  });
+});
+
+describe('without peers', () => {
+  it('asks the trackers for more when all have left at once', () => {
+    const bare = new BareTorrent({ announceTiers: [['http://10.9.9.9/announce']] });
+    bare.torrent.start(0);
+    const announced = () => bare.effects().filter(({ type }) => type === 'announce');
+    const [first] = announced();
+    if (first?.type !== 'announce') throw new Error('nothing was announced');
+    const response = { intervalSeconds: 1800, minIntervalSeconds: 60, peers: [] };
+    bare.torrent.handleAnnounced(0, first.requestId, first.url, response);
+    const peers = Array.from({ length: 40 }, (_, index) =>
+      bare.connect({ address: `10.0.1.${index}`, port: 4000 }, `peer${index}`),
+    );
+    bare.runTo(10_000);
+    const before = bare.torrent.deadline();
+    for (const { peer } of peers) bare.torrent.handleClosed(bare.now, peer);
+    expect(before).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(bare.torrent.deadline()).toBeLessThan(1_000_000);
+    bare.effects();
+    bare.now = bare.torrent.deadline();
+    bare.torrent.handleTimeout(bare.now);
+    expect(announced()).toHaveLength(1);
+  });
+});
+
+describe('a leecher that we have only given to', () => {
+  it('is not a failure', () => {
+    const bare = new BareTorrent({ have: Uint8Array.of(0xf0), files: [0] });
+    bare.torrent.handleCandidates(0, [home], 'user', true);
+    expect(bare.effects().some(({ type }) => type === 'dial')).toBe(true);
+    const leecher = bare.connect(home, 'leecher', 'out');
+    bare.receive(leecher, message(2));
+    bare.runTo(11_000);
+    leecher.peer.up.add(bare.now, 16_384);
+    const { candidate } = leecher.peer;
+    if (candidate === undefined) throw new Error('it was dialled');
+    candidate.failures = 3;
+    bare.torrent.handleClosed(bare.now, leecher.peer);
+    expect(candidate.failures).toBe(1);
+  });
+});
