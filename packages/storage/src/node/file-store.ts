@@ -85,6 +85,8 @@ export class FileStore implements Disk {
   readonly #isPoolShared: boolean;
   readonly #queue: WriteQueue;
   readonly #checker: PieceChecker;
+  /** Pieces whose turn it is to be verified, with what ends it. */
+  readonly #verifying = new Map<number, () => void>();
   readonly #source: ReadSource;
   readonly #record: RecordKeeper;
   #events: DiskEvents | undefined;
@@ -280,8 +282,9 @@ export class FileStore implements Disk {
 
   forgetBlocks(pieceIndex: number): void {
     this.#toWork(pieceIndex);
-    this.#queue.whenPieceIdle(pieceIndex, () => {
+    this.#queue.addTurn(pieceIndex, (release) => {
       this.#partials.delete(pieceIndex);
+      release();
     });
   }
 
@@ -307,7 +310,15 @@ export class FileStore implements Disk {
 
   verifyPiece(pieceIndex: number): void {
     this.#toWork(pieceIndex);
-    this.#queue.whenPieceIdle(pieceIndex, () => this.#checker.add(pieceIndex));
+    this.#queue.addTurn(pieceIndex, (release) => {
+      if (this.#closing === undefined) {
+        this.#verifying.set(pieceIndex, release);
+        this.#checker.add(pieceIndex);
+      } else {
+        this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
+        release();
+      }
+    });
   }
 
   retry(): void {
@@ -332,11 +343,12 @@ export class FileStore implements Disk {
   }
 
   async #close(): Promise<void> {
-    await this.#queue.close();
+    const written = this.#queue.close();
     this.#checker.cancel((pieceIndex) => {
       this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
+      this.#endVerifying(pieceIndex);
     });
-    await this.#checker.idle();
+    await Promise.all([written, this.#checker.idle()]);
     if (this.#pendingReads > 0) {
       await new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
     }
@@ -470,6 +482,13 @@ export class FileStore implements Disk {
     else this.#lost(pieceIndex);
     const isExplained = !isRight && result !== WRONG;
     this.#events?.onPieceVerified(pieceIndex, isRight, isExplained ? error : undefined);
+    this.#endVerifying(pieceIndex);
+  }
+
+  #endVerifying(pieceIndex: number): void {
+    const release = this.#verifying.get(pieceIndex);
+    this.#verifying.delete(pieceIndex);
+    release?.();
   }
 
   #makeSource(): ReadSource {

@@ -27,6 +27,9 @@ export interface WriteOperation {
   ): void;
 }
 
+/** Work on a piece that this queue doesn't send: nothing else is done with the piece until `release` is called. */
+export type Turn = (release: () => void) => void;
+
 export interface WriteQueueEvents {
   onStalled(error: StorageError): void;
   onResumed(): void;
@@ -36,13 +39,14 @@ export class WriteQueue {
   readonly #executor: JobExecutor;
   readonly #events: WriteQueueEvents;
   /** By piece: what waits for the operation that is under way. */
-  readonly #busy = new Map<number, (WriteOperation | (() => void))[]>();
+  readonly #busy = new Map<number, (WriteOperation | Turn)[]>();
   /** Ready to be sent but for a hold or a stall. */
   #waiting: WriteOperation[] = [];
   /** Refused by the disk. */
   #refused: WriteOperation[] = [];
   #stalledBy: StorageError | undefined;
-  #retrying = 0;
+  /** Sent again, and not answered. */
+  readonly #retrying = new Set<WriteOperation>();
   #holds = 0;
   #sent = 0;
   #isClosed = false;
@@ -65,11 +69,15 @@ export class WriteQueue {
     }
   }
 
-  /** Call back when no operation on the piece is under way; at once when that is so. */
-  whenPieceIdle(pieceIndex: number, callback: () => void): void {
+  /** Takes its turn after the operations on the piece that were added before; at once when there are none. */
+  addTurn(pieceIndex: number, turn: Turn): void {
     const line = this.#busy.get(pieceIndex);
-    if (line === undefined) callback();
-    else line.push(callback);
+    if (line === undefined) {
+      this.#busy.set(pieceIndex, [turn]);
+      this.#next(pieceIndex);
+    } else {
+      line.push(turn);
+    }
   }
 
   /** Send nothing until `release`. */
@@ -83,10 +91,10 @@ export class WriteQueue {
   }
 
   retry(): void {
-    if (this.#stalledBy === undefined || this.#retrying > 0) return;
+    if (this.#stalledBy === undefined || this.#retrying.size > 0) return;
     const again = this.#refused;
     this.#refused = [];
-    this.#retrying = again.length;
+    for (const operation of again) this.#retrying.add(operation);
     for (const operation of again) this.#send(operation);
   }
 
@@ -116,7 +124,7 @@ export class WriteQueue {
       const reason = answer === undefined ? storageError('io', { cause: error }) : undefined;
       if (failure === undefined) this.#finish(operation, answer, reason);
       else this.#refuse(operation, answer!, failure);
-      if (this.#retrying > 0) this.#endRetry();
+      if (this.#retrying.delete(operation)) this.#endRetry();
       this.#checkIdle();
     });
   }
@@ -133,8 +141,7 @@ export class WriteQueue {
   }
 
   #endRetry(): void {
-    this.#retrying--;
-    if (this.#retrying > 0 || this.#refused.length > 0 || this.#isClosed) return;
+    if (this.#retrying.size > 0 || this.#refused.length > 0 || this.#isClosed) return;
     this.#stalledBy = undefined;
     this.#events.onResumed();
     this.#sendWaiting();
@@ -156,18 +163,18 @@ export class WriteQueue {
     this.queuedBytes -= operation.bytes;
     const isUnsent = answer === undefined && 'data' in job && job.data.buffer.byteLength > 0;
     operation.done(answer, error, isUnsent ? job.data : undefined);
-    const line = this.#busy.get(pieceIndex) ?? [];
-    for (;;) {
-      const next = line.shift();
-      if (next === undefined) {
-        this.#busy.delete(pieceIndex);
-        return;
-      }
-      if (typeof next !== 'function') {
-        this.#ready(next);
-        return;
-      }
-      next();
+    this.#next(pieceIndex);
+  }
+
+  #next(pieceIndex: number): void {
+    const next = this.#busy.get(pieceIndex)?.shift();
+    if (next === undefined) this.#busy.delete(pieceIndex);
+    else if (typeof next !== 'function') this.#ready(next);
+    else {
+      next(() => {
+        this.#next(pieceIndex);
+        this.#checkIdle();
+      });
     }
   }
 

@@ -419,6 +419,41 @@ describe('operations on one piece', () => {
     expect(store.partialPieces.size).toBe(0);
     await store.close();
   });
+
+  it('are not begun while the piece is verified, and a close gives up what has not begun', async () => {
+    const sample = tree();
+    const where = place();
+    const inline = new InlineExecutor();
+    let isHeld = false;
+    const kinds: string[] = [];
+    const held: (() => void)[] = [];
+    const executor: JobExecutor = {
+      maxWorkers: 2,
+      submit: (job, done) => {
+        kinds.push(job.kind);
+        if (isHeld) held.push(() => inline.submit(job, done));
+        else inline.submit(job, done);
+      },
+      forget: (root) => inline.forget(root),
+      close: () => inline.close(),
+    };
+    const { store, events } = await openSample(sample, where, { pool: poolWith(executor) });
+    await saveAll(store, events, sample);
+    kinds.length = 0;
+    isHeld = true;
+    store.verifyPiece(0);
+    store.savePiece(0, sample.piece(0));
+    store.verifyPiece(0);
+    for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+    expect(kinds).toEqual(['check']);
+    isHeld = false;
+    const closing = store.close();
+    for (const submit of held) submit();
+    await closing;
+    expect(kinds.slice(0, 2)).toEqual(['check', 'save']);
+    expect(kinds.slice(2)).not.toContain('check');
+    expect(events.verified.get(0)?.isRight).toBe(false);
+  });
 });
 
 describe('damage between two lives', () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { storageError } from '../../src/errors.ts';
 import type { Done, JobExecutor } from '../../src/node/disk-pool.ts';
 import type { Answer, Failure, Job, WriteJob } from '../../src/node/protocol.ts';
-import { WriteQueue } from '../../src/node/write-queue.ts';
+import { type WriteOperation, WriteQueue } from '../../src/node/write-queue.ts';
 
 const failure: Failure = { code: 'no-space', errno: 'ENOSPC', file: 0, path: '/disk/file' };
 
@@ -61,7 +61,65 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constantFrom('retry', 'hold', 'release') }),
 );
 
+function writeOf(pieceIndex: number, done: () => void): WriteOperation {
+  return {
+    pieceIndex,
+    bytes: 1,
+    job: {
+      ...{ kind: 'write', root: '/disk', paths: ['file'], lengths: [1] },
+      ...{ spans: [0, 0, 1], data: new Uint8Array(1), runs: [0, 1] },
+    },
+    errorOf: ({ code, path, errno }) => storageError(code, { path, errno }),
+    done,
+  };
+}
+
 describe('the write queue', () => {
+  it('resumes when what was refused is written, not when something else is', () => {
+    const executor = new HeldExecutor();
+    const told: string[] = [];
+    const queue = new WriteQueue(executor, {
+      onStalled: () => told.push('stalled'),
+      onResumed: () => told.push('resumed'),
+    });
+    for (const pieceIndex of [0, 1, 2]) {
+      queue.add(writeOf(pieceIndex, () => told.push(`wrote ${pieceIndex}`)));
+    }
+    executor.answer(0, 'refused');
+    queue.retry();
+    // Pieces 1 and 2 were under way before the disk refused; piece 0 is tried again behind them.
+    executor.answer(0, 'written');
+    executor.answer(0, 'written');
+    expect(told).toEqual(['stalled', 'wrote 1', 'wrote 2']);
+    executor.answer(0, 'written');
+    expect(told.slice(3)).toEqual(['wrote 0', 'resumed']);
+  });
+
+  it('does nothing with a piece while somebody has its turn, nor ends before', async () => {
+    const executor = new HeldExecutor();
+    const told: string[] = [];
+    const queue = new WriteQueue(executor, { onStalled: () => {}, onResumed: () => {} });
+    let release = (): void => {};
+    queue.add(writeOf(0, () => told.push('first')));
+    queue.addTurn(0, (end) => {
+      told.push('turn');
+      release = end;
+    });
+    queue.add(writeOf(0, () => told.push('second')));
+    queue.add(writeOf(1, () => told.push('other')));
+    executor.answer(0, 'written');
+    executor.answer(0, 'written');
+    expect(told).toEqual(['first', 'turn', 'other']);
+    expect(executor.sent.length).toBe(0);
+    release();
+    const closing = queue.close().then(() => told.push('closed'));
+    executor.answer(0, 'written');
+    await closing;
+    expect(told.slice(3)).toEqual(['second', 'closed']);
+    queue.addTurn(0, (end) => end());
+    await queue.close();
+  });
+
   it('answers every operation once, in order for each piece, through stalls, holds and deaths', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.boolean(), async (steps, heals) => {
