@@ -64,8 +64,14 @@ export const MAX_PEERS_PER_LOCAL_ADDRESS = 500;
 export const MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE = 120;
 /** The same for loopback and private addresses. */
 export const MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE = 3_000;
-/** Connections of a session, all torrents together. */
+/** Networks (IPv4 addresses, IPv6 /64s) whose accepted connections are counted at a time; the oldest is forgotten first. */
+export const MAX_COUNTED_ADDRESSES = 10_000;
+/** Connections of a session, accepted and dialled, all torrents together; fewer where descriptors are few. */
 export const MAX_CONNECTIONS = 1_000;
+/** Of the descriptors that the process may have (`ulimit -n`), so many are for files, threads and trackers ... */
+export const RESERVED_DESCRIPTORS = 64;
+/** ... and connections take this share of the rest. */
+export const CONNECTION_DESCRIPTOR_SHARE = 0.5;
 /** Accepted connections whose handshake is awaited, for a session. */
 export const MAX_PENDING_ACCEPTS = 200;
 /** Connections dialled in a second, for one torrent. */

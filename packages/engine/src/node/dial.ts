@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import { addressFamily, type Endpoint } from '@bt/endpoint';
 import { HANDSHAKE_TIMEOUT_MS, MAX_HALF_OPEN, READ_BUFFER_BYTES } from '../limits.ts';
+import type { Connections } from './connections.ts';
 import { PeerSocket, type SocketOwner } from './peer-socket.ts';
 
 /** What becomes of one attempt. */
@@ -21,14 +22,17 @@ interface Attempt {
 
 export class Dialler {
   readonly #localAddress: string | undefined;
+  readonly #connections: Connections;
   /** All sockets share it: a read is passed on before the next one begins. */
   readonly #buffer = new Uint8Array(READ_BUFFER_BYTES);
   #halfOpen = new Set<Socket>();
   #waiting: Attempt[] = [];
   #isClosed = false;
 
-  constructor(localAddress: string | undefined) {
+  constructor(localAddress: string | undefined, connections: Connections) {
     this.#localAddress = localAddress;
+    this.#connections = connections;
+    connections.onFreed(() => this.#next());
   }
 
   dial(endpoint: Endpoint, owner: DialOwner): void {
@@ -55,7 +59,7 @@ export class Dialler {
   }
 
   #next(): void {
-    while (this.#halfOpen.size < MAX_HALF_OPEN) {
+    while (this.#halfOpen.size < MAX_HALF_OPEN && !this.#connections.isFull) {
       const attempt = this.#waiting.shift();
       if (attempt === undefined) return;
       this.#connect(attempt);
@@ -77,6 +81,7 @@ export class Dialler {
       },
     });
     this.#halfOpen.add(socket);
+    this.#connections.add(socket);
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     socket.on('error', () => {});
     socket.on('connect', () => {

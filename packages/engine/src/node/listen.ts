@@ -5,13 +5,9 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { type Endpoint, parseAddress, printAddress } from '@bt/endpoint';
 import { type Handshake, HandshakeReader } from '@bt/wire';
 import { EngineError } from '../errors.ts';
-import {
-  HANDSHAKE_TIMEOUT_MS,
-  MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE,
-  MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE,
-  MAX_PENDING_ACCEPTS,
-} from '../limits.ts';
-import { isLocalAddress } from '../swarm/candidates.ts';
+import { HANDSHAKE_TIMEOUT_MS, MAX_PENDING_ACCEPTS } from '../limits.ts';
+import { AcceptLimit } from './accept-limit.ts';
+import type { Connections } from './connections.ts';
 import { PeerSocket, type SocketOwner } from './peer-socket.ts';
 import { clockNow } from './timer.ts';
 
@@ -30,26 +26,25 @@ export interface AcceptedOwner extends SocketOwner {
 export interface ListenOptions {
   readonly address: string | undefined;
   readonly port: number;
-  readonly maxConnections: number;
+  readonly connections: Connections;
 }
 
 export class Listener {
   readonly #server: Server;
   readonly #acceptor: Acceptor;
   readonly #pending = new Set<Socket>();
-  /** Connections by address in the present minute. */
-  #accepts = new Map<string, number>();
-  #minute = 0;
+  readonly #accepts = new AcceptLimit();
+  readonly #connections: Connections;
 
-  private constructor(acceptor: Acceptor, maxConnections: number) {
+  private constructor(acceptor: Acceptor, connections: Connections) {
     this.#acceptor = acceptor;
+    this.#connections = connections;
     this.#server = createServer({ noDelay: true }, (socket) => this.#greet(socket));
-    this.#server.maxConnections = maxConnections;
   }
 
   /** @throws {EngineError} `listen` */
   static open(options: ListenOptions, acceptor: Acceptor): Promise<Listener> {
-    const listener = new Listener(acceptor, options.maxConnections);
+    const listener = new Listener(acceptor, options.connections);
     const server = listener.#server;
     return new Promise((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => {
@@ -83,6 +78,7 @@ export class Listener {
       socket.destroy();
       return;
     }
+    this.#connections.add(socket);
     this.#pending.add(socket);
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     const reader = new HandshakeReader();
@@ -124,17 +120,8 @@ export class Listener {
   }
 
   #mayGreet(address: string): boolean {
-    const minute = Math.floor(clockNow() / 60_000);
-    if (minute !== this.#minute) {
-      this.#minute = minute;
-      this.#accepts = new Map();
-    }
-    const count = (this.#accepts.get(address) ?? 0) + 1;
-    this.#accepts.set(address, count);
-    const limit = isLocalAddress(address)
-      ? MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE
-      : MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE;
-    return count <= limit && this.#pending.size < MAX_PENDING_ACCEPTS;
+    if (this.#connections.isFull || this.#pending.size >= MAX_PENDING_ACCEPTS) return false;
+    return this.#accepts.take(clockNow(), address);
   }
 }
 

@@ -4,9 +4,10 @@ import { isPort, parseAddress } from '@bt/endpoint';
 import { type Metainfo, parseMetainfo, toHex } from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
 import { EngineError } from '../errors.ts';
-import { MAX_CONNECTIONS, MAX_TORRENTS } from '../limits.ts';
+import { MAX_TORRENTS } from '../limits.ts';
 import type { Peer } from '../peer.ts';
 import { RateLimit } from '../rate-limit.ts';
+import { Connections } from './connections.ts';
 import { Dialler } from './dial.ts';
 import { type AcceptedOwner, Listener } from './listen.ts';
 import { createSystemRandom } from './random.ts';
@@ -22,7 +23,7 @@ export interface SessionOptions {
   /** Bytes a second for all torrents together; absent: no limit. */
   readonly maxDownBytesPerSecond?: number;
   readonly maxUpBytesPerSecond?: number;
-  /** Accepted connections, all torrents together. Default 1,000. */
+  /** Connections, accepted and dialled, all torrents together. Default 1,000; fewer where the process has few descriptors. */
   readonly maxConnections?: number;
   /** Where resume records are kept; null keeps none. Default: storage's state folder. */
   readonly resumeDir?: string | null;
@@ -42,6 +43,7 @@ export class Session {
   readonly peerId: Uint8Array;
   readonly #options: SessionOptions;
   readonly #random = createSystemRandom();
+  readonly #connections: Connections;
   readonly #dialler: Dialler;
   readonly #downLimit: RateLimit;
   readonly #upLimit: RateLimit;
@@ -56,7 +58,8 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.peerId = makePeerId(this.#random);
-    this.#dialler = new Dialler(options.bindAddress);
+    this.#connections = new Connections(options.maxConnections);
+    this.#dialler = new Dialler(options.bindAddress, this.#connections);
     this.#downLimit = new RateLimit(options.maxDownBytesPerSecond);
     this.#upLimit = new RateLimit(options.maxUpBytesPerSecond);
   }
@@ -110,11 +113,11 @@ export class Session {
 
   /** For `openSession`. */
   async listen(): Promise<void> {
-    const { bindAddress, listenPort = 0, maxConnections = MAX_CONNECTIONS, signal } = this.#options;
+    const { bindAddress, listenPort = 0, signal } = this.#options;
     if (signal?.aborted === true) throw new EngineError('aborted', 'aborted', signal.reason);
     if (this.#options.listen !== false) {
       this.#listener = await Listener.open(
-        { address: bindAddress, port: listenPort, maxConnections },
+        { address: bindAddress, port: listenPort, connections: this.#connections },
         { accept: (handshake, endpoint) => this.#accept(handshake, endpoint) },
       );
     }

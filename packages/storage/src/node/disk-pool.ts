@@ -2,9 +2,9 @@
  * The threads and descriptors that all stores of a process share: disk workers that are started when there is work for
  * them, and the read-ahead cache for uploads. A thousand torrents have one pool.
  */
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { descriptorLimit } from './descriptor-limit.ts';
 import type { Answer, AnswerTo, Job } from './protocol.ts';
 import { ReadAhead } from './read-ahead.ts';
 
@@ -114,17 +114,6 @@ export function releaseSharedPool(): void {
   if (users > 0) return;
   shared?.close();
   shared = undefined;
-}
-
-/** The soft limit on descriptors (RLIMIT_NOFILE), which Node raises to the hard limit when it starts. */
-function descriptorLimit(): number {
-  try {
-    const found = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'));
-    if (found?.[1] !== undefined) return Number(found[1]);
-  } catch {
-    // Not Linux: the limits there are far above what is used here.
-  }
-  return Number.POSITIVE_INFINITY;
 }
 
 interface Pending {

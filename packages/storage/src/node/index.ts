@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { descriptorLimit } from './descriptor-limit.ts';
 export { DiskPool, type DiskPoolOptions } from './disk-pool.ts';
 export { type CheckProgress, FileStore, type FileStoreOptions } from './file-store.ts';
 export { defaultStateFolder } from './resume-file.ts';

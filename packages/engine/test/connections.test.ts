@@ -1,0 +1,83 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { MAX_CONNECTIONS } from '../src/limits.ts';
+import { Connections } from '../src/node/connections.ts';
+import { Dialler } from '../src/node/dial.ts';
+import { Listener } from '../src/node/listen.ts';
+
+/** Sockets tell of their end some turns later. */
+async function emptied(connections: Connections): Promise<void> {
+  while (connections.count > 0) await new Promise(setImmediate);
+}
+
+describe('the connections of a session', () => {
+  it('are fewer where the process has few descriptors', () => {
+    expect(new Connections(undefined, Number.POSITIVE_INFINITY).max).toBe(MAX_CONNECTIONS);
+    expect(new Connections(undefined, 1024).max).toBe(480);
+    expect(new Connections(100, 1024).max).toBe(100);
+    expect(new Connections(undefined, 32).max).toBe(1);
+  });
+
+  it('are dialled up to the cap, and the next one when one has closed', async () => {
+    const accepted: Socket[] = [];
+    const server = createServer((socket) => accepted.push(socket));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const connections = new Connections(2);
+    const dialler = new Dialler('127.0.0.1', connections);
+    const transports: { close(): void }[] = [];
+    let connected = (): void => {};
+    for (let index = 0; index < 3; index += 1) {
+      dialler.dial(
+        { address: '127.0.0.1', port },
+        {
+          onConnected: (transport) => {
+            transports.push(transport);
+            connected();
+            return true;
+          },
+          onBytes: () => {},
+          onFailed: () => {},
+          onWritable: () => {},
+          onClosed: () => {},
+        },
+      );
+    }
+    const until = async (count: number) => {
+      while (transports.length < count) {
+        await new Promise<void>((resolve) => {
+          connected = resolve;
+        });
+      }
+    };
+    await until(2);
+    expect(connections.count).toBe(2);
+    transports[0]!.close();
+    await until(3);
+    expect(connections.count).toBe(2);
+    for (const transport of transports) transport.close();
+    for (const socket of accepted) socket.destroy();
+    await once(server.close(), 'close');
+    await emptied(connections);
+  });
+
+  it('are refused beyond the cap before they cost anything', async () => {
+    const connections = new Connections(1);
+    const listener = await Listener.open(
+      { address: '127.0.0.1', port: 0, connections },
+      { accept: () => undefined },
+    );
+    const first = connect(listener.port, '127.0.0.1');
+    await once(first, 'connect');
+    const second = connect(listener.port, '127.0.0.1');
+    second.on('error', () => {});
+    second.resume();
+    await once(second, 'close');
+    expect(connections.count).toBe(1);
+    listener.close();
+    first.resume();
+    await once(first, 'close');
+    await emptied(connections);
+  });
+});
