@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createTorrent } from '@bt/metainfo/node';
+import { FileStore } from '@bt/storage/node';
 import { TrackerServer } from '@bt/tracker/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TorrentEvent } from '../src/index.ts';
@@ -232,6 +233,35 @@ describe('a session over loopback', () => {
       for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
       expect([await readdir(dir), await readdir(resumeDir)], `${left}`).toEqual([[], []]);
     }
+  });
+
+  it('saves a piece whose last block came in another life', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const [dir, resumeDir] = [path.join(root, 'leech'), path.join(root, 'records')];
+    const { info } = content;
+    const store = await FileStore.open({ info, folder: dir, stateFolder: resumeDir });
+    const ignore = () => {};
+    store.connect({
+      onPieceSaved: ignore,
+      onBlockRead: ignore,
+      onPieceVerified: ignore,
+      onBufferReturned: ignore,
+      onStalled: ignore,
+      onResumed: ignore,
+      onFileChanged: ignore,
+    });
+    const piece = new Uint8Array(content.bytes.subarray(3 * 64 * KiB, 4 * 64 * KiB));
+    store.saveBlocks(3, 0, piece, [0, 64 * KiB]);
+    await store.close();
+    const session = await open({ listen: false, resumeDir });
+    const handle = await session.add(content.torrent, { dir, trackers: false });
+    for await (const event of handle.events({ pieces: true })) {
+      expect(event.type).not.toBe('stopped');
+      if (event.type !== 'piece') continue;
+      expect(event.pieceIndex).toBe(3);
+      break;
+    }
+    expect(handle.stats().piecesHave).toBe(1);
   });
 
   it('does nothing for a signal that is aborted already', async () => {

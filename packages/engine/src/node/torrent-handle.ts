@@ -255,6 +255,8 @@ export class TorrentHandle {
     this.#checkedShare = 1;
     if (this.#stopping !== undefined) return;
     this.#warnOf([...store.problems.values()]);
+    // Before the torrent is made: it may have a piece to save that was begun in another life.
+    store.connect(this.#diskEvents());
     const torrent = this.#makeTorrent(store);
     const stats = torrent.stats(clockNow());
     this.#lastStats = stats;
@@ -267,7 +269,6 @@ export class TorrentHandle {
     }
     this.#torrent = torrent;
     this.#state = torrent.state;
-    store.connect(this.#diskEvents());
     this.#act((started, now) => started.start(now));
     this.#streams.started();
     for (const { host, port } of peers ?? []) this.addPeer(host, port);
