@@ -75,6 +75,7 @@ export type TorrentEvent =
     }
   | {
       readonly type: 'tracker';
+      /** From a TorrentHandle scheme, host and port only: the rest may hold a passkey. */
       readonly url: string;
       readonly outcome: 'ok' | 'failed';
       readonly message: string | undefined;
