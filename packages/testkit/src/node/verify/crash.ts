@@ -13,7 +13,7 @@ import type { VerifyContext, VerifyLine, VerifyResult } from './line.ts';
 const run = promisify(execFile);
 const SIZE_BYTES = 200 * 2 ** 20;
 const PIECE_BYTES = 256 * 1024;
-const SEED_RATE = 8 * 2 ** 20;
+const SEED_RATE = 4 * 2 ** 20;
 /** What a kill may cost besides the pieces in flight. */
 const COST_BYTES = 1_000_000;
 
@@ -72,13 +72,13 @@ async function* killed(
   folder: string,
 ): AsyncGenerator<VerifyResult> {
   await mkdir(join(folder, 'copy'));
-  // Time for one life, so that the kills spread over one whole download.
+  // The longest life: all of them together fit into one download, so that each kill hits one.
   const lifeMs = (SIZE_BYTES / SEED_RATE / kills) * 1000;
   let inFlight = 0;
   for (let n = 0; n < kills; n++) {
     const downloader = start();
-    await downloader.child.waitFor(/"event":"progress"/, 30_000);
-    await sleep(lifeMs * (0.3 + 0.9 * Math.random()));
+    await downloader.child.waitFor(/"state":"downloading"/, 30_000);
+    await sleep(lifeMs * (0.1 + 0.8 * Math.random()));
     inFlight += inFlightBytes(downloader);
     downloader.child.signal('SIGKILL');
     await downloader.child.exited;
