@@ -159,9 +159,7 @@ export class SuperSeed {
     }
     if (takers.length === 0) return;
     this.#sparePieces = Math.min(2 * this.#sparePieces, this.#geometry.pieceCount);
-    const byRarity = this.#order
-      .slice()
-      .sort((a, b) => this.#picker.availability(a) - this.#picker.availability(b));
+    const byRarity = this.#byRarity();
     for (const [peer, shown] of takers) {
       let count = this.#sparePieces;
       for (const piece of byRarity) {
@@ -174,6 +172,25 @@ export class SuperSeed {
       this.#shown.delete(peer);
       if (count === 0) this.#shown.set(peer, shown);
     }
+  }
+
+  /** A counting sort: the order within equal availability stays random. */
+  #byRarity(): Uint32Array {
+    const ends: number[] = [];
+    for (const piece of this.#order) {
+      const peers = this.#picker.availability(piece);
+      while (ends.length <= peers) ends.push(0);
+      ends[peers]! += 1;
+    }
+    for (let peers = 1; peers < ends.length; peers += 1) ends[peers]! += ends[peers - 1]!;
+    const sorted = new Uint32Array(this.#order.length);
+    for (let index = this.#order.length - 1; index >= 0; index -= 1) {
+      const piece = this.#order[index]!;
+      const peers = this.#picker.availability(piece);
+      ends[peers]! -= 1;
+      sorted[ends[peers]!] = piece;
+    }
+    return sorted;
   }
 
   #tell(peer: Peer, piece: number): void {

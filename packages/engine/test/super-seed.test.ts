@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { Picker } from '@bt/picker';
+import { describe, expect, it, vi } from 'vitest';
+import { RateLimit } from '../src/index.ts';
+import { BareTorrent } from './support/bare-torrent.ts';
 import { makeContent } from './support/content.ts';
 import { checkInvariants, stopAll } from './support/invariants.ts';
 import { type NodeOptions, SimSwarm } from './support/sim-swarm.ts';
@@ -57,5 +60,18 @@ describe('a seed with a limited upload', () => {
     swarm.clock.runUntil(1500);
     nodes[0]!.stop();
     expect(swarm.runUntilDone(60_000, nodes.slice(1))).toBeLessThan(10_000);
+  });
+
+  it('looks at few pieces while nobody is connected, however many there are', () => {
+    const bare = new BareTorrent({
+      content: makeContent(2_000 * 1_024, 1_024),
+      have: new Uint8Array(250).fill(0xff),
+      upLimit: new RateLimit(RATE),
+    });
+    const looks = vi.spyOn(Picker.prototype, 'availability');
+    bare.runTo(10_000);
+    expect(looks.mock.calls.length).toBeGreaterThan(0);
+    expect(looks.mock.calls.length).toBeLessThan(100);
+    looks.mockRestore();
   });
 });
