@@ -1,6 +1,7 @@
 // `pnpm bench [NAME...]`: runs benchmarks and prints their tables.
 import { spawnSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +68,8 @@ async function runBenchmark(benchmark: Benchmark, args: Arguments): Promise<Benc
   const { quick, rounds } = args;
   const machine = machineLine();
   const folder = await mkdtemp(join(tmpdir(), `bt-bench-${name}-`));
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', removeFolder); // when a signal ends this process
   const cases: CaseResult[] = [];
   try {
     for (const benchCase of await benchmark.prepare({ quick, folder })) {
@@ -74,7 +77,8 @@ async function runBenchmark(benchmark: Benchmark, args: Arguments): Promise<Benc
     }
   } finally {
     showProgress('');
-    await rm(folder, { recursive: true, force: true });
+    removeFolder();
+    process.off('exit', removeFolder);
   }
   const command = `pnpm bench ${name} --rounds ${rounds}${quick ? ' --quick' : ''}`;
   return { name, title, command, date: new Date().toISOString(), machine, cases };
@@ -110,4 +114,6 @@ async function main(): Promise<number> {
   return exitCode;
 }
 
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 process.exitCode = await main();
