@@ -519,8 +519,10 @@ export class FileStore implements Disk {
     let error: StorageError | undefined;
     if (failure !== undefined) {
       const { code, path, errno, syscall } = failure;
-      error = storageError(code, { path, fileIndex, errno, syscall });
-      if (code !== 'too-many-files') this.#doubtFile(fileIndex, error);
+      const isFile = fileIndex >= 0;
+      const facts = { path, fileIndex: isFile ? fileIndex : undefined, errno, syscall };
+      error = storageError(code, facts);
+      if (isFile && code !== 'too-many-files') this.#doubtFile(fileIndex, error);
     }
     this.#pendingReads--;
     this.#events?.onBlockRead(token, bytes, error);

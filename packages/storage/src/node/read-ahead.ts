@@ -27,7 +27,7 @@ export interface ReadSource {
   pathOf(fileIndex: number): string;
   /** Throws a DiskFailure when the file is not the one that was verified. */
   checkStat(fileIndex: number, stat: fs.BigIntStats): void;
-  /** The bytes, or why there are none and in which file. Never called from inside `read`. */
+  /** The bytes, or why there are none and in which file (-1: in none). Never called from inside `read`. */
   onRead(
     token: number,
     bytes: Uint8Array | undefined,
@@ -61,8 +61,10 @@ interface Chunk {
   /** Undefined while it is being read. */
   data: Uint8Array | undefined;
   waiters: Waiter[];
-  /** False when nobody may find it any more: its piece is being written, or the store was closed. */
-  isValid: boolean;
+  /** False for bytes that are read for one request alone. */
+  readonly isShared: boolean;
+  /** Its piece was written or its file doubted while it was being read: nobody knows what its bytes are. */
+  isDropped: boolean;
 }
 
 interface OpenFile {
@@ -78,9 +80,9 @@ export class ReadAhead {
   readonly #chunks = new Map<ReadSource, Map<number, Chunk>>();
   readonly #recent = new Set<Chunk>();
   readonly #queue: Chunk[] = [];
+  readonly #loading = new Set<Chunk>();
   readonly #files = new Map<string, OpenFile>();
   #cachedBytes = 0;
-  #reading = 0;
 
   constructor(options: ReadAheadOptions) {
     this.#maxOpenFiles = Math.max(MAX_READS, options.maxOpenFiles);
@@ -107,7 +109,7 @@ export class ReadAhead {
     if (end > READ_AHEAD_BYTES) {
       // Not a block of the usual grid: read just this, and keep it for nobody.
       const waiters = [{ token, start: 0, end: lengthBytes }];
-      this.#enqueue(newChunk(source, pieceIndex, blockOffset, lengthBytes, waiters));
+      this.#enqueue(newChunk(source, pieceIndex, blockOffset, lengthBytes, waiters, false));
       return undefined;
     }
     const key = keyOf(pieceIndex, chunkIndex);
@@ -124,8 +126,7 @@ export class ReadAhead {
     }
     if (chunk === undefined) {
       const length = Math.min(READ_AHEAD_BYTES, source.readableSize(pieceIndex) - offset);
-      chunk = newChunk(source, pieceIndex, offset, length, []);
-      chunk.isValid = true;
+      chunk = newChunk(source, pieceIndex, offset, length, [], true);
       chunks.set(key, chunk);
       this.#enqueue(chunk);
     }
@@ -133,19 +134,29 @@ export class ReadAhead {
     return undefined;
   }
 
-  /** Forget what is cached of a piece: it is about to be written, or was found damaged. */
+  /** Forget what is cached of a piece, since it is about to be written. Reads that are under way fail as `changed`. */
   invalidate(source: ReadSource, pieceIndex: number): void {
+    for (const chunk of [...this.#loading, ...this.#queue]) {
+      if (chunk.source === source && chunk.pieceIndex === pieceIndex) this.#drop(chunk);
+    }
     const chunks = this.#chunks.get(source);
     if (chunks === undefined || chunks.size === 0) return;
     const count = Math.ceil(source.readableSize(pieceIndex) / READ_AHEAD_BYTES);
+    if (count > chunks.size) {
+      for (const chunk of chunks.values()) if (chunk.pieceIndex === pieceIndex) this.#drop(chunk);
+      return;
+    }
     for (let chunkIndex = 0; chunkIndex < count; chunkIndex++) {
       const chunk = chunks.get(keyOf(pieceIndex, chunkIndex));
       if (chunk !== undefined) this.#drop(chunk);
     }
   }
 
-  /** Forget all of a torrent and close its files. */
+  /** Forget all of a torrent and close its files. Reads that are under way fail as `changed`. */
   forget(source: ReadSource): void {
+    for (const chunk of [...this.#loading, ...this.#queue]) {
+      if (chunk.source === source) this.#drop(chunk);
+    }
     for (const chunk of this.#chunks.get(source)?.values() ?? []) this.#drop(chunk);
     this.#chunks.delete(source);
     for (const [full, file] of this.#files) {
@@ -177,10 +188,10 @@ export class ReadAhead {
   }
 
   #pump(): void {
-    while (this.#reading < MAX_READS) {
+    while (this.#loading.size < MAX_READS) {
       const chunk = this.#queue.shift();
       if (chunk === undefined) return;
-      this.#reading++;
+      this.#loading.add(chunk);
       void this.#load(chunk);
     }
   }
@@ -197,7 +208,7 @@ export class ReadAhead {
       spans.push(fileIndex, fileOffset, bytes);
     });
     try {
-      for (let index = 0; index < spans.length; index += 3) {
+      for (let index = 0; index < spans.length && !chunk.isDropped; index += 3) {
         const bytes = spans[index + 2]!;
         failedFile = spans[index]!;
         if (failedFile < 0) data.fill(0, at, at + bytes);
@@ -207,7 +218,11 @@ export class ReadAhead {
     } catch (error) {
       failure = DiskFailure.from(error, '');
     }
-    this.#reading--;
+    this.#loading.delete(chunk);
+    if (chunk.isDropped && failure === undefined) {
+      failure = new DiskFailure('changed', source.root);
+      failedFile = -1;
+    }
     this.#settle(chunk, failure === undefined ? data : undefined);
     this.#pump();
     for (const { token, start, end } of chunk.waiters.splice(0)) {
@@ -218,7 +233,7 @@ export class ReadAhead {
 
   /** Keep the chunk if it may be found, within the bound. */
   #settle(chunk: Chunk, data: Uint8Array | undefined): void {
-    if (!chunk.isValid) return;
+    if (!chunk.isShared || chunk.isDropped) return;
     if (data === undefined) {
       this.#drop(chunk);
       return;
@@ -233,7 +248,8 @@ export class ReadAhead {
   }
 
   #drop(chunk: Chunk): void {
-    chunk.isValid = false;
+    chunk.isDropped = true;
+    if (!chunk.isShared) return;
     const key = keyOf(chunk.pieceIndex, chunk.offset / READ_AHEAD_BYTES);
     const chunks = this.#chunks.get(chunk.source);
     if (chunks?.get(key) === chunk) chunks.delete(key);
@@ -312,8 +328,10 @@ function newChunk(
   offset: number,
   length: number,
   waiters: Waiter[],
+  isShared: boolean,
 ): Chunk {
-  return { source, pieceIndex, offset, length, data: undefined, waiters, isValid: false };
+  const data = undefined;
+  return { source, pieceIndex, offset, length, data, waiters, isShared, isDropped: false };
 }
 
 /** A piece has at most 2^36 / 2^18 = 2^18 chunks, and piece indices have 32 bits: exact. */

@@ -6,13 +6,17 @@ import { bitAt } from '../../src/bits.ts';
 import { killSample } from './kill-sample.ts';
 import { expectContent, openSample, type Place, place, waitForTick } from './store-bench.ts';
 
-/** Runs a life that is killed when it has saved so many pieces, or ends by itself. Returns the pieces it told of. */
+/** Runs a life that is killed with pieces under way when it has saved so many, or ends by itself. Returns what it told of. */
 async function live(where: Place, killAfter: number): Promise<Set<number>> {
   const script = new URL('./killed-process.ts', import.meta.url).pathname;
   const loader = ['--import', 'tsx', '--conditions=@bt/source', '--unhandled-rejections=strict'];
-  const child = spawn(process.execPath, [...loader, script, where.data, where.state], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [...loader, script, where.data, where.state, String(killAfter)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   let output = '';
   child.stdout.on('data', (text) => {
     output += text;
