@@ -20,21 +20,33 @@ const SAMPLE = [
   ['notes/empty.txt', 0],
 ];
 
-const children = new Set();
+/** The apps that run: process to the promise of its exit code. */
+const children = new Map();
 const folder = await mkdtemp(join(tmpdir(), 'bt-demo-'));
 let server;
-
-async function cleanUp() {
-  for (const child of children) child.kill('SIGKILL');
-  await server?.close();
-  await rm(folder, { recursive: true, force: true });
-}
+/** The exit code that a signal asks for. */
+let interruptedCode;
 
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ]) {
-  process.once(signal, () => cleanUp().finally(() => process.exit(code)));
+  process.on(signal, () => {
+    interruptedCode = code;
+    for (const child of children.keys()) child.kill('SIGTERM');
+  });
+}
+
+/** To be called between steps: the end after a signal. */
+function throwIfInterrupted() {
+  if (interruptedCode !== undefined) throw new Error('interrupted');
+}
+
+async function cleanUp() {
+  for (const child of children.keys()) child.kill('SIGKILL');
+  await Promise.allSettled(children.values());
+  await server?.close();
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** Starts an app; `done` resolves with its exit code. */
@@ -48,7 +60,6 @@ function start(name, args, stdio) {
       LOCALAPPDATA: join(folder, 'state'),
     },
   });
-  children.add(child);
   const done = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code) => {
@@ -56,12 +67,14 @@ function start(name, args, stdio) {
       resolve(code);
     });
   });
+  children.set(child, done);
   return { child, done };
 }
 
 async function run(name, args) {
   console.log(`\n$ ${name} ${args.join(' ')}`);
   const code = await start(name, args, 'inherit').done;
+  throwIfInterrupted();
   if (code !== 0) throw new Error(`${name} ended with code ${code}`);
 }
 
@@ -70,15 +83,21 @@ async function writeSample(to) {
     const path = join(to, name);
     await mkdir(dirname(path), { recursive: true });
     const file = await open(path, 'w');
-    for (let left = length; left > 0; left -= MIB)
-      await file.write(randomBytes(Math.min(left, MIB)));
-    await file.close();
+    try {
+      for (let left = length; left > 0; left -= MIB) {
+        throwIfInterrupted();
+        await file.write(randomBytes(Math.min(left, MIB)));
+      }
+    } finally {
+      await file.close();
+    }
   }
 }
 
 async function digest(folderToRead) {
   const hash = createHash('sha256');
   for (const [name] of SAMPLE) {
+    throwIfInterrupted();
     hash.update(`\0${name}\0`);
     await pipeline(createReadStream(join(folderToRead, name)), async (chunks) => {
       for await (const chunk of chunks) hash.update(chunk);
@@ -117,8 +136,12 @@ Made a torrent of 256 MiB in 6 files, seeded it, and downloaded it through our o
 Every byte of the copy equals the original; all of it stayed on 127.0.0.1, and the sample is deleted again.
 Next: npm run mktorrent -- -f PATH -a http://TRACKER/announce   and   npm start -- -t FILE.torrent --dir FOLDER`);
 } catch (error) {
-  console.error(`The demonstration failed: ${error.message}.`);
-  process.exitCode = 1;
+  const isInterrupted = interruptedCode !== undefined;
+  const what = isInterrupted
+    ? 'was interrupted; nothing is left of it'
+    : `failed: ${error.message}`;
+  console.error(`\nThe demonstration ${what}.`);
+  process.exitCode = interruptedCode ?? 1;
 } finally {
   await cleanUp();
 }
