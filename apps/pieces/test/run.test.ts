@@ -58,7 +58,7 @@ describe('a download', () => {
     for await (const event of handle.events()) if (event.type === 'tracker') break;
     const { code, out, error } = await pieces(download(shared, '-v'));
     expect({ code, error }).toEqual({ code: 0, error: '' });
-    expect(out).toContain(`Tracker ${tracker.url}: 1 peer\n`);
+    expect(out).toContain(`Tracker ${new URL(tracker.url).origin}: 1 peer\n`);
     expect(out).toMatch(
       new RegExp(`\nPeer 127.0.0.1 port ${session.port} \\(bt-engine .*\\), out\n`),
     );
