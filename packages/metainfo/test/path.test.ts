@@ -156,7 +156,7 @@ describe('safeComponent', () => {
         expect(name).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069/\\:]/);
         expect(name).not.toMatch(/[. ]$/);
         expect(name).not.toMatch(/^(con|prn|aux|nul|com\d|lpt\d) *(\.|$)/i);
-        expect(join('/root', name)).toBe(`/root/${name}`);
+        expect(join('/downloads', name)).toBe(`/downloads/${name}`);
         // Safe names stay as they are.
         expect(safe(name, { windowsNames })).toEqual([name, []]);
       }),
@@ -335,7 +335,7 @@ describe('paths of a torrent', () => {
             expect(folded.some((other) => other.startsWith(`${path}/`))).toBe(false);
           }
           for (const path of files) {
-            expect(resolve('/root', ...path)).toBe(`/root/${path.join('/')}`);
+            expect(resolve('/downloads', ...path)).toBe(`/downloads/${path.join('/')}`);
           }
           // Deterministic: the same bytes, the same names.
           expect([...parseInfo(info.bytes).files].map((file) => file.path)).toEqual(files);
