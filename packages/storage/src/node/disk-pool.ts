@@ -45,8 +45,30 @@ export interface DiskPoolOptions {
   readonly cacheBytes?: number;
 }
 
+/** What a pool is made of: for the stores of this package, not for its users. */
+export interface PoolParts {
+  readonly executor: JobExecutor;
+  readonly readAhead: ReadAhead;
+}
+
+export let partsOf: (pool: DiskPool) => PoolParts;
+
+/** A pool whose jobs are carried out by something else than worker threads. */
+export let poolWith: (executor: JobExecutor, options?: DiskPoolOptions) => DiskPool;
+
 /** Threads, descriptors and read-ahead cache for any number of stores. Costs nothing until one of them has work. */
 export class DiskPool {
+  #parts: PoolParts;
+
+  static {
+    partsOf = (pool) => pool.#parts;
+    poolWith = (executor, options) => {
+      const pool = new DiskPool(options);
+      pool.#parts = { ...pool.#parts, executor };
+      return pool;
+    };
+  }
+
   constructor(options: DiskPoolOptions = {}) {
     const limit = descriptorLimit();
     const maxWorkers =
@@ -55,48 +77,25 @@ export class DiskPool {
     const maxOpenFiles = options.maxOpenFiles ?? Math.min(MAX_OPEN_FILES, Math.floor(limit / 4));
     const share = Math.max(1, Math.floor(maxOpenFiles / (maxWorkers + 1)));
     const { cacheBytes } = options;
-    parts.set(this, {
+    this.#parts = {
       executor: new WorkerThreads(maxWorkers, share),
       readAhead: new ReadAhead({
         maxOpenFiles: share,
         ...(cacheBytes === undefined ? {} : { cacheBytes }),
       }),
-    });
+    };
   }
 
   /** Bytes that the read-ahead cache holds. */
   get cachedBytes(): number {
-    return partsOf(this).readAhead.cachedBytes;
+    return this.#parts.readAhead.cachedBytes;
   }
 
   /** End the workers and close the files. Stores that use the pool must be closed first. */
   close(): void {
-    const { executor, readAhead } = partsOf(this);
-    executor.close();
-    readAhead.close();
+    this.#parts.executor.close();
+    this.#parts.readAhead.close();
   }
-}
-
-/** What a pool is made of: for the stores of this package, not for its users. */
-export interface PoolParts {
-  readonly executor: JobExecutor;
-  readonly readAhead: ReadAhead;
-}
-
-const parts = new WeakMap<DiskPool, PoolParts>();
-
-export function partsOf(pool: DiskPool): PoolParts {
-  const found = parts.get(pool);
-  if (found === undefined)
-    throw new TypeError('this is not a DiskPool of this copy of @bt/storage');
-  return found;
-}
-
-/** A pool whose jobs are carried out by something else than worker threads. */
-export function poolWith(executor: JobExecutor, options: DiskPoolOptions = {}): DiskPool {
-  const pool = new DiskPool(options);
-  parts.set(pool, { ...partsOf(pool), executor });
-  return pool;
 }
 
 let shared: DiskPool | undefined;
