@@ -72,6 +72,11 @@ export const MAX_CONNECTIONS = 1_000;
 export const RESERVED_DESCRIPTORS = 64;
 /** ... and connections take this share of the rest. */
 export const CONNECTION_DESCRIPTOR_SHARE = 0.5;
+/**
+ * Of the connections of a session and of a torrent, this share is kept for accepted ones and the same for dialled ones, so
+ * that neither keeps the other out.
+ */
+export const CONNECTION_RESERVE_SHARE = 0.2;
 /** Accepted connections whose handshake is awaited, for a session. */
 export const MAX_PENDING_ACCEPTS = 200;
 /** Connections dialled in a second, for one torrent. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { MAX_CONNECTIONS } from '../src/limits.ts';
 import { Connections } from '../src/node/connections.ts';
@@ -13,10 +13,29 @@ async function emptied(connections: Connections): Promise<void> {
 
 describe('the connections of a session', () => {
   it('are fewer where the process has few descriptors', () => {
-    expect(new Connections(undefined, Number.POSITIVE_INFINITY).max).toBe(MAX_CONNECTIONS);
-    expect(new Connections(undefined, 1024).max).toBe(480);
-    expect(new Connections(100, 1024).max).toBe(100);
-    expect(new Connections(undefined, 32).max).toBe(1);
+    expect(new Connections({ descriptors: Number.POSITIVE_INFINITY }).max).toBe(MAX_CONNECTIONS);
+    expect(new Connections({ descriptors: 1024 }).max).toBe(480);
+    expect(new Connections({ max: 100, descriptors: 1024 }).max).toBe(100);
+    expect(new Connections({ descriptors: 32 }).max).toBe(1);
+  });
+
+  it('leave a fifth of the room to each direction, whatever the other takes', () => {
+    for (const [flood, other] of [
+      ['in', 'out'],
+      ['out', 'in'],
+    ] as const) {
+      const connections = new Connections({ max: 10 });
+      while (connections.isRoomFor(flood)) connections.add(new Socket(), flood);
+      expect(connections.count).toBe(8);
+      while (connections.isRoomFor(other)) connections.add(new Socket(), other);
+      expect(connections.count).toBe(10);
+    }
+  });
+
+  it('may all be dialled where nobody can connect to us', () => {
+    const connections = new Connections({ max: 10, accepts: false });
+    while (connections.isRoomFor('out')) connections.add(new Socket(), 'out');
+    expect(connections.count).toBe(10);
   });
 
   it('are dialled up to the cap, and the next one when one has closed', async () => {
@@ -24,7 +43,7 @@ describe('the connections of a session', () => {
     const server = createServer((socket) => accepted.push(socket));
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
-    const connections = new Connections(2);
+    const connections = new Connections({ max: 2 });
     const dialler = new Dialler('127.0.0.1', connections);
     const transports: { close(): void }[] = [];
     let connected = (): void => {};
@@ -63,7 +82,7 @@ describe('the connections of a session', () => {
   });
 
   it('are refused beyond the cap before they cost anything', async () => {
-    const connections = new Connections(1);
+    const connections = new Connections({ max: 1 });
     const listener = await Listener.open(
       { address: '127.0.0.1', port: 0, connections },
       { accept: () => undefined },

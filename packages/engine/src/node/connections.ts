@@ -3,31 +3,46 @@
 import type { Socket } from 'node:net';
 import { descriptorLimit } from '@bt/storage/node';
 import { CONNECTION_DESCRIPTOR_SHARE, MAX_CONNECTIONS, RESERVED_DESCRIPTORS } from '../limits.ts';
+import type { Direction } from '../peer.ts';
+import { Room } from '../swarm/room.ts';
+
+export interface ConnectionsOptions {
+  /** The cap; it is less where the process has few descriptors. */
+  readonly max?: number | undefined;
+  /** The session listens. Default true. */
+  readonly accepts?: boolean;
+  /** Default: `ulimit -n`. */
+  readonly descriptors?: number;
+}
 
 export class Connections {
-  readonly max: number;
+  readonly #room: Room;
   readonly #freed = new Set<() => void>();
-  #count = 0;
+  readonly #counts: Record<Direction, number> = { in: 0, out: 0 };
 
-  /** @param wanted the cap; less where the process has few descriptors */
-  constructor(wanted = MAX_CONNECTIONS, descriptors = descriptorLimit()) {
+  constructor(options: ConnectionsOptions = {}) {
+    const { max = MAX_CONNECTIONS, accepts = true, descriptors = descriptorLimit() } = options;
     const share = Math.floor((descriptors - RESERVED_DESCRIPTORS) * CONNECTION_DESCRIPTOR_SHARE);
-    this.max = Math.max(1, Math.min(wanted, share));
+    this.#room = new Room(Math.max(1, Math.min(max, share)), accepts);
+  }
+
+  get max(): number {
+    return this.#room.max;
   }
 
   get count(): number {
-    return this.#count;
+    return this.#counts.in + this.#counts.out;
   }
 
-  get isFull(): boolean {
-    return this.#count >= this.max;
+  isRoomFor(direction: Direction): boolean {
+    return this.#room.isFor(direction, this.#counts);
   }
 
   /** Counts a socket until it closes. */
-  add(socket: Socket): void {
-    this.#count++;
+  add(socket: Socket, direction: Direction): void {
+    this.#counts[direction] += 1;
     socket.once('close', () => {
-      this.#count--;
+      this.#counts[direction] -= 1;
       for (const callback of this.#freed) callback();
     });
   }

@@ -59,7 +59,7 @@ export class Dialler {
   }
 
   #next(): void {
-    while (this.#halfOpen.size < MAX_HALF_OPEN && !this.#connections.isFull) {
+    while (this.#halfOpen.size < MAX_HALF_OPEN && this.#connections.isRoomFor('out')) {
       const attempt = this.#waiting.shift();
       if (attempt === undefined) return;
       this.#connect(attempt);
@@ -81,7 +81,7 @@ export class Dialler {
       },
     });
     this.#halfOpen.add(socket);
-    this.#connections.add(socket);
+    this.#connections.add(socket, 'out');
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     socket.on('error', () => {});
     socket.on('connect', () => {

@@ -78,7 +78,7 @@ export class Listener {
       socket.destroy();
       return;
     }
-    this.#connections.add(socket);
+    this.#connections.add(socket, 'in');
     this.#pending.add(socket);
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
     const reader = new HandshakeReader();
@@ -120,7 +120,8 @@ export class Listener {
   }
 
   #mayGreet(address: string): boolean {
-    if (this.#connections.isFull || this.#pending.size >= MAX_PENDING_ACCEPTS) return false;
+    if (!this.#connections.isRoomFor('in') || this.#pending.size >= MAX_PENDING_ACCEPTS)
+      return false;
     return this.#accepts.take(clockNow(), address);
   }
 }

@@ -58,7 +58,10 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.peerId = makePeerId(this.#random);
-    this.#connections = new Connections(options.maxConnections);
+    this.#connections = new Connections({
+      max: options.maxConnections,
+      accepts: options.listen !== false,
+    });
     this.#dialler = new Dialler(options.bindAddress, this.#connections);
     this.#downLimit = new RateLimit(options.maxDownBytesPerSecond);
     this.#upLimit = new RateLimit(options.maxUpBytesPerSecond);

@@ -1,16 +1,22 @@
 // The connected peers of a torrent: a list to walk, an index by the picker's handle, and those with something to send.
 
 import type { PeerHandle } from '@bt/picker';
-import type { Peer } from '../peer.ts';
+import type { Direction, Peer } from '../peer.ts';
 
 export class Peers implements Iterable<Peer> {
   #list: Peer[] = [];
   #byHandle: (Peer | undefined)[] = [];
   #dirty: Peer[] = [];
   #byAddress = new Map<string, number>();
+  readonly #counts: Record<Direction, number> = { in: 0, out: 0 };
 
   get size(): number {
     return this.#list.length;
+  }
+
+  /** Those that were accepted and those that were dialled. */
+  get counts(): Readonly<Record<Direction, number>> {
+    return this.#counts;
   }
 
   [Symbol.iterator](): Iterator<Peer> {
@@ -24,6 +30,7 @@ export class Peers implements Iterable<Peer> {
 
   add(peer: Peer): void {
     this.#list.push(peer);
+    this.#counts[peer.direction] += 1;
     this.#byHandle[peer.handle] = peer;
     const { address } = peer.endpoint;
     this.#byAddress.set(address, this.countFrom(address) + 1);
@@ -33,6 +40,7 @@ export class Peers implements Iterable<Peer> {
     const index = this.#list.indexOf(peer);
     if (index < 0) return;
     this.#list.splice(index, 1);
+    this.#counts[peer.direction] -= 1;
     this.#byHandle[peer.handle] = undefined;
     const { address } = peer.endpoint;
     const count = this.countFrom(address) - 1;

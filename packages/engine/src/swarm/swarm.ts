@@ -41,6 +41,7 @@ import type { SuperSeed } from '../super-seed.ts';
 import type { Upload } from '../upload.ts';
 import { type Candidates, isLocalAddress } from './candidates.ts';
 import type { Peers } from './peers.ts';
+import { Room } from './room.ts';
 
 export interface SwarmOptions {
   readonly moment: Moment;
@@ -71,12 +72,16 @@ export interface NewPeer {
   readonly handshake?: Handshake | undefined;
 }
 
+/** Room is short from this share of it on. */
+const CROWDED_SHARE = 0.9;
+
 export class Swarm implements ConversationObserver {
   /** When a peer was last connected that has what we lack. */
   lastUsefulMs: number;
   readonly #options: SwarmOptions;
   readonly #moment: Moment;
   readonly #peers: Peers;
+  readonly #room: Room;
   readonly #ownPeerId: string;
   readonly #conversations = new Map<Peer, Conversation>();
   #nextId = 1;
@@ -89,6 +94,7 @@ export class Swarm implements ConversationObserver {
     this.#options = options;
     this.#moment = options.moment;
     this.#peers = options.peers;
+    this.#room = new Room(options.maxPeers, options.listenPort !== 0);
     this.#ownPeerId = toHex(options.peerId);
     this.lastUsefulMs = options.moment.now;
   }
@@ -104,7 +110,7 @@ export class Swarm implements ConversationObserver {
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
     if (direction === 'out') this.#dialling.delete(endpointKey(endpoint));
     const id = handshake === undefined ? undefined : toHex(handshake.peerId);
-    if (candidates.isBanned(endpoint, id) || this.#isFull(endpoint)) {
+    if (candidates.isBanned(endpoint, id) || this.#isFull(endpoint, direction)) {
       if (candidate !== undefined) candidates.failed(now, candidate);
       return undefined;
     }
@@ -254,9 +260,11 @@ export class Swarm implements ConversationObserver {
   }
 
   nextDialMs(): number {
-    const { maxPeers, candidates, holdings } = this.#options;
+    const { candidates, holdings } = this.#options;
     const { now } = this.#moment;
-    if (this.#peers.size + this.#dialling.size >= maxPeers) return Number.POSITIVE_INFINITY;
+    const { counts } = this.#peers;
+    const expected = { in: counts.in, out: counts.out + this.#dialling.size };
+    if (!this.#room.isFor('out', expected)) return Number.POSITIVE_INFINITY;
     const second = Math.floor(now / 1000);
     if (second !== this.#dialSecond) {
       this.#dialSecond = second;
@@ -373,11 +381,10 @@ export class Swarm implements ConversationObserver {
     }
   }
 
-  #isFull(endpoint: Endpoint): boolean {
-    const { address } = endpoint;
+  #isFull({ address }: Endpoint, direction: Direction): boolean {
     const limit = isLocalAddress(address) ? MAX_PEERS_PER_LOCAL_ADDRESS : MAX_PEERS_PER_ADDRESS;
-    const { maxPeers } = this.#options;
-    return this.#peers.size >= maxPeers || this.#peers.countFrom(address) >= limit;
+    const isRoom = this.#room.isFor(direction, this.#peers.counts);
+    return !isRoom || this.#peers.countFrom(address) >= limit;
   }
 
   /**
@@ -441,7 +448,7 @@ export class Swarm implements ConversationObserver {
     if (now - (peer.overfullSinceMs ?? now) >= OUTPUT_TIMEOUT_MS) return 'not-reading';
     if (now - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     // Room for others is made only where it is short.
-    const isCrowded = this.#peers.size >= this.#options.maxPeers * 0.9;
+    const isCrowded = this.#room.share(peer.direction, this.#peers.counts) >= CROWDED_SHARE;
     if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
     return undefined;
   }

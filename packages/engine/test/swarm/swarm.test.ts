@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { USELESS_PEER_MS } from '../../src/limits.ts';
 import { type BareConnection, BareTorrent, message, PIECE } from '../support/bare-torrent.ts';
 import { makeContent } from '../support/content.ts';
 
@@ -36,6 +37,46 @@ describe('two connections with one peer id', () => {
     bare.runTo(120_000);
     bare.torrent.handleTimeout(bare.now);
     expect(dials(bare)).toBe(1);
+  });
+});
+
+describe('the room of a torrent', () => {
+  const addressOf = (index: number) => ({ address: `10.0.1.${index}`, port: 6881 });
+  const many = Array.from({ length: 20 }, (_, index) => addressOf(index));
+
+  it('has a part that accepted connections can not take from dials', () => {
+    const bare = new BareTorrent({ maxPeers: 10 });
+    const accepted = many.filter((endpoint, index) => bare.tryConnect(endpoint, `peer${index}`));
+    expect(accepted).toHaveLength(8);
+    bare.torrent.handleCandidates(0, many.slice(10), 'tracker', true);
+    expect(dials(bare)).toBe(2);
+    expect(bare.tryConnect(addressOf(10), 'dialled', 'out')).toBeDefined();
+  });
+
+  it('has a part that dials can not take from accepted connections', () => {
+    const bare = new BareTorrent({ maxPeers: 10 });
+    bare.torrent.handleCandidates(0, many, 'tracker', true);
+    expect(dials(bare)).toBe(8);
+    for (const endpoint of many.slice(0, 8)) bare.connect(endpoint, endpoint.address, 'out');
+    expect(bare.tryConnect(addressOf(8), 'first')).toBeDefined();
+    expect(bare.tryConnect(addressOf(9), 'second')).toBeDefined();
+    expect(bare.tryConnect(addressOf(10), 'third')).toBeUndefined();
+  });
+
+  it('is all for dials where nobody can connect to us', () => {
+    const bare = new BareTorrent({ maxPeers: 10, listenPort: 0 });
+    bare.torrent.handleCandidates(0, many, 'tracker', true);
+    expect(dials(bare)).toBe(10);
+  });
+
+  it('is made by closing useless peers of the direction in which it is short', () => {
+    const bare = new BareTorrent({ maxPeers: 10 });
+    for (const endpoint of many.slice(0, 8)) bare.connect(endpoint, endpoint.address);
+    bare.runTo(USELESS_PEER_MS + 1000);
+    const reasons = bare.closeReasons();
+    expect(reasons.length).toBeGreaterThan(0);
+    expect(new Set(reasons)).toEqual(new Set(['useless']));
+    expect(bare.tryConnect(addressOf(9), 'next')).toBeDefined();
   });
 });
 
