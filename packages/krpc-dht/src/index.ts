@@ -1,0 +1,62 @@
+/**
+ * A mainline DHT node in pure code.
+ *
+ * @module
+ */
+export { BloomFilter } from './bloom-filter.ts';
+export { forEachValue, nodeLength } from './compact.ts';
+export { type Ed25519, pureEd25519 } from './ed25519.ts';
+export {
+  type QueryArguments,
+  type ResponseFields,
+  type Sender,
+  writeError,
+  writeQuery,
+  writeResponse,
+} from './encode.ts';
+export {
+  DhtError,
+  type DhtErrorCode,
+  type DhtErrorFacts,
+  KRPC_ERROR,
+  type KrpcErrorCode,
+} from './errors.ts';
+export {
+  decodeTorrentPointer,
+  encodeTorrentPointer,
+  type ImmutableItem,
+  type Item,
+  immutableTarget,
+  isMutable,
+  type MutableItem,
+  mutableTarget,
+  signBuffer,
+  signItem,
+  validateItem,
+} from './item.ts';
+export { ItemStore, type ItemStoreOptions } from './item-store.ts';
+export {
+  type DecodeOutcome,
+  decodeMessage,
+  Message,
+  type MessageType,
+  type Method,
+} from './message.ts';
+export {
+  commonPrefixBits,
+  compareDistance,
+  equalIds,
+  idForAddress,
+  isIdOfAddress,
+  randomId,
+  randomIdInBucket,
+  randomIdWithPrefix,
+} from './node-id.ts';
+export { PeerStore, type PeerStoreOptions, type StoreOutcome } from './peer-store.ts';
+export {
+  AddressRateLimit,
+  type AddressRateLimitOptions,
+  ByteRateLimit,
+  pingBackLimit,
+} from './rate-limit.ts';
+export { Tokens } from './token.ts';
