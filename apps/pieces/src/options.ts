@@ -55,7 +55,9 @@ clean stop (0 when it was complete). A second Ctrl-C ends at once.`;
 function rate(text: string): number {
   const bytes = parseSize(text);
   if (bytes === undefined || bytes === 0) {
-    throw new InvalidArgumentError('Give bytes a second, such as 500K or 4M (4 MiB/s).');
+    throw new InvalidArgumentError(
+      'Give bytes a second, such as 500K or 4M (4 MiB/s); without it there is no limit.',
+    );
   }
   return bytes;
 }
@@ -93,7 +95,22 @@ function address(text: string): string {
 
 /** Splits at commas, but not within the braces of a glob. */
 function list(text: string, before: readonly string[] = []): readonly string[] {
-  return [...before, ...text.split(/,(?![^{}]*\})/).filter((part) => part !== '')];
+  const parts = text.split(/,(?![^{}]*\})/).filter((part) => part.trim() !== '');
+  if (parts.length === 0) {
+    throw new InvalidArgumentError("Name files, such as '*.mkv' or 0,3-5; without it all are got.");
+  }
+  return [...before, ...parts];
+}
+
+function folder(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Name a folder.');
+  return text;
+}
+
+/** An option that is not repeatable. */
+function once(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError(`There is ${before} already.`);
+  return text;
 }
 
 /** Each strategy's flag and what it does; all have a `--no-` form. */
@@ -110,10 +127,9 @@ function command(version: string): Command {
   const program = new Command('pieces')
     .usage('-t FILE [options]')
     .description('Download a torrent, and seed it.')
-    .helpOption('-h, --help', 'this help')
-    .version(version, '-V, --version', 'the version')
-    .requiredOption('-t, --torrent <file>', 'the .torrent file')
-    .option('--dir <folder>', 'make the torrent here (default: the current folder)')
+    .argument('[file]', 'the .torrent file (the same as -t)')
+    .option('-t, --torrent <file>', 'the .torrent file', once)
+    .option('--dir <folder>', 'make the torrent here (default: the current folder)', folder)
     .option('--files <list>', 'only these files: globs or indices from 0, comma-separated', list)
     .option('--check', 'print the share that is right and end: 0 when whole, 1 otherwise')
     .option('--seed', 'get what is missing, then seed until interrupted')
@@ -155,8 +171,10 @@ function command(version: string): Command {
     .addOption(option('--json', 'one event a line, as JSON').conflicts('quiet'))
     .option('--quiet', 'nothing but errors')
     .option('-v, --verbose', 'peers and trackers too')
+    .version(version, '-V, --version', 'the version')
+    .addHelpOption(option('-h, --help', 'this help').helpGroup('Output:'))
     .addHelpText('after', EXAMPLES)
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .exitOverride();
 }
 
@@ -189,12 +207,20 @@ export function parseOptions(args: readonly string[], version: string): Options 
     program.parse(args, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    const isError = error.exitCode !== 0;
-    return { text: isError ? `pieces: ${usageSentence(error.message)}\n` : text, isError };
+    return error.exitCode === 0 ? { text, isError: false } : wrongUsage(error.message);
   }
   const values = program.opts();
+  const torrents = [values.torrent, ...program.args].filter((name) => name !== undefined);
+  const [torrentFile = '', another] = torrents;
+  if (torrentFile === '') return wrongUsage('Which torrent? Give it with -t FILE.');
+  if (another !== undefined) {
+    return wrongUsage(`One torrent at a time: ${torrentFile} or ${another}?`);
+  }
+  if (/^magnet:/i.test(torrentFile)) {
+    return wrongUsage('Magnet links are not taken yet: give a .torrent file.');
+  }
   return {
-    torrentFile: values.torrent,
+    torrentFile,
     dir: values.dir ?? '.',
     plain: values.plain === true,
     strategies: strategies(values),
@@ -216,8 +242,8 @@ export function parseOptions(args: readonly string[], version: string): Options 
   };
 }
 
-function usageSentence(message: string): string {
-  const sentence = message.replace(/^error: /, '').replaceAll('\n', ' ');
-  const start = sentence.charAt(0).toUpperCase() + sentence.slice(1);
-  return `${start.endsWith('.') ? start : `${start}.`} See pieces --help.`;
+function wrongUsage(message: string): Printout {
+  const text = message.replace(/^error: /, '').replaceAll('\n', ' ');
+  const sentence = `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?]$/.test(text) ? '' : '.'}`;
+  return { text: `pieces: ${sentence} See pieces --help.\n`, isError: true };
 }

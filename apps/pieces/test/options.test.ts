@@ -62,6 +62,17 @@ describe('strategies', () => {
 });
 
 describe('values', () => {
+  it('takes the torrent with or without -t', () => {
+    for (const args of [
+      ['-t', 'my film.torrent'],
+      ['my film.torrent'],
+      ['--', 'my film.torrent'],
+    ]) {
+      expect(parseOptions([...args], '')).toMatchObject({ torrentFile: 'my film.torrent' });
+    }
+    expect(parseOptions(['-v', 'x', '--seed'], '')).toMatchObject({ torrentFile: 'x', seed: true });
+  });
+
   it('reads rates, peers and files', () => {
     const read = options(
       ...['--max-up', '4M', '--peer', '10.0.0.1:6881', '--peer', '[::1]:7'],
@@ -97,8 +108,23 @@ describe('wrong usage', () => {
     [['--peer', 'nowhere', '-t', 'x'], /HOST:PORT/],
     [['--listen', '70000', '-t', 'x'], /port/],
     [['--json', '--quiet', '-t', 'x'], /cannot be used with/],
-    [['--nonsense', '-t', 'x'], /unknown option/i],
-    [[], /required option/i],
+    [['--nonsense', '-t', 'x'], /unknown option '--nonsense'/i],
+    [['--nonsense'], /unknown option '--nonsense'/i],
+    [['--nonsense', 'x'], /unknown option '--nonsense'/i],
+    [[], /Which torrent\? Give it with -t FILE\./],
+    [['-t', ''], /Which torrent\?/],
+    [['a', 'b'], /One torrent at a time: a or b\?/],
+    [['-t', 'a', 'b'], /One torrent at a time: a or b\?/],
+    [['-t', 'a', '-t', 'b'], /There is a already\./],
+    [
+      ['-t', 'magnet:?xt=urn:btih:00'],
+      /: Magnet links are not taken yet: give a \.torrent file\. /,
+    ],
+    [['MAGNET:?xt=urn:btih:00'], /Magnet links are not taken yet/],
+    [['-t', 'x', '--files', ''], /Name files/],
+    [['-t', 'x', '--files', ' , '], /Name files/],
+    [['-t', 'x', '--dir', ''], /Name a folder/],
+    [['-t', 'x', '--max-down', '0'], /without it there is no limit/],
   ])('%j is refused in one sentence', (args, why) => {
     const { text, isError } = printout(...args);
     expect(isError).toBe(true);
