@@ -23,10 +23,16 @@ export function mayPass(error: StorageError): boolean {
 /** Any error as the sentence and the exit code that the user gets. */
 export function asFailure(cause: unknown): Failure {
   if (cause instanceof Failure) return cause;
-  const message = sentence(cause instanceof Error ? cause.message : String(cause));
-  if (cause instanceof StorageError) return new Failure(EXIT.disk, message, { cause });
-  if (cause instanceof MetainfoError) return new Failure(EXIT.badTorrent, message, { cause });
-  if (cause instanceof EngineError) return new Failure(EXIT.usage, message, { cause });
+  if (cause instanceof StorageError) {
+    return new Failure(EXIT.disk, withFullStop(cause.message), { cause });
+  }
+  if (cause instanceof MetainfoError) {
+    return new Failure(EXIT.badTorrent, withFullStop(cause.message), { cause });
+  }
+  if (cause instanceof EngineError) {
+    return new Failure(EXIT.usage, sentence(cause.message), { cause });
+  }
+  const message = withFullStop(cause instanceof Error ? cause.message : String(cause));
   return new Failure(EXIT.internal, `This is a fault of pieces itself: ${message}`, { cause });
 }
 
@@ -51,11 +57,11 @@ export function nobodyFound({ timeoutMs }: Options): Failure {
   );
 }
 
-/** The text as a sentence: with a capital and a full stop. */
-export function sentence(text: string): string {
-  // A path or a word like `can't` begins it: only the latter is a word to capitalise.
-  const capital = /^[a-z]+(?:'t)?[ ,]/.test(text)
-    ? text.charAt(0).toUpperCase() + text.slice(1)
-    : text;
-  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+/** The text as a sentence: with a capital and a full stop. Not for one that may begin with a path or a name. */
+function sentence(text: string): string {
+  return withFullStop(text.charAt(0).toUpperCase() + text.slice(1));
+}
+
+export function withFullStop(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { MAX_METAINFO_BYTES, type Metainfo, MetainfoError, parseMetainfo } from '@bt/metainfo';
 import { EXIT, Failure } from './exit-codes.ts';
-import { sentence } from './failures.ts';
+import { withFullStop } from './failures.ts';
 
 /** Also from a pipe or a device. Throws a `Failure` with the exit code of a bad torrent. */
 export async function readTorrent(path: string): Promise<Metainfo> {
@@ -11,7 +11,7 @@ export async function readTorrent(path: string): Promise<Metainfo> {
     return parseMetainfo(bytes);
   } catch (cause) {
     if (!(cause instanceof MetainfoError)) throw cause;
-    const why = sentence(cause.message);
+    const why = bytes.length === 0 ? 'it is empty.' : withFullStop(cause.message);
     throw new Failure(EXIT.badTorrent, `${path} is not a usable .torrent file: ${why}`, { cause });
   }
 }
@@ -39,5 +39,5 @@ function reason(error: unknown): string {
   if (code === 'ENOENT' || code === 'ENOTDIR') return 'there is no such file.';
   if (code === 'EISDIR') return 'it is a folder.';
   if (code === 'EACCES') return 'you have no permission to read it.';
-  return sentence(message);
+  return withFullStop(message);
 }

@@ -53,6 +53,13 @@ describe('a bad .torrent', () => {
     await expectRefused(Buffer.from(text, 'latin1'), /piece/);
   });
 
+  it('that is empty', async () => {
+    await expectRefused(
+      new Uint8Array(),
+      /x\.torrent is not a usable \.torrent file: it is empty\./,
+    );
+  });
+
   it('that is something else', async () => {
     await expectRefused(Buffer.from('<html>not found</html>'), /usable/);
   });
@@ -100,6 +107,12 @@ describe('names that mean something to some system', () => {
       );
     }
     expect(error).toMatch(/Warning: tree\/same is .* kept as tree\/same\.1\./);
+  });
+
+  it('are told as they are written, also where they begin like a sentence', async () => {
+    await writeFile(torrentFile(), torrentOf([['CON']], 'my film'));
+    const { error } = await pieces(args('--check'));
+    expect(error).toMatch(/^Warning: my film\/CON is not a safe name on every system/);
   });
 
   it('are told as events too', async () => {

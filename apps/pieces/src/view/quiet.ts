@@ -1,4 +1,5 @@
 // `--quiet`: nothing but errors.
+import { printable } from './printable.ts';
 import type { Terminal, View } from './view.ts';
 
 export class QuietView implements View {
@@ -15,6 +16,6 @@ export class QuietView implements View {
   finished(): void {}
 
   failed(sentence: string): void {
-    this.#terminal.error(`pieces: ${sentence}\n`);
+    this.#terminal.error(`pieces: ${printable(sentence)}\n`);
   }
 }

@@ -1,8 +1,9 @@
 // The view for people: a line that is rewritten on a terminal, plain lines now and then elsewhere, and a summary at the end.
 import type { TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
 import type { TorrentHandle } from '@bt/engine/node';
-import { mayPass, sentence } from '../failures.ts';
+import { mayPass, withFullStop } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
+import { printable } from './printable.ts';
 import type { Terminal, View } from './view.ts';
 
 /** How often a line of progress is printed where it can't be rewritten. */
@@ -64,7 +65,7 @@ export class TextView implements View {
       case 'disk-error':
         // An error that lasts is the end, which tells of it.
         if (mayPass(event.error))
-          this.#warn(`${sentence(event.error.message)} The download waits for it.`);
+          this.#warn(`${withFullStop(event.error.message)} The download waits for it.`);
         break;
       case 'peer-banned':
         this.#warn(`Banned ${event.address} port ${event.port}: ${event.reason}.`);
@@ -165,7 +166,7 @@ export class TextView implements View {
 
   #warn(warning: string): void {
     this.#clearLine();
-    this.#terminal.error(`Warning: ${printable(sentence(warning))}\n`);
+    this.#terminal.error(`Warning: ${printable(withFullStop(warning))}\n`);
   }
 
   #clearLine(): void {
@@ -195,9 +196,4 @@ export function progressLine(stats: TorrentStats): string {
 
 function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
-/** Strangers choose names and messages: their control characters must not reach the terminal. */
-function printable(line: string): string {
-  return line.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd');
 }

@@ -1,6 +1,7 @@
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
 import { StorageError } from '@bt/storage';
 import { describe, expect, it } from 'vitest';
+import { QuietView } from '../../src/view/quiet.ts';
 import { progressLine, TextView } from '../../src/view/text.ts';
 
 const MiB = 2 ** 20;
@@ -150,6 +151,16 @@ describe('the disk', () => {
   });
 });
 
+describe('a warning', () => {
+  it('leaves a path as it is', () => {
+    const { event, taken } = show();
+    event({ type: 'warning', message: 'my film/a.mkv: the disk failed' });
+    expect(taken()).toBe('Warning: my film/a.mkv: the disk failed.\n');
+    event({ type: 'disk-error', error: new StorageError('io', 'my film: the disk failed') });
+    expect(taken()).toBe('Warning: my film: the disk failed. The download waits for it.\n');
+  });
+});
+
 describe('text of strangers', () => {
   it('never brings control characters or direction marks to the terminal', () => {
     const { event, taken } = show({ isTerminal: true, verbose: true });
@@ -157,5 +168,14 @@ describe('text of strangers', () => {
     event({ type: 'peer', address: '::1', port: 7, direction: 'in', source: 'incoming', client });
     event({ type: 'warning', message: `a\nb\r${client}` });
     expect(taken().replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+  });
+
+  it('is harmless with --quiet too', () => {
+    let said = '';
+    const error = (text: string) => {
+      said += text;
+    };
+    new QuietView({ isTerminal: true, columns: 80, out: error, error }).failed('a\u001b[2Jb.');
+    expect(said).toBe('pieces: a\ufffd[2Jb.\n');
   });
 });
