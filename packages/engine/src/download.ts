@@ -240,6 +240,8 @@ export class Download {
   /** Frees requests that were not answered in time. Called about once a second for each peer. */
   checkTimeouts(peer: Peer): void {
     const { now } = this.#moment;
+    // Memory is full and nobody is read: answers may wait in the sockets.
+    if (this.#buffers.isFull && this.#disk.stalledBy === undefined) return;
     peer.lapsed.takeUntil(now - LAPSED_REQUEST_MS);
     const silentSinceMs = Math.max(peer.lastBlockMs ?? 0, peer.waitingSinceMs);
     if (peer.requests.length === 0) return;

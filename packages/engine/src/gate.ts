@@ -1,5 +1,5 @@
 // Whether sockets are read: not while the disk is behind, and not while the download limit is used up. TCP then stops the
-// senders by itself, so memory stays bounded.
+// senders by itself, so memory stays bounded. A peer's handshake is read in any case: it is small, and has ten seconds.
 
 import type { Disk, PieceBuffers } from '@bt/storage';
 import type { Moment } from './moment.ts';
@@ -43,15 +43,16 @@ export class Gate {
   update(): boolean {
     // With a disk that fails, blocks are dropped instead, so that peers can go on asking us.
     const waitsForDisk = this.#buffers.isFull && this.#disk.stalledBy === undefined;
-    const isShut = waitsForDisk || !this.#limit.isOpen(this.#moment.now);
+    const { now } = this.#moment;
+    const isShut = waitsForDisk || !this.#limit.isOpen(now);
     if (isShut === this.#isShut) return false;
     this.#isShut = isShut;
-    for (const peer of this.#peers) peer.setGate(isShut);
+    for (const peer of this.#peers) peer.setGate(now, isShut);
     return !isShut;
   }
 
   /** A new connection begins as the others are. */
   admit(peer: Peer): void {
-    peer.setGate(this.#isShut);
+    peer.setGate(this.#moment.now, this.#isShut);
   }
 }

@@ -70,8 +70,7 @@ export class Peer {
   readonly identity: Identity;
   candidate: Candidate | undefined;
   readonly connectedMs: number;
-  /** The handshake is done. */
-  isReady = false;
+  #isReady = false;
   isClosed = false;
   client = '';
   /** It says that it will never download (BEP 21). */
@@ -105,6 +104,7 @@ export class Peer {
   unchokedMs: number | undefined;
 
   // The connection.
+  /** When something came last, by the clock of `listeningMs`. */
   lastReceivedMs: number;
   lastSentMs: number;
   /** Since when neither side has been interested in the other. */
@@ -112,6 +112,10 @@ export class Peer {
   /** Since when more output waits than it may leave waiting; it isn't read meanwhile. */
   overfullSinceMs: number | undefined;
   #isGateShut = false;
+  /** Since when it isn't read because the gate is shut. */
+  #unreadSinceMs: number | undefined;
+  /** For so long it wasn't read before that. */
+  #unreadMs = 0;
   #isPaused = false;
   /** It has output to flush, and stands in the list of those. */
   isDirty = false;
@@ -142,6 +146,16 @@ export class Peer {
     };
   }
 
+  /** The handshake is done. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  greeted(now: number): void {
+    this.#isReady = true;
+    this.#updateGate(now);
+  }
+
   get endpoint(): Endpoint {
     return this.identity.endpoint;
   }
@@ -164,14 +178,29 @@ export class Peer {
     this.#updatePause();
   }
 
-  /** The torrent reads from nobody, or goes on. */
-  setGate(isShut: boolean): void {
+  /** The torrent reads from nobody but those that have yet to greet, or goes on. */
+  setGate(now: number, isShut: boolean): void {
     this.#isGateShut = isShut;
+    this.#updateGate(now);
+  }
+
+  /** A clock that stands still while the gate keeps the peer from being read: by it its silence is judged. */
+  listeningMs(now: number): number {
+    return (this.#unreadSinceMs ?? now) - this.#unreadMs;
+  }
+
+  #updateGate(now: number): void {
+    if (this.#isGateShut && this.#isReady) {
+      this.#unreadSinceMs ??= now;
+    } else {
+      this.#unreadMs += now - (this.#unreadSinceMs ?? now);
+      this.#unreadSinceMs = undefined;
+    }
     this.#updatePause();
   }
 
   #updatePause(): void {
-    const isPaused = this.#isGateShut || this.overfullSinceMs !== undefined;
+    const isPaused = this.#unreadSinceMs !== undefined || this.overfullSinceMs !== undefined;
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
     if (isPaused) this.transport.pause();

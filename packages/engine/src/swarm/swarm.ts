@@ -169,7 +169,7 @@ export class Swarm implements ConversationObserver {
   /** Bytes from the peer. Whatever goes wrong in here ends this connection and no other. */
   handleBytes(peer: Peer, chunk: Uint8Array): void {
     if (peer.isClosed) return;
-    peer.lastReceivedMs = this.#moment.now;
+    peer.lastReceivedMs = peer.listeningMs(this.#moment.now);
     const conversation = this.#conversations.get(peer);
     if (conversation === undefined) return;
     try {
@@ -197,7 +197,7 @@ export class Swarm implements ConversationObserver {
     this.#checkDuplicate(peer, id);
     peer.identity.peerId = id;
     peer.client = clientName(handshake.peerId);
-    peer.isReady = true;
+    peer.greeted(this.#moment.now);
     const { session } = peer;
     if (session.features.extended) {
       // libtorrent closes a peer that has nothing and says so: a super seed must not.
@@ -446,7 +446,7 @@ export class Swarm implements ConversationObserver {
       return now - peer.connectedMs >= HANDSHAKE_TIMEOUT_MS ? 'handshake-timeout' : undefined;
     }
     if (now - (peer.overfullSinceMs ?? now) >= OUTPUT_TIMEOUT_MS) return 'not-reading';
-    if (now - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
+    if (peer.listeningMs(now) - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     // Room for others is made only where it is short.
     const isCrowded = this.#room.share(peer.direction, this.#peers.counts) >= CROWDED_SHARE;
     if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
