@@ -131,7 +131,7 @@ function command(version: string): Command {
     .option('-t, --torrent <file>', 'the .torrent file', once)
     .option('--dir <folder>', 'make the torrent here (default: the current folder)', folder)
     .option('--files <list>', 'only these files: globs or indices from 0, comma-separated', list)
-    .option('--check', 'print the share that is right and end: 0 when whole, 1 otherwise')
+    .option('--check', 'print how much of the wanted is right, and end: 0 when all, 1 otherwise')
     .option('--seed', 'get what is missing, then seed until interrupted')
     .addOption(
       option('--seed-ratio <ratio>', 'seed until so much was sent for what was received')

@@ -1,6 +1,7 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
 import { resolve } from 'node:path';
 import { openSession, type Session, type TorrentHandle } from '@bt/engine/node';
+import { check } from './check.ts';
 import { DiskPatience } from './disk-patience.ts';
 import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
 import { asFailure, cannotListen, nobodyFound } from './failures.ts';
@@ -28,22 +29,20 @@ export async function run(
     const metainfo = await readTorrent(options.torrentFile);
     const files =
       options.files.length === 0 ? undefined : selectFiles(metainfo.info.files, options.files);
+    const { dir } = options;
+    if (options.checkOnly) return await check({ metainfo, files, dir }, view, interrupted);
     session = await open(options);
     const torrent = await session.add(metainfo, {
-      dir: resolve(options.dir),
+      dir: resolve(dir),
       peers: options.peers,
       strategies: strategiesOf(options),
       trackers: options.trackers,
-      checkOnly: options.checkOnly,
-      check: options.checkOnly ? 'full' : 'auto',
       ...given('files', files),
       ...given('seedRatio', options.seedRatio),
       ...given('seedTimeMs', options.seedTimeMs),
     });
-    view.started(torrent, session.address, session.port);
-    return options.checkOnly
-      ? await check(torrent, view, interrupted)
-      : await transfer(torrent, options, view, interrupted);
+    view.started(metainfo, session);
+    return await transfer(torrent, options, view, interrupted);
   } catch (error) {
     const failure = asFailure(error);
     view.failed(failure.message, failure.exitCode);
@@ -56,7 +55,6 @@ export async function run(
 async function open(options: Options): Promise<Session> {
   try {
     return await openSession({
-      listen: !options.checkOnly,
       listenPort: options.listenPort,
       ...given('bindAddress', options.bindAddress),
       ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),
@@ -101,25 +99,6 @@ async function transfer(
   if (isComplete) return EXIT.done;
   if (failure !== undefined) throw failure;
   return EXIT.interrupted;
-}
-
-async function check(
-  torrent: TorrentHandle,
-  view: View,
-  interrupted: AbortSignal,
-): Promise<ExitCode> {
-  const stopWhen = onAbort(interrupted, () => void torrent.stop());
-  let isChecked = false;
-  for await (const event of torrent.events()) {
-    if (event.type === 'checked') isChecked = true;
-    else if (event.type === 'progress' || event.type === 'warning') view.event(event);
-    if (event.type === 'stopped' && event.error !== undefined) throw event.error;
-  }
-  stopWhen.remove();
-  if (!isChecked) return EXIT.interrupted;
-  const stats = torrent.stats();
-  view.checked(stats);
-  return stats.verifiedBytes === stats.wantedBytes ? EXIT.done : EXIT.incomplete;
 }
 
 function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {

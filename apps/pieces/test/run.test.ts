@@ -122,6 +122,28 @@ describe('--check', () => {
     await expect(readdir(join(folder.path, 'copy'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it.each(['v1', 'v2', 'hybrid'] as const)(
+    'counts the pieces of the wanted files alone, in %s',
+    async (version) => {
+      const lengths = { one: 40 * KiB, two: 64 * KiB, small: 1 };
+      const shared = await share(folder.path, lengths, { version });
+      await writeFile(join(shared.dir, 'tree', 'two'), 'no');
+      const check = ['-t', shared.file, '--dir', shared.dir, '--check'];
+      const right = await pieces([...check, '--files', 'one,small', '-v']);
+      const { error, code, out } = right;
+      // Without padding the files share a piece.
+      const expected = version === 'v1' ? [1, '2 of 3', '0 of 5'] : [0, '4 of 4', '0 of 4'];
+      expect({ error, code }).toEqual({ error: '', code: expected[0] });
+      expect(out).toContain(`% is right (${expected[1]} pieces).\n`);
+      expect(out).toMatch(/^tree: 104\.0 KiB in 3 files, \d pieces\nInfo-hash [0-9a-f]{40}\n/);
+      const wrong = await pieces([...check, '--files', 'two', '--json']);
+      expect(wrong.code).toBe(1);
+      expect(wrong.events[0]).toMatchObject({ totalBytes: 104 * KiB + 1, fileCount: 3 });
+      const checked = wrong.events.at(-1);
+      expect(`${checked?.piecesHave} of ${checked?.pieceCount}`).toBe(expected[2]);
+    },
+  );
+
   it('looks at the files that are wanted only', async () => {
     const shared = await share(folder.path, { one: 32 * KiB, two: 32 * KiB });
     await writeFile(join(shared.dir, 'tree', 'two'), 'no');

@@ -1,7 +1,8 @@
 // `--json`: one event a line. The fields are documented in the README.
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
-import type { TorrentHandle } from '@bt/engine/node';
-import type { Terminal, View } from './view.ts';
+import { type Metainfo, toHex } from '@bt/metainfo';
+import { countFiles } from './content.ts';
+import type { Found, Listening, Terminal, View } from './view.ts';
 
 export class JsonView implements View {
   #terminal: Terminal;
@@ -10,18 +11,17 @@ export class JsonView implements View {
     this.#terminal = terminal;
   }
 
-  started(torrent: TorrentHandle, address: string | undefined, port: number): void {
-    const { metainfo, infoHashHex, name } = torrent;
-    const { version, geometry, files, warnings } = metainfo.info;
+  started({ info }: Metainfo, listening?: Listening): void {
+    const { name, version, geometry, files, warnings } = info;
     this.#print('started', {
       name,
-      infoHash: infoHashHex,
+      infoHash: toHex(info.infoHash),
       version,
-      totalBytes: geometry.totalLength,
+      totalBytes: files.contentLength,
       pieceCount: geometry.pieceCount,
-      fileCount: files.count,
-      address,
-      port,
+      fileCount: countFiles(files),
+      address: listening?.address,
+      port: listening?.port,
     });
     for (const warning of warnings) this.#print('renamed', warning);
   }
@@ -43,8 +43,12 @@ export class JsonView implements View {
 
   stopping(): void {}
 
-  checked(stats: TorrentStats): void {
-    const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = stats;
+  checking(checkedShare: number, runningMs: number): void {
+    this.#print('progress', { state: 'checking', checkedShare, runningMs });
+  }
+
+  checked(found: Found): void {
+    const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = found;
     const share = wantedBytes === 0 ? 1 : verifiedBytes / wantedBytes;
     this.#print('checked', { share, verifiedBytes, wantedBytes, piecesHave, pieceCount });
   }

@@ -12,6 +12,7 @@ export class QuietView implements View {
   started(): void {}
   event(): void {}
   stopping(): void {}
+  checking(): void {}
   checked(): void {}
   finished(): void {}
 

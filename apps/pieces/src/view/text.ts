@@ -1,10 +1,11 @@
 // The view for people: a line that is rewritten on a terminal, plain lines now and then elsewhere, and a summary at the end.
 import type { TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
-import type { TorrentHandle } from '@bt/engine/node';
+import { type Metainfo, toHex } from '@bt/metainfo';
 import { mayPass, withFullStop } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
+import { countFiles } from './content.ts';
 import { printable } from './printable.ts';
-import type { Terminal, View } from './view.ts';
+import type { Found, Listening, Terminal, View } from './view.ts';
 
 /** How often a line of progress is printed where it can't be rewritten. */
 const PLAIN_INTERVAL_MS = 5_000;
@@ -28,17 +29,14 @@ export class TextView implements View {
     this.#seed = options.seed;
   }
 
-  started(torrent: TorrentHandle, address: string | undefined, port: number): void {
-    const { geometry, files, warnings } = torrent.metainfo.info;
-    const size = formatSize(geometry.totalLength);
-
-    this.#print(
-      `${torrent.name}: ${size} in ${counted(files.count, 'file')}, ${counted(geometry.pieceCount, 'piece')}`,
-    );
-    if (this.#verbose)
-      this.#print(
-        `Info-hash ${torrent.infoHashHex}, listening on ${address ?? 'every address'}, port ${port}`,
-      );
+  started({ info }: Metainfo, listening?: Listening): void {
+    const { name, geometry, files, warnings } = info;
+    const size = `${formatSize(files.contentLength)} in ${counted(countFiles(files), 'file')}`;
+    this.#print(`${name}: ${size}, ${counted(geometry.pieceCount, 'piece')}`);
+    if (this.#verbose) {
+      const at = listening && `${listening.address ?? 'every address'}, port ${listening.port}`;
+      this.#print(`Info-hash ${toHex(info.infoHash)}${at ? `, listening on ${at}` : ''}`);
+    }
     for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
       this.#warn(`${original} is not a safe name on every system; it is kept as ${renamed}.`);
     }
@@ -49,7 +47,7 @@ export class TextView implements View {
   event(event: TorrentEvent): void {
     switch (event.type) {
       case 'progress':
-        this.#progress(event.stats);
+        this.#progress(progressLine(event.stats), event.stats.runningMs);
         break;
       case 'state':
         this.#stateChanged(event.state);
@@ -99,11 +97,13 @@ export class TextView implements View {
     this.#print('Stopping; Ctrl-C again ends at once.');
   }
 
-  checked(stats: TorrentStats): void {
-    const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = stats;
-    this.#print(
-      `${formatShare(verifiedBytes, wantedBytes)} is right (${piecesHave} of ${pieceCount} pieces).`,
-    );
+  checking(share: number, runningMs: number): void {
+    this.#progress(checkingLine(share), runningMs);
+  }
+
+  checked({ verifiedBytes, wantedBytes, piecesHave, pieceCount }: Found): void {
+    const share = formatShare(verifiedBytes, wantedBytes);
+    this.#print(`${share} is right (${piecesHave} of ${counted(pieceCount, 'piece')}).`);
   }
 
   finished(stats: TorrentStats, complete: boolean): void {
@@ -147,14 +147,13 @@ export class TextView implements View {
     }
   }
 
-  #progress(stats: TorrentStats): void {
-    const line = progressLine(stats);
+  #progress(line: string, runningMs: number): void {
     if (this.#terminal.isTerminal) {
       const width = Math.max(20, this.#terminal.columns - 1);
       this.#terminal.out(`\r\u001b[2K${line.slice(0, width)}`);
       this.#lineShown = true;
-    } else if (stats.runningMs - this.#lastPlainAtMs >= PLAIN_INTERVAL_MS) {
-      this.#lastPlainAtMs = stats.runningMs;
+    } else if (runningMs - this.#lastPlainAtMs >= PLAIN_INTERVAL_MS) {
+      this.#lastPlainAtMs = runningMs;
       this.#terminal.out(`${line}\n`);
     }
   }
@@ -178,7 +177,7 @@ export class TextView implements View {
 /** `12.3%  34.5 MiB of 256.0 MiB  down 12.0 MiB/s  up 0 B/s  4 peers  18 s left`. */
 export function progressLine(stats: TorrentStats): string {
   const peers = counted(stats.peersConnected, 'peer');
-  if (stats.state === 'checking') return `Checking ${formatShare(stats.checkedShare, 1)}`;
+  if (stats.state === 'checking') return checkingLine(stats.checkedShare);
   if (stats.state === 'seeding') {
     return `Seeding  up ${formatRate(stats.upRate)}  sent ${formatSize(stats.uploadedBytes)}  ratio ${stats.ratio.toFixed(2)}  ${peers}`;
   }
@@ -192,6 +191,10 @@ export function progressLine(stats: TorrentStats): string {
     `up ${formatRate(stats.upRate)}`,
     `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
   ].join('  ');
+}
+
+function checkingLine(share: number): string {
+  return `Checking ${formatShare(share, 1)}`;
 }
 
 function counted(count: number, noun: string): string {

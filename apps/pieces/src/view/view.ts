@@ -1,6 +1,6 @@
 // What a way of showing a download has to offer; `text`, `json` and `quiet` are the three.
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
-import type { TorrentHandle } from '@bt/engine/node';
+import type { Metainfo } from '@bt/metainfo';
 
 /** Where output goes: a process's streams, or a test's strings. */
 export interface Terminal {
@@ -10,14 +10,31 @@ export interface Terminal {
   error(text: string): void;
 }
 
+/** Where peers reach us. */
+export interface Listening {
+  /** Undefined: every address. */
+  readonly address: string | undefined;
+  readonly port: number;
+}
+
+/** What `--check` has found, of the pieces of the wanted files. */
+export interface Found {
+  readonly pieceCount: number;
+  readonly piecesHave: number;
+  readonly wantedBytes: number;
+  readonly verifiedBytes: number;
+}
+
 export interface View {
-  /** The torrent has been added and the session listens. */
-  started(torrent: TorrentHandle, address: string | undefined, port: number): void;
+  /** The torrent can be used; with `--check` nothing listens. */
+  started(metainfo: Metainfo, listening?: Listening): void;
   event(event: TorrentEvent): void;
   /** The user has interrupted: it is being stopped, which may take a moment. */
   stopping(): void;
+  /** `--check` has hashed so much, from 0 to 1, in so long; about once a second. */
+  checking(share: number, runningMs: number): void;
   /** `--check` is done. */
-  checked(stats: TorrentStats): void;
+  checked(found: Found): void;
   /** Everything is stopped that had begun; `complete` when every wanted byte is verified and written. */
   finished(stats: TorrentStats, complete: boolean): void;
   failed(sentence: string, exitCode: number): void;
