@@ -51,6 +51,10 @@ export const OUTPUT_TIMEOUT_MS = 60_000;
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 /** Without a byte from the peer for this long it is closed (BEP 3: two minutes is the custom for keep-alives). */
 export const IDLE_TIMEOUT_MS = 180_000;
+/** Silent for this long, a connection gives way to a new one with its peer id: the peer's keep-alive is half a minute late. */
+export const SILENT_PEER_MS = 150_000;
+/** Of two connections to one peer the other end should have closed one by then. */
+export const DUPLICATE_TIMEOUT_MS = 10_000;
 /** Without a byte to the peer for this long a keep-alive goes out. */
 export const KEEP_ALIVE_MS = 100_000;
 /** Connections under way at one time, for a session. */

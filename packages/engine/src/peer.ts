@@ -107,6 +107,8 @@ export class Peer {
   /** When something came last, by the clock of `listeningMs`. */
   lastReceivedMs: number;
   lastSentMs: number;
+  /** Since when there has been an older connection with its peer id, of which the other end is to close one. */
+  duplicateSinceMs: number | undefined;
   /** Since when neither side has been interested in the other. */
   uselessSinceMs: number;
   /** Since when more output waits than it may leave waiting; it isn't read meanwhile. */

@@ -40,6 +40,7 @@ import {
 import type { SuperSeed } from '../super-seed.ts';
 import type { Upload } from '../upload.ts';
 import { type Candidates, isLocalAddress } from './candidates.ts';
+import { Duplicates } from './duplicates.ts';
 import type { Peers } from './peers.ts';
 import { Room } from './room.ts';
 
@@ -82,6 +83,7 @@ export class Swarm implements ConversationObserver {
   readonly #moment: Moment;
   readonly #peers: Peers;
   readonly #room: Room;
+  readonly #duplicates: Duplicates;
   readonly #ownPeerId: string;
   readonly #conversations = new Map<Peer, Conversation>();
   #nextId = 1;
@@ -96,6 +98,7 @@ export class Swarm implements ConversationObserver {
     this.#peers = options.peers;
     this.#room = new Room(options.maxPeers, options.listenPort !== 0);
     this.#ownPeerId = toHex(options.peerId);
+    this.#duplicates = new Duplicates(this.#moment, this.#peers, this.#ownPeerId);
     this.lastUsefulMs = options.moment.now;
   }
 
@@ -194,8 +197,8 @@ export class Swarm implements ConversationObserver {
       throw new PeerFault('own-peer-id');
     }
     if (candidates.isBanned(peer.endpoint, id)) throw new PeerFault('banned');
-    this.#checkDuplicate(peer, id);
     peer.identity.peerId = id;
+    this.#duplicates.greeted(peer, id, (older) => this.close(older, 'duplicate'));
     peer.client = clientName(handshake.peerId);
     peer.greeted(this.#moment.now);
     const { session } = peer;
@@ -329,8 +332,10 @@ export class Swarm implements ConversationObserver {
     const { candidate } = peer;
     if (candidate !== undefined) {
       candidate.isSeed ||= reason === 'both-seeds';
+      const twin = this.#duplicates.twinOf(peer);
       const wasUseful = peer.down.totalBytes > 0 || peer.up.totalBytes > 0;
-      if (peer.isReady && wasUseful) candidates.disconnected(now, candidate);
+      if (twin !== undefined && twin.candidate === undefined) twin.candidate = candidate;
+      else if (peer.isReady && wasUseful) candidates.disconnected(now, candidate);
       else candidates.failed(now, candidate);
     }
     const { address, port } = peer.endpoint;
@@ -387,24 +392,6 @@ export class Swarm implements ConversationObserver {
     return !isRoom || this.#peers.countFrom(address) >= limit;
   }
 
-  /**
-   * Two connections to one peer: both ends keep the one that was opened by the smaller peer id. At another address the
-   * same peer id proves nothing: neither displaces the other, nor keeps it out.
-   */
-  #checkDuplicate(peer: Peer, id: string): void {
-    for (const other of this.#peers.snapshot()) {
-      if (other === peer || other.identity.peerId !== id) continue;
-      if (other.endpoint.address !== peer.endpoint.address) continue;
-      const opener = this.#ownPeerId < id ? 'out' : 'in';
-      if (other.direction === peer.direction || other.direction === opener) {
-        inherit(other, peer);
-        throw new PeerFault('duplicate');
-      }
-      inherit(peer, other);
-      this.close(other, 'duplicate');
-    }
-  }
-
   #updateInterest(peer: Peer): void {
     if (peer.isClosed || !peer.isReady) return;
     const { picker, holdings } = this.#options;
@@ -447,16 +434,10 @@ export class Swarm implements ConversationObserver {
     }
     if (now - (peer.overfullSinceMs ?? now) >= OUTPUT_TIMEOUT_MS) return 'not-reading';
     if (peer.listeningMs(now) - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
+    if (this.#duplicates.isOverdue(peer)) return 'duplicate';
     // Room for others is made only where it is short.
     const isCrowded = this.#room.share(peer.direction, this.#peers.counts) >= CROWDED_SHARE;
     if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
     return undefined;
   }
-}
-
-/** The connection that stays stands for the address that was dialled, so that it isn't dialled again meanwhile. */
-function inherit(kept: Peer, dropped: Peer): void {
-  if (kept.candidate !== undefined) return;
-  kept.candidate = dropped.candidate;
-  dropped.candidate = undefined;
 }

@@ -10,36 +10,6 @@ function dials(bare: BareTorrent): number {
   return bare.effects().filter(({ type }) => type === 'dial').length;
 }
 
-describe('two connections with one peer id', () => {
-  // The smaller id opens the connection that stays: `zz` is larger than any of ours, `!!` smaller.
-  it.each(['zz', '!!'])('from two addresses leave each other alone (%s)', (id) => {
-    const bare = new BareTorrent();
-    const honest = bare.connect(home, id, 'out');
-    const liar = bare.connect(other, id, 'in');
-    expect(honest.transport.isClosed).toBe(false);
-    expect(liar.transport.isClosed).toBe(false);
-    expect(bare.closeReasons()).toEqual([]);
-  });
-
-  it('from one address become one, and the address is not dialled again meanwhile', () => {
-    const bare = new BareTorrent();
-    const inbound = bare.connect({ ...home, port: 40_000 }, '!!', 'in');
-    bare.torrent.handleCandidates(0, [home], 'tracker', true);
-    expect(dials(bare)).toBe(1);
-    const outbound = bare.connect(home, '!!', 'out');
-    expect(outbound.transport.isClosed).toBe(true);
-    expect(inbound.transport.isClosed).toBe(false);
-    expect(bare.closeReasons()).toEqual(['duplicate']);
-    bare.torrent.handleCandidates(0, [home], 'tracker', true);
-    bare.runTo(60_000);
-    expect(dials(bare)).toBe(0);
-    bare.torrent.handleClosed(bare.now, inbound.peer);
-    bare.runTo(120_000);
-    bare.torrent.handleTimeout(bare.now);
-    expect(dials(bare)).toBe(1);
-  });
-});
-
 describe('the room of a torrent', () => {
   const addressOf = (index: number) => ({ address: `10.0.1.${index}`, port: 6881 });
   const many = Array.from({ length: 20 }, (_, index) => addressOf(index));
