@@ -4,11 +4,10 @@ import { type Metainfo, toHex } from '@bt/metainfo';
 import { mayPass, withFullStop } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
 import { countFiles } from './content.ts';
+import { Pace } from './pace.ts';
 import { printable } from './printable.ts';
 import type { Found, Listening, Terminal, View } from './view.ts';
 
-/** How often a line of progress is printed where it can't be rewritten. */
-const PLAIN_INTERVAL_MS = 5_000;
 /** Renamed files that are told of one by one. */
 const MAX_RENAMED_LINES = 10;
 
@@ -17,8 +16,8 @@ export class TextView implements View {
   #verbose: boolean;
   #seed: boolean;
   #lineShown = false;
+  #pace = new Pace();
   #peersSeen = 0;
-  #lastPlainAtMs = Number.NEGATIVE_INFINITY;
   #isPaused = false;
   /** What each tracker said last time it failed: the same again is not news. */
   #trackerFailures = new Map<string, string>();
@@ -152,8 +151,7 @@ export class TextView implements View {
       const width = Math.max(20, this.#terminal.columns - 1);
       this.#terminal.out(`\r\u001b[2K${line.slice(0, width)}`);
       this.#lineShown = true;
-    } else if (runningMs - this.#lastPlainAtMs >= PLAIN_INTERVAL_MS) {
-      this.#lastPlainAtMs = runningMs;
+    } else if (this.#pace.isDue(line, runningMs)) {
       this.#terminal.out(`${line}\n`);
     }
   }

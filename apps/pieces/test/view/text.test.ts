@@ -85,12 +85,22 @@ describe('progress', () => {
     expect(taken()).toBe('The ratio to seed for is reached.\n');
   });
 
-  it('is a plain line every five seconds elsewhere', () => {
-    const { event, taken } = show();
+  it('is a plain line now and then elsewhere', () => {
+    const { event, view, taken } = show();
     for (let ms = 0; ms < 10_000; ms += 1_000) {
-      event({ type: 'progress', stats: { ...stats, runningMs: ms } });
+      event({ type: 'progress', stats: { ...stats, verifiedBytes: ms * MiB, runningMs: ms } });
     }
     expect(taken().split('\n')).toHaveLength(3);
+    view.checking(0.5, 10_000);
+    expect(taken()).toBe('Checking 50.0%\n');
+  });
+
+  it('of an idle seed is a line every ten minutes', () => {
+    const { event, taken } = show();
+    for (let ms = 0; ms <= 3_600_000; ms += 1_000) {
+      event({ type: 'progress', stats: { ...stats, state: 'seeding', upRate: 0, runningMs: ms } });
+    }
+    expect(taken().split('\n')).toHaveLength(8);
   });
 });
 
