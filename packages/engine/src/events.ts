@@ -52,6 +52,8 @@ export type TorrentEvent =
   | { readonly type: 'piece'; readonly pieceIndex: number }
   | { readonly type: 'piece-failed'; readonly pieceIndex: number }
   | { readonly type: 'file'; readonly fileIndex: number }
+  /** The piece layers that were missing have come from peers: the .torrent is complete (BEP 52). */
+  | { readonly type: 'piece-layers' }
   | {
       readonly type: 'peer';
       readonly address: string;

@@ -33,6 +33,8 @@ export interface ReadersOptions {
   readonly geometry: Geometry;
   readonly holdings: Holdings;
   readonly picker: Picker;
+  /** Whether a piece may be asked for at all. */
+  readonly isPickable: (pieceIndex: number) => boolean;
   readonly reads: { read(...args: Parameters<Reads<Reader>['read']>): Uint8Array | undefined };
   /** The chunk that a reader waited for; without bytes the read failed. */
   readonly deliver: (
@@ -46,6 +48,7 @@ export class Readers {
   readonly #geometry: Geometry;
   readonly #holdings: Holdings;
   readonly #picker: Picker;
+  readonly #isPickable: ReadersOptions['isPickable'];
   readonly #readers = new Set<Reader>();
   #urgent = new Set<number>();
 
@@ -56,6 +59,7 @@ export class Readers {
     this.#geometry = options.geometry;
     this.#holdings = options.holdings;
     this.#picker = options.picker;
+    this.#isPickable = options.isPickable;
     this.#reads = options.reads;
     this.#deliver = options.deliver;
   }
@@ -139,24 +143,27 @@ export class Readers {
         if (!this.#holdings.has(piece)) urgent.add(piece);
       }
     }
-    for (const piece of this.#urgent) if (!urgent.has(piece)) this.#setNormal(piece);
-    for (const piece of urgent) {
-      if (!this.#urgent.has(piece)) this.#picker.setPiecePriority(piece, PRIORITY_URGENT);
-    }
+    const before = this.#urgent;
     this.#urgent = urgent;
+    for (const piece of before) this.#prioritise(piece);
+    for (const piece of urgent) this.#prioritise(piece);
   }
 
-  /** The selection of files has changed. */
-  applySelection(): void {
-    for (let piece = 0; piece < this.#geometry.pieceCount; piece += 1) {
-      if (!this.#urgent.has(piece)) this.#setNormal(piece);
-    }
+  /** The selection of files has changed, or which pieces may be asked for: of all, or of `first` to `last`. */
+  applySelection(first = 0, last = this.#geometry.pieceCount - 1): void {
+    for (let piece = first; piece <= last; piece += 1) this.#prioritise(piece);
   }
 
-  #setNormal(pieceIndex: number): void {
-    const priority = this.#holdings.isWanted(pieceIndex) ? PRIORITY_DEFAULT : 0;
+  #prioritise(pieceIndex: number): void {
+    const priority = this.#priorityOf(pieceIndex);
     if (this.#picker.piecePriority(pieceIndex) !== priority) {
       this.#picker.setPiecePriority(pieceIndex, priority);
     }
+  }
+
+  #priorityOf(pieceIndex: number): number {
+    if (!this.#isPickable(pieceIndex)) return 0;
+    if (this.#urgent.has(pieceIndex)) return PRIORITY_URGENT;
+    return this.#holdings.isWanted(pieceIndex) ? PRIORITY_DEFAULT : 0;
   }
 }

@@ -18,6 +18,13 @@ export interface TorrentOptions {
   readonly have?: Uint8Array | undefined;
   /** Blocks of unfinished pieces that are on disk. */
   readonly partialPieces?: ReadonlyMap<number, Uint8Array> | undefined;
+  /**
+   * v2 and hybrid: `Metainfo.pieceLayers`, and the very map that the disk has. Those that lack are asked of peers and put in;
+   * in a v2 torrent no piece of a file is asked for before its layer is there. Default: none, as from a magnet link.
+   */
+  readonly pieceLayers?: Map<string, Uint8Array> | undefined;
+  /** Pieces that are on disk, perhaps, and could not be hashed for want of their layer (`FileStore.uncheckedPieces`). */
+  readonly uncheckedPieces?: readonly number[] | undefined;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   /** Where the owner listens; 0: nowhere. */

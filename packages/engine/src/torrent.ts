@@ -18,6 +18,7 @@ import { Download } from './download.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
 import { FileProgress } from './file-progress.ts';
 import { Gate } from './gate.ts';
+import { HashExchange } from './hashes/hash-exchange.ts';
 import { Haves } from './haves.ts';
 import { Holdings } from './holdings.ts';
 import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
@@ -56,6 +57,7 @@ export class Torrent {
   readonly #gate: Gate;
   readonly #swarm: Swarm;
   readonly #readers: Readers;
+  readonly #hashes: HashExchange;
   readonly #announcing: Announcing;
   readonly #files: FileProgress;
   readonly #startedMs: number;
@@ -68,8 +70,6 @@ export class Torrent {
   #mustRequestAll = false;
   #state: TorrentState;
   #needsPeers = false;
-  /** Pieces of which an earlier life has left every block on disk. */
-  #unhashed: readonly number[];
 
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
@@ -139,21 +139,31 @@ export class Torrent {
     });
     this.#haves = new Haves(moment, peers, picker);
     this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
+    this.#hashes = new HashExchange({
+      info,
+      pieceLayers: options.pieceLayers,
+      uncheckedPieces: options.uncheckedPieces,
+      disk,
+      download: this.#download,
+      layersCame: (pieces) => this.#layersCame(pieces),
+    });
     this.#readers = new Readers({
       geometry,
       holdings,
       picker,
+      isPickable: (pieceIndex) => this.#hashes.layers.isPickable(pieceIndex),
       reads: this.#reads,
       deliver: (reader, bytes, error) => {
         this.#effects.push({ type: 'chunk', reader, bytes, error });
       },
     });
     const { have, partialPieces } = options;
-    this.#unhashed = restore({ have, partialPieces }, { geometry, holdings, picker, buffers });
-    if (options.files !== undefined) {
-      holdings.select(options.files);
-      this.#readers.applySelection();
-    }
+    this.#hashes.unhashed = restore(
+      { have, partialPieces },
+      { geometry, holdings, picker, buffers },
+    );
+    if (options.files !== undefined) holdings.select(options.files);
+    this.#readers.applySelection();
     const superSeed =
       holdings.isWhole && !options.upLimit.isUnlimited
         ? new SuperSeed({ moment, geometry, picker, peers, upload: this.#upload, random })
@@ -197,8 +207,7 @@ export class Torrent {
   start(now: number): void {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
-    for (const pieceIndex of this.#unhashed) this.#download.savePiece(pieceIndex);
-    this.#unhashed = [];
+    this.#hashes.start();
     this.#announcing.start(now);
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
@@ -339,7 +348,9 @@ export class Torrent {
 
   handlePieceVerified(now: number, pieceIndex: number, isRight: boolean): void {
     this.#moment.now = now;
+    this.#hashes.layers.checked(pieceIndex);
     if (isRight) this.#regain(pieceIndex);
+    else this.#readers.applySelection(pieceIndex, pieceIndex);
     this.#settle();
   }
 
@@ -456,6 +467,11 @@ export class Torrent {
     return this.#holdings.isDone;
   }
 
+  /** BEP 52: every file has its piece layer, so that a .torrent can be written. */
+  get hasPieceLayers(): boolean {
+    return this.#hashes.layers.isComplete;
+  }
+
   has(pieceIndex: number): boolean {
     return this.#holdings.has(pieceIndex);
   }
@@ -550,7 +566,15 @@ export class Torrent {
     this.#files.pieceLost(pieceIndex);
     this.#mustRequestAll = true;
     this.#checkDone();
-    this.#disk.verifyPiece(pieceIndex);
+    this.#hashes.verify(pieceIndex);
+  }
+
+  /** The hashes of these pieces are known now (first and last of each file): they can be asked for. */
+  #layersCame(pieces: readonly { readonly first: number; readonly last: number }[]): void {
+    for (const { first, last } of pieces) this.#readers.applySelection(first, last);
+    if (this.hasPieceLayers) this.#emit({ type: 'piece-layers' });
+    this.#mustRequestAll = true;
+    this.#swarm.updateInterests();
   }
 
   /** A piece in doubt is right after all. */

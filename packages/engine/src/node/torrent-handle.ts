@@ -74,6 +74,7 @@ const PROGRESS_MS = 1_000;
 const MAX_FILE_WARNINGS = 10;
 
 export class TorrentHandle {
+  /** Its piece layers grow until the event `piece-layers` where some were missing (a v2 or hybrid magnet link). */
   readonly metainfo: Metainfo;
   /** Lower-case hex, 40 digits. */
   readonly infoHashHex: string;
@@ -82,6 +83,7 @@ export class TorrentHandle {
   readonly complete: Promise<void>;
   /** Everything is closed. Never rejects. */
   readonly stopped: Promise<void>;
+  readonly #pieceLayers: Map<string, Uint8Array>;
   readonly #session: SessionParts;
   readonly #options: AddTorrentOptions;
   readonly #queues = new Set<EventQueue>();
@@ -108,7 +110,8 @@ export class TorrentHandle {
 
   /** For the session: use `session.add`. */
   constructor(metainfo: Metainfo, options: AddTorrentOptions, session: SessionParts) {
-    this.metainfo = metainfo;
+    this.#pieceLayers = new Map(metainfo.pieceLayers);
+    this.metainfo = { ...metainfo, pieceLayers: this.#pieceLayers };
     this.infoHashHex = toHex(metainfo.info.infoHash);
     this.name = metainfo.info.name;
     this.#options = options;
@@ -229,13 +232,13 @@ export class TorrentHandle {
   }
 
   #openStore(): Promise<FileStore> {
-    const { info, pieceLayers } = this.metainfo;
+    const { info } = this.metainfo;
     const { dir, check, checkOnly, files } = this.#options;
     const wanted = files === undefined ? undefined : new Set(files);
     const { resumeDir } = this.#session;
     return FileStore.open({
       info,
-      pieceLayers,
+      pieceLayers: this.#pieceLayers,
       folder: dir,
       check: checkOnly === true ? 'full' : (check ?? 'auto'),
       readOnly: checkOnly === true,
@@ -293,6 +296,8 @@ export class TorrentHandle {
       disk: store,
       have: store.have,
       partialPieces: store.partialPieces,
+      pieceLayers: this.#pieceLayers,
+      uncheckedPieces: store.uncheckedPieces,
       peerId,
       listenPort,
       announceTiers: trackers === false ? [] : announceTiers,

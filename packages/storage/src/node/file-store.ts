@@ -153,6 +153,11 @@ export class FileStore implements Disk {
     return new Map([...this.#partials].map(([pieceIndex, { blocks }]) => [pieceIndex, blocks]));
   }
 
+  /** Pieces that may be there and could not be hashed, since their file's layer was not known when the store was opened. */
+  get uncheckedPieces(): readonly number[] {
+    return this.#opened.uncheckedPieces;
+  }
+
   /** Files that could not be looked at or read when the store was opened, and why. */
   get problems(): ReadonlyMap<number, StorageError> {
     return this.#opened.problems;

@@ -31,6 +31,8 @@ export interface Opened {
   readonly found: FileColumnsOnDisk;
   readonly have: Uint8Array;
   readonly partialPieces: Map<number, PartialBlocks>;
+  /** Pieces that may be there and have no known hash. */
+  readonly uncheckedPieces: readonly number[];
   readonly problems: ReadonlyMap<number, StorageError>;
   readonly resume: ResumeFile | undefined;
   readonly bootId: string;
@@ -62,7 +64,8 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   const facts = { geometry: info.geometry, found, bootId };
   const plan = planCheck({ ...facts, record: options.check === 'full' ? undefined : record });
   const { have } = plan;
-  await hashPieces({ ...options, files, pool, plan, have, problems });
+  const uncheckedPieces: number[] = [];
+  await hashPieces({ ...options, files, pool, plan, have, problems, uncheckedPieces });
   const partialPieces = new Map<number, PartialBlocks>();
   for (const [pieceIndex, blocks] of plan.partialPieces) {
     const blockCount = info.geometry.blockCount(pieceIndex);
@@ -74,7 +77,17 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
     record === undefined ||
     options.check === 'full' ||
     !isUpToDate(record, found, plan.trustedFiles);
-  return { files, found, have, partialPieces, problems, resume, bootId, isRecordStale };
+  return {
+    files,
+    found,
+    have,
+    partialPieces,
+    uncheckedPieces,
+    problems,
+    resume,
+    bootId,
+    isRecordStale,
+  };
 }
 
 async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
@@ -161,10 +174,12 @@ interface HashWork extends FileStoreOptions {
   readonly have: Uint8Array;
   /** Gets what could not be read. */
   readonly problems: Map<number, StorageError>;
+  /** Gets the pieces whose hash is not known. */
+  readonly uncheckedPieces: number[];
 }
 
 async function hashPieces(work: HashWork): Promise<void> {
-  const { files, plan, have, problems, signal, onProgress } = work;
+  const { files, plan, have, problems, uncheckedPieces, signal, onProgress } = work;
   const { geometry } = files.info;
   let checkedPieces = 0;
   let checkedBytes = 0;
@@ -182,6 +197,9 @@ async function hashPieces(work: HashWork): Promise<void> {
         setBit(have, pieceIndex);
       }
       if (error?.fileIndex !== undefined) problems.set(error.fileIndex, error);
+      if (result !== RIGHT && files.expected(pieceIndex) === undefined) {
+        uncheckedPieces.push(pieceIndex);
+      }
     },
     onJobDone: report,
   });
