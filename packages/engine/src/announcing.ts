@@ -6,9 +6,6 @@ import {
   type AnnounceResponse,
   Announcer,
 } from '@bt/tracker';
-import type { Download } from './download.ts';
-import type { Holdings } from './holdings.ts';
-import type { Upload } from './upload.ts';
 
 /** What the owner is to do. */
 export type AnnounceEffect =
@@ -27,16 +24,23 @@ export interface AnnouncingOptions {
   readonly peerId: Uint8Array;
   /** 0: we don't listen. */
   readonly listenPort: number;
-  readonly totalBytes: number;
-  readonly holdings: Holdings;
-  readonly download: Download;
-  readonly upload: Upload;
 }
+
+/** What trackers are told of our transfer (BEP 3). */
+export type AnnouncedNumbers = Pick<
+  AnnounceRequest,
+  'uploadedBytes' | 'downloadedBytes' | 'leftBytes'
+>;
+
+/** Before the info dictionary is known (BEP 9) something is missing, but nobody knows how much. */
+const NOTHING_YET: AnnouncedNumbers = { uploadedBytes: 0, downloadedBytes: 0, leftBytes: 16_384 };
 
 /** A tracker wants some port; 9 is discard (RFC 863): nobody answers there. */
 const NO_PORT = 9;
 
 export class Announcing {
+  /** Asked for each announce. */
+  numbers: () => AnnouncedNumbers = () => NOTHING_YET;
   readonly #options: AnnouncingOptions;
   readonly #announcer: Announcer;
   readonly #key: number;
@@ -90,27 +94,17 @@ export class Announcing {
     if (effect === undefined) return undefined;
     const { requestId } = effect;
     if (effect.type === 'cancel') return { type: 'announce-cancel', requestId };
-    const { infoHash, peerId, listenPort, download, upload } = this.#options;
+    const { infoHash, peerId, listenPort } = this.#options;
     const request: AnnounceRequest = {
       infoHash,
       peerId,
       port: listenPort || NO_PORT,
-      uploadedBytes: upload.meter.totalBytes,
-      downloadedBytes: download.meter.totalBytes,
-      leftBytes: this.#leftBytes(),
+      ...this.numbers(),
       event: effect.event,
       numWant: effect.numWant,
       key: this.#key,
       trackerId: effect.trackerId,
     };
     return { type: 'announce', requestId, url: effect.url, request };
-  }
-
-  /** BEP 3 `left`; 0 says that we are a seed, so it must not be said by somebody who wanted only some files. */
-  #leftBytes(): number {
-    const { holdings, totalBytes } = this.#options;
-    if (holdings.isWhole) return 0;
-    const share = holdings.count / Math.max(1, holdings.pieceCount);
-    return Math.max(1, Math.floor(totalBytes * (1 - share)));
   }
 }

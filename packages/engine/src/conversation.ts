@@ -2,17 +2,10 @@
 // the wire calls it directly, with numbers and with views that are valid only during the call.
 
 import type { Picker } from '@bt/picker';
-import {
-  decodeExtendedHandshake,
-  decodeUploadOnly,
-  EXTENDED_HANDSHAKE_ID,
-  type ExtendedHandshake,
-  type Handshake,
-  type WireHandler,
-} from '@bt/wire';
+import type { Handshake, WireHandler } from '@bt/wire';
 import type { Download } from './download.ts';
-import { EXTENDED_ID } from './extensions.ts';
 import type { Peer } from './peer.ts';
+import type { GreetingObserver } from './swarm/exchange.ts';
 import type { Upload } from './upload.ts';
 
 export interface ConversationOptions {
@@ -20,15 +13,12 @@ export interface ConversationOptions {
   readonly picker: Picker;
   readonly download: Download;
   readonly upload: Upload;
-  readonly torrent: ConversationObserver;
+  readonly swarm: GreetingObserver;
+  readonly exchange: ConversationObserver;
 }
 
-/** What the torrent is told beyond the way of blocks. */
+/** What the exchange of pieces is told beyond the way of blocks. */
 export interface ConversationObserver {
-  handshakeDone(peer: Peer, handshake: Handshake): void;
-  extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void;
-  /** It wants pieces, or it doesn't any more (BEP 21). */
-  uploadOnly(peer: Peer, isUploadOnly: boolean): void;
   /** The peer has one more piece. */
   pieceAnnounced(peer: Peer, pieceIndex: number): void;
   /** The peer has told all that it has. */
@@ -42,40 +32,42 @@ export class Conversation implements WireHandler {
   readonly #picker: Picker;
   readonly #download: Download;
   readonly #upload: Upload;
-  readonly #torrent: ConversationObserver;
+  readonly #swarm: GreetingObserver;
+  readonly #exchange: ConversationObserver;
 
   constructor(options: ConversationOptions) {
     this.#peer = options.peer;
     this.#picker = options.picker;
     this.#download = options.download;
     this.#upload = options.upload;
-    this.#torrent = options.torrent;
+    this.#swarm = options.swarm;
+    this.#exchange = options.exchange;
   }
 
   onHandshake(handshake: Handshake): void {
-    this.#torrent.handshakeDone(this.#peer, handshake);
+    this.#swarm.handshakeDone(this.#peer, handshake);
   }
 
   // What it has.
 
   onHave(pieceIndex: number): void {
     this.#picker.peerHave(this.#peer.handle, pieceIndex);
-    this.#torrent.pieceAnnounced(this.#peer, pieceIndex);
+    this.#exchange.pieceAnnounced(this.#peer, pieceIndex);
   }
 
   onBitfield(bits: Uint8Array): void {
     this.#picker.peerBitfield(this.#peer.handle, bits);
-    this.#torrent.piecesDeclared(this.#peer);
+    this.#exchange.piecesDeclared(this.#peer);
   }
 
   onHaveAll(): void {
     this.#picker.peerHaveAll(this.#peer.handle);
-    this.#torrent.piecesDeclared(this.#peer);
+    this.#exchange.piecesDeclared(this.#peer);
   }
 
   onHaveNone(): void {
     this.#picker.peerHaveNone(this.#peer.handle);
-    this.#torrent.piecesDeclared(this.#peer);
+    this.#exchange.piecesDeclared(this.#peer);
   }
 
   // What we get from it.
@@ -111,11 +103,11 @@ export class Conversation implements WireHandler {
   // What it gets from us.
 
   onInterested(): void {
-    this.#torrent.peerInterestChanged(this.#peer);
+    this.#exchange.peerInterestChanged(this.#peer);
   }
 
   onNotInterested(): void {
-    this.#torrent.peerInterestChanged(this.#peer);
+    this.#exchange.peerInterestChanged(this.#peer);
   }
 
   onRequest(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
@@ -129,11 +121,6 @@ export class Conversation implements WireHandler {
   // Extensions (BEP 10).
 
   onExtended(extendedId: number, payload: Uint8Array): void {
-    if (extendedId === EXTENDED_HANDSHAKE_ID) {
-      this.#torrent.extendedHandshake(this.#peer, decodeExtendedHandshake(payload));
-    } else if (extendedId === EXTENDED_ID.uploadOnly) {
-      const isUploadOnly = decodeUploadOnly(payload);
-      if (isUploadOnly !== undefined) this.#torrent.uploadOnly(this.#peer, isUploadOnly);
-    }
+    this.#swarm.extended(this.#peer, extendedId, payload);
   }
 }

@@ -38,6 +38,13 @@ export class Holdings {
     return this.#wantedMissing === 0;
   }
 
+  /** BEP 3 `left`; 0 says that we are a seed, so it must not be said by somebody who wanted only some files. */
+  get leftBytes(): number {
+    if (this.isWhole) return 0;
+    const share = this.count / Math.max(1, this.pieceCount);
+    return Math.max(1, Math.floor(this.#geometry.totalLength * (1 - share)));
+  }
+
   has(pieceIndex: number): boolean {
     return (this.bits[pieceIndex >>> 3]! & (0x80 >>> (pieceIndex & 7))) !== 0;
   }

@@ -4,7 +4,7 @@
 import type { Endpoint } from '@bt/endpoint';
 import type { PeerHandle } from '@bt/picker';
 import type { BlockWriter } from '@bt/storage';
-import type { WireSession } from '@bt/wire';
+import { RemoteExtensions, type WireSession } from '@bt/wire';
 import {
   MAX_LAPSED_REQUESTS,
   MAX_OUTPUT_BYTES,
@@ -33,6 +33,9 @@ export interface PeerTransport {
 
 export type Direction = 'in' | 'out';
 
+/** The picker doesn't know the peer. */
+const NO_HANDLE: PeerHandle = -1;
+
 /** Who is at the other end, as far as we know. It outlives the connection: blame for wrong data finds it later. */
 export interface Identity {
   suspicions: number;
@@ -50,21 +53,16 @@ export interface PeerOptions {
   readonly now: number;
   readonly transport: PeerTransport;
   readonly session: WireSession;
-  readonly writer: BlockWriter;
-  readonly handle: PeerHandle;
   readonly endpoint: Endpoint;
   readonly direction: Direction;
   readonly source: PeerSource;
   readonly candidate: Candidate | undefined;
-  readonly blockLength: number;
 }
 
 export class Peer {
   readonly id: number;
   readonly transport: PeerTransport;
   readonly session: WireSession;
-  readonly writer: BlockWriter;
-  readonly handle: PeerHandle;
   readonly direction: Direction;
   readonly source: PeerSource;
   readonly identity: Identity;
@@ -73,11 +71,17 @@ export class Peer {
   #isReady = false;
   isClosed = false;
   client = '';
+  /** The ids under which it takes extended messages (BEP 10). */
+  readonly extensions = new RemoteExtensions();
   /** It says that it will never download (BEP 21). */
   isUploadOnly = false;
 
+  // Given by the exchange of pieces; while only the metadata is fetched nothing asks for them.
+  handle: PeerHandle = NO_HANDLE;
+  writer!: BlockWriter;
+
   // What we ask of it.
-  readonly pipeline: Pipeline;
+  readonly pipeline = new Pipeline();
   readonly requests = new RequestLog(MAX_REQUESTS_PER_PEER);
   /** Cancelled, timed-out and choked-away requests whose blocks may still come. */
   readonly lapsed = new RequestLog(MAX_LAPSED_REQUESTS);
@@ -127,12 +131,9 @@ export class Peer {
     this.id = options.id;
     this.transport = options.transport;
     this.session = options.session;
-    this.writer = options.writer;
-    this.handle = options.handle;
     this.direction = options.direction;
     this.source = options.source;
     this.candidate = options.candidate;
-    this.pipeline = new Pipeline(options.blockLength);
     this.down = new RateMeter(now);
     this.up = new RateMeter(now);
     this.connectedMs = now;

@@ -1,6 +1,7 @@
 // How many requests to keep in flight to one peer: as many as it answers in its round trip and a second more.
 // It begins small and grows by one with each block, which doubles it each round trip, until the rate stops growing.
 
+import { BLOCK_LENGTH } from '@bt/metainfo';
 import {
   DEFAULT_PEER_REQQ,
   INITIAL_PIPELINE,
@@ -19,16 +20,13 @@ export class Pipeline {
   /** What the peer's extended handshake allows (`reqq`, BEP 10). */
   peerLimit = DEFAULT_PEER_REQQ;
   isSnubbed = false;
+  /** Bytes of one request. */
+  blockLength = BLOCK_LENGTH;
   #target = INITIAL_PIPELINE;
   #isSlowStart = true;
   #roundTripMs = 0;
   #lastRate = 0;
   #sampledMs: number | undefined;
-  readonly #blockLength: number;
-
-  constructor(blockLength: number) {
-    this.#blockLength = blockLength;
-  }
 
   /** Requests that should be in flight. */
   get target(): number {
@@ -56,7 +54,7 @@ export class Pipeline {
     if (this.#isSlowStart && rate < this.#lastRate * GROWTH) this.#isSlowStart = false;
     this.#lastRate = rate;
     if (this.#isSlowStart) return;
-    const wanted = (rate * (PIPELINE_QUEUE_MS + this.#roundTripMs)) / 1000 / this.#blockLength;
+    const wanted = (rate * (PIPELINE_QUEUE_MS + this.#roundTripMs)) / 1000 / this.blockLength;
     this.#target += (wanted - this.#target) * SMOOTHING;
     this.#target = Math.max(MIN_PIPELINE, Math.min(this.#target, MAX_REQUESTS_PER_PEER));
   }

@@ -5,6 +5,7 @@ import type { Info } from '@bt/metainfo';
 import type { Disk, StorageError } from '@bt/storage';
 import type { AnnounceEffect } from './announcing.ts';
 import type { TorrentEvent } from './events.ts';
+import type { Presence } from './presence.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { Reader } from './readers.ts';
 import type { Strategies } from './strategies.ts';
@@ -39,6 +40,8 @@ export interface TorrentOptions {
   readonly sequential?: boolean | undefined;
   readonly maxPeers?: number | undefined;
   readonly uploadSlots?: number | undefined;
+  /** Taken over from a MagnetTorrent, with its connections. Absent: the torrent begins alone. */
+  readonly presence?: Presence | undefined;
   /** Bound on pieces in memory. Default: storage's. */
   readonly bufferBytes?: number | undefined;
 }

@@ -1,4 +1,4 @@
-// One torrent: the join of its swarm, its pieces, its disk and its trackers. A machine without I/O: time, bytes and results
+// One torrent: the join of its presence in the swarm, its pieces and its disk. A machine without I/O: time, bytes and results
 // come in through the `handle...` calls, what is to be done comes out of `poll()`, and `deadline()` says when to call
 // `handleTimeout`. Blocks and bytes for peers don't pass `poll`: they go straight to the disk's and the transport's
 // interface, so that no object is made for one.
@@ -11,7 +11,6 @@ import type { Info } from '@bt/metainfo';
 import { Picker } from '@bt/picker';
 import { type Disk, PieceBuffers, type PieceResult, type StorageError } from '@bt/storage';
 import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
-import { Announcing } from './announcing.ts';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
 import { Download } from './download.ts';
@@ -24,19 +23,19 @@ import { Holdings } from './holdings.ts';
 import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
 import type { Moment } from './moment.ts';
 import type { Identity, Peer, PeerTransport } from './peer.ts';
+import { Presence } from './presence.ts';
 import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
 import { restore } from './restore.ts';
 import { SuperSeed } from './super-seed.ts';
-import { Candidates, type PeerSource } from './swarm/candidates.ts';
-import { Peers } from './swarm/peers.ts';
-import { type NewPeer, Swarm } from './swarm/swarm.ts';
+import type { PeerSource } from './swarm/candidates.ts';
+import type { Peers } from './swarm/peers.ts';
+import { PieceExchange } from './swarm/piece-exchange.ts';
+import type { NewPeer, Swarm } from './swarm/swarm.ts';
 import type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
 import { Upload } from './upload.ts';
 
 const TICK_MS = 1_000;
-/** Enough peers to choose from: beyond it trackers are asked at their own pace only. */
-const ENOUGH_PEERS = 30;
 /** Pieces begun and unfinished, in bytes, beyond which peers are kept to those that are begun. */
 const OPEN_PIECES_BYTES = 32 * 1024 * 1024;
 
@@ -47,8 +46,8 @@ export class Torrent {
   readonly #holdings: Holdings;
   readonly #picker: Picker;
   readonly #buffers: PieceBuffers;
-  readonly #peers = new Peers();
-  readonly #candidates: Candidates;
+  readonly #presence: Presence;
+  readonly #peers: Peers;
   readonly #reads: Reads<Peer | Reader>;
   readonly #download: Download;
   readonly #upload: Upload;
@@ -56,12 +55,12 @@ export class Torrent {
   readonly #haves: Haves;
   readonly #gate: Gate;
   readonly #swarm: Swarm;
+  readonly #exchange: PieceExchange;
   readonly #readers: Readers;
-  readonly #hashes: HashExchange;
-  readonly #announcing: Announcing;
+    this.#hashes.start();
+    this.#presence.announcing.start(now);
   readonly #files: FileProgress;
   readonly #startedMs: number;
-  #effects: TorrentEffect[] = [];
   #doneMs: number | undefined;
   #isStopped = false;
   #nextTickMs: number;
@@ -69,14 +68,20 @@ export class Torrent {
   /** Freed requests or new room: everybody is asked at the end of this turn. */
   #mustRequestAll = false;
   #state: TorrentState;
-  #needsPeers = false;
+    this.#hashes.start();
+    this.#presence.announcing.start(now);
 
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
     const { geometry } = info;
+    const presence = options.presence ?? makePresence(options);
     this.info = info;
+    this.#presence = presence;
+    this.#moment = presence.moment;
+    this.#moment.now = now;
+    this.#peers = presence.peers;
+    this.#swarm = presence.swarm;
     this.#disk = disk;
-    this.#moment = { now };
     this.#startedMs = now;
     this.#nextTickMs = now + TICK_MS;
     this.#holdings = new Holdings(geometry, info.files);
@@ -95,7 +100,6 @@ export class Torrent {
       disk,
       ...(options.bufferBytes === undefined ? {} : { maxBytes: options.bufferBytes }),
     });
-    this.#candidates = new Candidates(random);
     this.#reads = new Reads(disk);
     const moment = this.#moment;
     const holdings = this.#holdings;
@@ -154,7 +158,7 @@ export class Torrent {
       isPickable: (pieceIndex) => this.#hashes.layers.isPickable(pieceIndex),
       reads: this.#reads,
       deliver: (reader, bytes, error) => {
-        this.#effects.push({ type: 'chunk', reader, bytes, error });
+        presence.push({ type: 'chunk', reader, bytes, error });
       },
     });
     const { have, partialPieces } = options;
@@ -168,37 +172,29 @@ export class Torrent {
       holdings.isWhole && !options.upLimit.isUnlimited
         ? new SuperSeed({ moment, geometry, picker, peers, upload: this.#upload, random })
         : undefined;
-    this.#swarm = new Swarm({
-      superSeed,
+    this.#exchange = new PieceExchange({
       moment,
       info,
-      peerId: options.peerId,
-      listenPort: options.listenPort,
-      maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,
+      swarm: presence.swarm,
+      peers,
       picker,
       buffers,
       holdings,
-      candidates: this.#candidates,
-      peers,
       download: this.#download,
       upload: this.#upload,
-      emit: (event) => this.#emit(event),
+      superSeed,
       peersChanged: () => this.#choking.peersChanged(),
     });
-    this.#announcing = new Announcing({
-      tiers: options.announceTiers ?? [],
-      random,
-      infoHash: info.infoHash,
-      peerId: options.peerId,
-      listenPort: options.listenPort,
-      totalBytes: geometry.totalLength,
-      holdings,
-      download: this.#download,
-      upload: this.#upload,
+    presence.announcing.numbers = () => ({
+      uploadedBytes: this.#upload.meter.totalBytes,
+      downloadedBytes: this.#download.meter.totalBytes,
+      leftBytes: holdings.leftBytes,
     });
     this.#files = new FileProgress(geometry, info.files, holdings);
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
+    presence.swarm.use(this.#exchange);
+    for (const peer of peers) this.#gate.admit(peer);
   }
 
   // Beginning and end.
@@ -208,7 +204,7 @@ export class Torrent {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
     this.#hashes.start();
-    this.#announcing.start(now);
+    this.#presence.announcing.start(now);
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
   }
@@ -220,16 +216,15 @@ export class Torrent {
     this.#isStopped = true;
     this.#download.isHalted = true;
     this.#haves.flush(true);
-    this.#swarm.closeAll();
+    this.#presence.stop();
     this.#buffers.flush();
-    this.#announcing.stop(now);
     this.#setState('stopped');
-    this.#drainAnnouncing();
+    this.#presence.drainAnnouncing();
   }
 
   /** After `stop`: every tracker has answered or failed. */
   get isSettled(): boolean {
-    return this.#isStopped && this.#announcing.isStopped;
+    return this.#isStopped && this.#presence.announcing.isStopped;
   }
 
   // What comes in.
@@ -281,26 +276,13 @@ export class Torrent {
     tellerIsLoopback: boolean,
   ): void {
     this.#moment.now = now;
-    for (const endpoint of endpoints) {
-      this.#candidates.add(now, endpoint, source, tellerIsLoopback);
-    }
+    this.#presence.addCandidates(endpoints, source, tellerIsLoopback);
     this.#settle();
   }
 
   handleAnnounced(now: number, requestId: number, url: string, response: AnnounceResponse): void {
     this.#moment.now = now;
-    this.#announcing.answered(now, requestId, response);
-    const { peers, intervalSeconds } = response;
-    this.#emit({
-      type: 'tracker',
-      url,
-      outcome: 'ok',
-      message: response.warning,
-      peers: peers.length,
-      intervalSeconds,
-    });
-    // The tracker package has dropped loopback peers where the tracker itself is elsewhere.
-    for (const endpoint of peers) this.#candidates.add(now, endpoint, 'tracker', true);
+    this.#presence.announced(requestId, url, response);
     this.#settle();
   }
 
@@ -311,15 +293,7 @@ export class Torrent {
     failure: AnnounceFailure,
   ): void {
     this.#moment.now = now;
-    this.#announcing.failed(now, requestId, failure);
-    this.#emit({
-      type: 'tracker',
-      url,
-      outcome: 'failed',
-      message: failure.message,
-      peers: 0,
-      intervalSeconds: undefined,
-    });
+    this.#presence.announceFailed(requestId, url, failure);
     this.#settle();
   }
 
@@ -432,7 +406,7 @@ export class Torrent {
       this.#retryMs = now + DISK_RETRY_MS;
       this.#disk.retry();
     }
-    this.#announcing.handleTimeout(now);
+    this.#presence.announcing.handleTimeout(now);
     this.#upload.pumpWaiting();
     this.#settle();
   }
@@ -446,15 +420,14 @@ export class Torrent {
       this.#haves.deadline(),
       this.#upload.deadline(now),
       this.#gate.deadline(now),
-      this.#swarm.nextDialMs(),
-      this.#announcing.deadline(),
+      this.#presence.deadline(),
       this.#retryMs,
     );
   }
 
   /** The next thing to do, until there is none. */
   poll(): TorrentEffect | undefined {
-    return this.#effects.shift();
+    return this.#presence.poll();
   }
 
   // What it knows.
@@ -510,11 +483,11 @@ export class Torrent {
       ratio: uploadedBytes / Math.max(1, downloadedBytes || geometry.totalLength),
       peersConnected: this.#peers.size,
       seedsConnected,
-      peersKnown: this.#candidates.size,
+      peersKnown: this.#presence.candidates.size,
       checkedShare: 1,
       runningMs: now - this.#startedMs,
       downloadingMs: (this.#doneMs ?? now) - this.#startedMs,
-      uselessMs: this.#holdings.isDone ? 0 : now - this.#swarm.lastUsefulMs,
+      uselessMs: this.#holdings.isDone ? 0 : now - this.#exchange.lastUsefulMs,
     };
   }
 
@@ -552,9 +525,9 @@ export class Torrent {
     this.#doneMs = now;
     this.#haves.flush(true);
     this.#setState('seeding');
-    if (this.#holdings.isWhole) this.#announcing.complete(now);
+    if (this.#holdings.isWhole) this.#presence.announcing.complete(now);
     this.#emit({ type: 'done', stats: this.stats(now) });
-    this.#swarm.updateInterests();
+    this.#exchange.updateInterests();
   }
 
   /** Bytes that were right are not to be read, or not to be trusted, any more. */
@@ -574,7 +547,7 @@ export class Torrent {
     for (const { first, last } of pieces) this.#readers.applySelection(first, last);
     if (this.hasPieceLayers) this.#emit({ type: 'piece-layers' });
     this.#mustRequestAll = true;
-    this.#swarm.updateInterests();
+    this.#exchange.updateInterests();
   }
 
   /** A piece in doubt is right after all. */
@@ -588,46 +561,18 @@ export class Torrent {
 
   /** What has to happen at the end of every call, in this order. */
   #settle(): void {
-    const { now } = this.#moment;
     if (this.#isStopped) {
-      this.#drainAnnouncing();
+      this.#presence.drainAnnouncing();
       return;
     }
     if (this.#gate.update()) this.#mustRequestAll = true;
     this.#choking.run();
-    if (this.#haves.flush()) this.#swarm.updateInterests();
+    if (this.#haves.flush()) this.#exchange.updateInterests();
     if (this.#mustRequestAll) {
       this.#mustRequestAll = false;
-      this.#swarm.requestAll();
+      this.#exchange.requestAll();
     }
-    this.#peers.flushDirty(now);
-    this.#updateNeeds();
-    this.#dial();
-    this.#drainAnnouncing();
-  }
-
-  /** Not left to the ticks: without peers there are none. */
-  #updateNeeds(): void {
-    const needsPeers = !this.#holdings.isDone && this.#peers.size < ENOUGH_PEERS;
-    if (needsPeers === this.#needsPeers) return;
-    this.#needsPeers = needsPeers;
-    this.#announcing.peersNeeded(this.#moment.now, needsPeers);
-  }
-
-  #dial(): void {
-    for (;;) {
-      const endpoint = this.#swarm.nextDial();
-      if (endpoint === undefined) return;
-      this.#effects.push({ type: 'dial', endpoint });
-    }
-  }
-
-  #drainAnnouncing(): void {
-    for (;;) {
-      const effect = this.#announcing.poll();
-      if (effect === undefined) return;
-      this.#effects.push(effect);
-    }
+    this.#presence.settle();
   }
 
   #setState(state: TorrentState): void {
@@ -637,6 +582,14 @@ export class Torrent {
   }
 
   #emit(event: TorrentEvent): void {
-    this.#effects.push({ type: 'event', event });
+    this.#presence.emit(event);
   }
+}
+
+function makePresence(options: TorrentOptions): Presence {
+  const { now, info, peerId, listenPort, announceTiers, random } = options;
+  const { infoHash, infoHashV2 } = info;
+  const maxPeers = options.maxPeers ?? MAX_PEERS_PER_TORRENT;
+  const who = { infoHash, infoHashV2, peerId, listenPort };
+  return new Presence({ now, ...who, announceTiers, random, maxPeers });
 }

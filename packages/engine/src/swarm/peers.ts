@@ -31,7 +31,6 @@ export class Peers implements Iterable<Peer> {
   add(peer: Peer): void {
     this.#list.push(peer);
     this.#counts[peer.direction] += 1;
-    this.#byHandle[peer.handle] = peer;
     const { address } = peer.endpoint;
     this.#byAddress.set(address, this.countFrom(address) + 1);
   }
@@ -41,11 +40,17 @@ export class Peers implements Iterable<Peer> {
     if (index < 0) return;
     this.#list.splice(index, 1);
     this.#counts[peer.direction] -= 1;
-    this.#byHandle[peer.handle] = undefined;
+    if (this.byHandle(peer.handle) === peer) this.#byHandle[peer.handle] = undefined;
     const { address } = peer.endpoint;
     const count = this.countFrom(address) - 1;
     if (count > 0) this.#byAddress.set(address, count);
     else this.#byAddress.delete(address);
+  }
+
+  /** The picker knows the peer by this handle from now on. */
+  setHandle(peer: Peer, handle: PeerHandle): void {
+    peer.handle = handle;
+    this.#byHandle[handle] = peer;
   }
 
   byHandle(handle: PeerHandle): Peer | undefined {

@@ -1,23 +1,21 @@
-// The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned.
+// The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned. What they are for is the
+// exchange's (exchange.ts).
 
 import { type Endpoint, endpointKey } from '@bt/endpoint';
-import { type Info, toHex } from '@bt/metainfo';
-import type { Picker } from '@bt/picker';
-import type { PieceBuffers } from '@bt/storage';
+import { toHex } from '@bt/metainfo';
 import {
+  decodeExtendedHandshake,
+  decodeUploadOnly,
   EXTENDED_HANDSHAKE_ID,
-  type ExtendedHandshake,
   encodeExtendedHandshake,
   type Handshake,
   WireError,
+  type WireHandler,
   WireSession,
 } from '@bt/wire';
 import { clientName } from '../client-name.ts';
-import { Conversation, type ConversationObserver } from '../conversation.ts';
-import type { Download } from '../download.ts';
 import type { TorrentEvent } from '../events.ts';
-import { ownHandshake } from '../extensions.ts';
-import type { Holdings } from '../holdings.ts';
+import { EXTENDED_ID, ownHandshake } from '../extensions.ts';
 import {
   HANDSHAKE_TIMEOUT_MS,
   IDLE_TIMEOUT_MS,
@@ -37,32 +35,25 @@ import {
   PeerFault,
   type PeerTransport,
 } from '../peer.ts';
-import type { SuperSeed } from '../super-seed.ts';
-import type { Upload } from '../upload.ts';
 import { type Candidates, isLocalAddress } from './candidates.ts';
 import { Duplicates } from './duplicates.ts';
+import type { Exchange, GreetingObserver } from './exchange.ts';
 import type { Peers } from './peers.ts';
 import { Room } from './room.ts';
 
 export interface SwarmOptions {
   readonly moment: Moment;
-  readonly info: Info;
+  /** 20 bytes: what our handshake names. */
+  readonly infoHash: Uint8Array;
+  /** The v2 info-hash cut to 20 bytes, where there is one. */
+  readonly infoHashV2: Uint8Array | undefined;
   readonly peerId: Uint8Array;
   /** Where we listen; 0: nowhere. */
   readonly listenPort: number;
   readonly maxPeers: number;
-  readonly picker: Picker;
-  readonly buffers: PieceBuffers;
-  readonly holdings: Holdings;
   readonly candidates: Candidates;
   readonly peers: Peers;
-  readonly download: Download;
-  readonly upload: Upload;
-  /** Present where we begin as a seed with a limited upload. */
-  readonly superSeed?: SuperSeed | undefined;
   readonly emit: (event: TorrentEvent) => void;
-  /** A peer came, went, or changed its mind: upload slots may be given anew. */
-  readonly peersChanged: () => void;
 }
 
 export interface NewPeer {
@@ -76,16 +67,15 @@ export interface NewPeer {
 /** Room is short from this share of it on. */
 const CROWDED_SHARE = 0.9;
 
-export class Swarm implements ConversationObserver {
-  /** When a peer was last connected that has what we lack. */
-  lastUsefulMs: number;
+export class Swarm implements GreetingObserver {
   readonly #options: SwarmOptions;
   readonly #moment: Moment;
   readonly #peers: Peers;
   readonly #room: Room;
   readonly #duplicates: Duplicates;
   readonly #ownPeerId: string;
-  readonly #conversations = new Map<Peer, Conversation>();
+  readonly #handlers = new Map<Peer, WireHandler>();
+  #exchange!: Exchange;
   #nextId = 1;
   /** Keys of what is being dialled; its candidate may be banned or gone meanwhile. */
   readonly #dialling = new Set<string>();
@@ -99,15 +89,37 @@ export class Swarm implements ConversationObserver {
     this.#room = new Room(options.maxPeers, options.listenPort !== 0);
     this.#ownPeerId = toHex(options.peerId);
     this.#duplicates = new Duplicates(this.#moment, this.#peers, this.#ownPeerId);
-    this.lastUsefulMs = options.moment.now;
+  }
+
+  /**
+   * What the connections are for from now on, those that there are included. To be called before anything else, and again
+   * when the info dictionary has come.
+   */
+  use(exchange: Exchange): void {
+    this.#exchange = exchange;
+    for (const peer of this.#peers.snapshot()) {
+      this.#guard(peer, () => {
+        const handler = exchange.admit(peer);
+        this.#handlers.set(peer, handler);
+        if (exchange.pieces !== undefined) peer.session.setPieces(exchange.pieces, handler);
+        if (!peer.isReady) return;
+        this.#greet(peer);
+        exchange.attend(peer);
+      });
+    }
+  }
+
+  /** Nothing is wanted any more: seeds are of no use. */
+  get isDone(): boolean {
+    return this.#exchange.isDone;
   }
 
   // Coming in.
 
   /** Takes a connection; undefined when it is not wanted (the caller closes it). */
   add(transport: PeerTransport, added: NewPeer): Peer | undefined {
-    const { candidates, picker, buffers, info, peerId } = this.#options;
-    const { geometry, infoHash, infoHashV2 } = info;
+    const { candidates, peerId, infoHash, infoHashV2 } = this.#options;
+    const { pieces } = this.#exchange;
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
@@ -120,12 +132,8 @@ export class Swarm implements ConversationObserver {
     if (candidate !== undefined) candidates.connected(candidate);
     const session = new WireSession({
       handshake: { infoHash, peerId, features: { fast: true, extended: true } },
-      pieces: {
-        pieceCount: geometry.pieceCount,
-        pieceLength: geometry.pieceLength,
-        pieceSize: (pieceIndex) => geometry.paddedPieceSize(pieceIndex),
-      },
-      ...(infoHashV2 === undefined ? {} : { infoHashV2: infoHashV2.subarray(0, 20) }),
+      ...(pieces === undefined ? {} : { pieces }),
+      ...(infoHashV2 === undefined ? {} : { infoHashV2 }),
       ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
     });
     session.sendHandshake();
@@ -134,31 +142,18 @@ export class Swarm implements ConversationObserver {
       now,
       transport,
       session,
-      writer: buffers.createWriter(),
-      handle: picker.addPeer(),
       endpoint,
       direction,
       source: candidate?.source ?? 'incoming',
       candidate,
-      blockLength: geometry.blockLength,
     });
     this.#nextId += 1;
-    const { download, upload } = this.#options;
-    this.#conversations.set(
-      peer,
-      new Conversation({ peer, picker, download, upload, torrent: this }),
-    );
     this.#peers.add(peer);
-    this.#options.peersChanged();
+    this.#handlers.set(peer, this.#exchange.admit(peer));
     this.#peers.markDirty(peer);
     if (handshake === undefined) return peer;
-    try {
-      this.handshakeDone(peer, handshake);
-    } catch (error) {
-      this.#closeFor(peer, error);
-      return undefined;
-    }
-    return peer;
+    this.#guard(peer, () => this.handshakeDone(peer, handshake));
+    return peer.isClosed ? undefined : peer;
   }
 
   /** A dialled connection didn't come about. */
@@ -173,24 +168,18 @@ export class Swarm implements ConversationObserver {
   handleBytes(peer: Peer, chunk: Uint8Array): void {
     if (peer.isClosed) return;
     peer.lastReceivedMs = peer.listeningMs(this.#moment.now);
-    const conversation = this.#conversations.get(peer);
-    if (conversation === undefined) return;
-    try {
-      peer.session.handleBytes(chunk, conversation);
-    } catch (error) {
-      this.#closeFor(peer, error);
-      return;
-    }
-    this.#updateInterest(peer);
-    this.#options.download.request(peer);
-    this.#options.upload.pump(peer);
+    const handler = this.#handlers.get(peer);
+    if (handler === undefined) return;
+    this.#guard(peer, () => peer.session.handleBytes(chunk, handler));
+    if (peer.isClosed) return;
+    this.#exchange.attend(peer);
     this.#peers.markDirty(peer);
   }
 
-  // What the conversation tells.
+  // What the peer says.
 
   handshakeDone(peer: Peer, handshake: Handshake): void {
-    const { candidates, holdings, listenPort, superSeed } = this.#options;
+    const { candidates } = this.#options;
     const id = toHex(handshake.peerId);
     if (id === this.#ownPeerId) {
       if (peer.direction === 'out') candidates.ban(peer.endpoint, undefined);
@@ -201,52 +190,20 @@ export class Swarm implements ConversationObserver {
     this.#duplicates.greeted(peer, id, (older) => this.close(older, 'duplicate'));
     peer.client = clientName(handshake.peerId);
     peer.greeted(this.#moment.now);
-    const { session } = peer;
-    if (session.features.extended) {
-      // libtorrent closes a peer that has nothing and says so: a super seed must not.
-      const isUploadOnly = holdings.isWhole && superSeed?.isActive !== true;
-      const own = { listenPort, isUploadOnly, remote: peer.endpoint };
-      session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(ownHandshake(own)));
-    }
-    if (superSeed?.isActive === true) {
-      if (session.features.fast) session.haveNone();
-      superSeed.peerAdded(peer);
-    } else if (holdings.isWhole && session.features.fast) session.haveAll();
-    else if (holdings.count > 0) session.bitfield(holdings.bits);
-    else if (session.features.fast) session.haveNone();
+    this.#greet(peer);
     const { address, port } = peer.endpoint;
     const { direction, source, client } = peer;
     this.#options.emit({ type: 'peer', address, port, direction, source, client });
-    this.#options.peersChanged();
   }
 
-  extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void {
-    const { requestQueue, client, listenPort } = handshake;
-    if (requestQueue !== undefined) peer.pipeline.peerLimit = requestQueue;
-    if (client !== undefined) peer.client = client;
-    if (listenPort !== undefined && peer.direction === 'in') {
-      peer.identity.listensAt = { address: peer.endpoint.address, port: listenPort };
+  /** A message of the extension protocol (BEP 10), by our id. */
+  extended(peer: Peer, extendedId: number, payload: Uint8Array): void {
+    if (extendedId === EXTENDED_HANDSHAKE_ID) {
+      this.#extendedHandshake(peer, payload);
+    } else if (extendedId === EXTENDED_ID.uploadOnly) {
+      const isUploadOnly = decodeUploadOnly(payload);
+      if (isUploadOnly !== undefined) this.#setUploadOnly(peer, isUploadOnly);
     }
-    if (handshake.uploadOnly !== undefined) this.uploadOnly(peer, handshake.uploadOnly);
-  }
-
-  uploadOnly(peer: Peer, isUploadOnly: boolean): void {
-    peer.isUploadOnly = isUploadOnly;
-    this.#closeUseless(peer);
-  }
-
-  pieceAnnounced(peer: Peer, pieceIndex: number): void {
-    this.#options.superSeed?.peerHas(peer, pieceIndex);
-    this.#closeUseless(peer);
-  }
-
-  piecesDeclared(peer: Peer): void {
-    this.#options.superSeed?.peerDeclared(peer);
-    this.#closeUseless(peer);
-  }
-
-  peerInterestChanged(_peer: Peer): void {
-    this.#options.peersChanged();
   }
 
   // Going out.
@@ -255,7 +212,7 @@ export class Swarm implements ConversationObserver {
   nextDial(): Endpoint | undefined {
     const { now } = this.#moment;
     if (this.nextDialMs() > now) return undefined;
-    const candidate = this.#options.candidates.take(now, this.#options.holdings.isDone);
+    const candidate = this.#options.candidates.take(now, this.isDone);
     if (candidate === undefined) return undefined;
     this.#dialling.add(endpointKey(candidate.endpoint));
     this.#dialsThisSecond += 1;
@@ -263,7 +220,7 @@ export class Swarm implements ConversationObserver {
   }
 
   nextDialMs(): number {
-    const { candidates, holdings } = this.#options;
+    const { candidates } = this.#options;
     const { now } = this.#moment;
     const { counts } = this.#peers;
     const expected = { in: counts.in, out: counts.out + this.#dialling.size };
@@ -273,15 +230,14 @@ export class Swarm implements ConversationObserver {
       this.#dialSecond = second;
       this.#dialsThisSecond = 0;
     }
-    const next = candidates.nextDialMs(holdings.isDone);
+    const next = candidates.nextDialMs(this.isDone);
     if (this.#dialsThisSecond < MAX_DIALS_PER_SECOND) return next;
     return Math.max(next, (second + 1) * 1000);
   }
 
-  /** About once a second: time limits, keep-alives, requests that have become possible. */
+  /** About once a second: time limits, keep-alives, and what the exchange does by time. */
   tick(): void {
     const { now } = this.#moment;
-    const { download, holdings } = this.#options;
     for (const peer of this.#peers.snapshot()) {
       peer.checkOutput(now);
       const reason = this.#overdue(peer);
@@ -289,45 +245,22 @@ export class Swarm implements ConversationObserver {
         this.close(peer, reason);
         continue;
       }
-      if (!peer.isReady) continue;
-      download.checkTimeouts(peer);
-      this.#updateInterest(peer);
-      download.request(peer);
-      if (peer.session.amInterested) this.lastUsefulMs = now;
-      if (now - peer.lastSentMs >= KEEP_ALIVE_MS) {
-        peer.session.keepAlive();
-        this.#peers.markDirty(peer);
-      }
+      if (!peer.isReady || now - peer.lastSentMs < KEEP_ALIVE_MS) continue;
+      peer.session.keepAlive();
+      this.#peers.markDirty(peer);
     }
-    if (holdings.isDone) this.lastUsefulMs = now;
-    this.#options.superSeed?.update();
-  }
-
-  /** Pieces have come or the selection has changed: what we want of whom may have changed too. */
-  updateInterests(): void {
-    for (const peer of this.#peers.snapshot()) {
-      if (!peer.isReady) continue;
-      this.#updateInterest(peer);
-      this.#closeIfUseless(peer);
-    }
-  }
-
-  /** Asks every peer for what it may be asked. */
-  requestAll(): void {
-    for (const peer of this.#peers) this.#options.download.request(peer);
+    this.#exchange.tick();
   }
 
   close(peer: Peer, reason: CloseReason, message?: string): void {
     if (peer.isClosed) return;
-    const { candidates, download } = this.#options;
+    const { candidates } = this.#options;
     const { now } = this.#moment;
     peer.flush(now);
     peer.isClosed = true;
-    this.#conversations.delete(peer);
+    this.#handlers.delete(peer);
     this.#peers.remove(peer);
-    download.peerGone(peer);
-    this.#options.superSeed?.peerGone(peer);
-    peer.uploads.clear();
+    this.#exchange.leave(peer);
     peer.transport.close();
     const { candidate } = peer;
     if (candidate !== undefined) {
@@ -340,7 +273,6 @@ export class Swarm implements ConversationObserver {
     }
     const { address, port } = peer.endpoint;
     this.#options.emit({ type: 'peer-closed', address, port, reason, message });
-    this.#options.peersChanged();
   }
 
   closeAll(): void {
@@ -367,6 +299,46 @@ export class Swarm implements ConversationObserver {
     }
   }
 
+  /** What we say first: our extended handshake, then what the exchange has to say. */
+  #greet(peer: Peer): void {
+    const { session } = peer;
+    if (session.features.extended) {
+      const { listenPort } = this.#options;
+      const { isUploadOnly } = this.#exchange;
+      const own = ownHandshake({ listenPort, isUploadOnly, remote: peer.endpoint });
+      session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(own));
+    }
+    this.#exchange.greet(peer);
+    this.#peers.markDirty(peer);
+  }
+
+  #extendedHandshake(peer: Peer, payload: Uint8Array): void {
+    const handshake = decodeExtendedHandshake(payload);
+    const { requestQueue, client, listenPort, uploadOnly } = handshake;
+    peer.extensions.apply(handshake);
+    if (requestQueue !== undefined) peer.pipeline.peerLimit = requestQueue;
+    if (client !== undefined) peer.client = client;
+    if (listenPort !== undefined && peer.direction === 'in') {
+      peer.identity.listensAt = { address: peer.endpoint.address, port: listenPort };
+    }
+    if (uploadOnly !== undefined) this.#setUploadOnly(peer, uploadOnly);
+    this.#exchange.extendedHandshake(peer, handshake);
+  }
+
+  #setUploadOnly(peer: Peer, isUploadOnly: boolean): void {
+    peer.isUploadOnly = isUploadOnly;
+    this.#exchange.uploadOnlyChanged(peer);
+  }
+
+  /** Does what a peer has brought about. Whatever goes wrong in it ends this connection and no other. */
+  #guard(peer: Peer, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#closeFor(peer, error);
+    }
+  }
+
   #closeFor(peer: Peer, error: unknown): void {
     if (error instanceof PeerFault) {
       this.close(peer, error.reason);
@@ -390,41 +362,6 @@ export class Swarm implements ConversationObserver {
     const limit = isLocalAddress(address) ? MAX_PEERS_PER_LOCAL_ADDRESS : MAX_PEERS_PER_ADDRESS;
     const isRoom = this.#room.isFor(direction, this.#peers.counts);
     return !isRoom || this.#peers.countFrom(address) >= limit;
-  }
-
-  #updateInterest(peer: Peer): void {
-    if (peer.isClosed || !peer.isReady) return;
-    const { picker, holdings } = this.#options;
-    const { session } = peer;
-    const isInteresting = picker.isInteresting(peer.handle);
-    if (isInteresting) this.lastUsefulMs = this.#moment.now;
-    if (isInteresting !== session.amInterested) {
-      if (isInteresting) session.interested();
-      else session.notInterested();
-      this.#peers.markDirty(peer);
-      this.#options.peersChanged();
-    }
-    const isUseful = isInteresting || session.peerInterested;
-    if (isUseful) peer.uselessSinceMs = this.#moment.now;
-    if (holdings.isDone && peer.candidate !== undefined) {
-      peer.candidate.isSeed = picker.isSeed(peer.handle);
-    }
-  }
-
-  /** From inside a message: neither side has anything for the other. */
-  #closeUseless(peer: Peer): void {
-    if (this.#isUseless(peer)) throw new PeerFault('both-seeds');
-  }
-
-  #closeIfUseless(peer: Peer): void {
-    if (this.#isUseless(peer)) this.close(peer, 'both-seeds');
-  }
-
-  /** It wants nothing (it has everything, or says so), and we want nothing. */
-  #isUseless(peer: Peer): boolean {
-    const { picker, holdings } = this.#options;
-    if (!peer.isReady || !holdings.isDone) return false;
-    return picker.isSeed(peer.handle) || peer.isUploadOnly;
   }
 
   #overdue(peer: Peer): CloseReason | undefined {
