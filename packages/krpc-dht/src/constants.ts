@@ -29,9 +29,6 @@ export const TOKEN_BYTES = 8;
 /** BEP 5: the secret changes each five minutes, and tokens up to ten minutes old are accepted. */
 export const TOKEN_ROTATION_MS = 5 * 60_000;
 
-/** Containers inside a message, one in another; what is deeper is malformed. */
-export const MAX_MESSAGE_DEPTH = 16;
-
 /** What is kept of the text of an error. */
 export const MAX_ERROR_TEXT_BYTES = 128;
 

@@ -5,6 +5,7 @@
  */
 export { BloomFilter } from './bloom-filter.ts';
 export { forEachValue, nodeLength } from './compact.ts';
+export { decodeMessage } from './decode.ts';
 export { type Ed25519, pureEd25519 } from './ed25519.ts';
 export {
   type QueryArguments,
@@ -35,13 +36,7 @@ export {
   validateItem,
 } from './item.ts';
 export { ItemStore, type ItemStoreOptions } from './item-store.ts';
-export {
-  type DecodeOutcome,
-  decodeMessage,
-  Message,
-  type MessageType,
-  type Method,
-} from './message.ts';
+export { type DecodeOutcome, Message, type MessageType, type Method } from './message.ts';
 export {
   commonPrefixBits,
   compareDistance,

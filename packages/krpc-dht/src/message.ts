@@ -1,7 +1,5 @@
 // KRPC messages as they arrive (BEP 5, with the fields of BEP 32, 33, 42, 43, 44, 46 and 51).
 
-import type { KrpcErrorCode } from './errors.ts';
-
 export type MessageType = 'query' | 'response' | 'error';
 
 export type Method =
@@ -92,10 +90,60 @@ export class Message {
   samplesAt = -1;
   samplesLength = 0;
 
-  /** An error's number, or the one to answer a refused query with. */
-  errorCode: KrpcErrorCode | number = 0;
+  /** An error's number (201 when it has none), or the one to answer a refused query with. */
+  errorCode = 0;
+  /** What an error says, a stranger's bytes: up to 128 of them. */
   errorTextAt = -1;
   errorTextLength = 0;
+
+  /** Every field as if it were not there. */
+  clear(bytes: Uint8Array): void {
+    this.bytes = bytes;
+    this.type = 'query';
+    this.method = undefined;
+    this.reason = '';
+    this.transactionAt = -1;
+    this.transactionLength = 0;
+    this.versionAt = -1;
+    this.versionLength = 0;
+    this.ipAt = -1;
+    this.ipLength = 0;
+    this.readOnly = false;
+    this.idAt = -1;
+    this.targetAt = -1;
+    this.wantsIpv4 = false;
+    this.wantsIpv6 = false;
+    this.port = 0;
+    this.impliedPort = false;
+    this.seed = false;
+    this.scrape = false;
+    this.noSeed = false;
+    this.tokenAt = -1;
+    this.tokenLength = 0;
+    this.valueAt = -1;
+    this.valueLength = 0;
+    this.publicKeyAt = -1;
+    this.signatureAt = -1;
+    this.saltAt = -1;
+    this.saltLength = 0;
+    this.sequence = undefined;
+    this.compareSequence = undefined;
+    this.nodesAt = -1;
+    this.nodesLength = 0;
+    this.nodes6At = -1;
+    this.nodes6Length = 0;
+    this.valuesAt = -1;
+    this.valuesLength = 0;
+    this.seedFilterAt = -1;
+    this.peerFilterAt = -1;
+    this.intervalSeconds = -1;
+    this.hashCount = -1;
+    this.samplesAt = -1;
+    this.samplesLength = 0;
+    this.errorCode = 0;
+    this.errorTextAt = -1;
+    this.errorTextLength = 0;
+  }
 
   /** A view on the datagram. */
   view(at: number, length: number): Uint8Array {
@@ -104,15 +152,9 @@ export class Message {
 
   /** A copy of a part of the datagram. */
   copy(at: number, length: number): Uint8Array<ArrayBuffer> {
-    return this.bytes.slice(at, at + length) as Uint8Array<ArrayBuffer>;
+    // Not `slice`, which makes a view of a Node Buffer.
+    const copy = new Uint8Array(length);
+    copy.set(this.bytes.subarray(at, at + length));
+    return copy;
   }
-}
-
-/**
- * Reads a datagram into `message`. Types and lengths are checked: what stands in a `Message` after `ok` can be used as it is.
- * Never throws.
- */
-export function decodeMessage(bytes: Uint8Array, message: Message): DecodeOutcome {
-  message.bytes = bytes;
-  return 'drop';
 }
