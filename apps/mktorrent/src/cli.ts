@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // The command line of mktorrent: arguments in, exit code out.
+import { endAtOnce } from './end-at-once.ts';
 import { EXIT } from './exit.ts';
 import { run } from './run.ts';
 
 const abort = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (abort.signal.aborted) process.exit(EXIT.interrupted); // the second time: at once
+    if (abort.signal.aborted) endAtOnce(EXIT.interrupted); // the second time
     abort.abort();
   });
 }

@@ -1,5 +1,5 @@
 // The program as a process of its own.
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -58,4 +58,27 @@ describe('the mktorrent process', () => {
       expect(readdirSync(folder)).toEqual(['big']);
     },
   );
+
+  it('ends at once after a second one while the system keeps a thread', async () => {
+    const folder = makeTempFolder();
+    writeFileSync(join(folder, 'big'), '');
+    truncateSync(join(folder, 'big'), 2 ** 40);
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    // A thread in a read without end, and somebody who presses Ctrl-C again.
+    const before = `import { Worker } from 'node:worker_threads';
+      const work = \`require('node:worker_threads').parentPort.postMessage('begins');
+        require('node:fs').readFileSync(${JSON.stringify(pipe)});\`;
+      const worker = new Worker(work, { eval: true });
+      await new Promise((resolve) => worker.once('message', resolve));
+      process.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));`;
+    const first = ['--import', `data:text/javascript,${encodeURIComponent(before)}`];
+    const child = spawn(process.execPath, [...first, ...argumentsFor('big', '-v')], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.once('data', () => child.kill('SIGINT'));
+    // A shell shows 130 for it.
+    expect(await once(child, 'close')).toEqual([null, 'SIGINT']);
+  });
 });

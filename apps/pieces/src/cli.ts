@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 // The command line of `pieces`: arguments, streams and signals in, an exit code out.
 import manifest from '../package.json' with { type: 'json' };
+import { endAtOnce } from './end-at-once.ts';
 import { EXIT } from './exit-codes.ts';
 import { parseOptions } from './options.ts';
 
 /** What is still open a second after the end, a slow name server say, doesn't hold up the process. */
 const LINGER_MS = 1_000;
+
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 async function main(): Promise<number> {
   const { stdout, stderr } = process;
@@ -18,13 +21,13 @@ async function main(): Promise<number> {
     return parsed.isError ? EXIT.usage : EXIT.done;
   }
   let signals = 0;
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  for (const signal of SIGNALS) {
     process.on(signal, () => {
       signals += 1;
       // The first one ends cleanly, the second one at once.
       if (signals > 1) {
         if (stdout.isTTY) stdout.write('\n');
-        process.exit(EXIT.interrupted);
+        endAtOnce(EXIT.interrupted);
       }
       interrupted.abort();
     });
@@ -46,4 +49,6 @@ async function main(): Promise<number> {
 }
 
 process.exitCode = await main();
+// From here on they end what is left.
+for (const signal of SIGNALS) process.removeAllListeners(signal);
 setTimeout(() => process.exit(), LINGER_MS).unref();

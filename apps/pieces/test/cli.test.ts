@@ -1,7 +1,13 @@
 // The program as a process of its own: signals, pipes, exit codes.
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import {
+  type ChildProcessWithoutNullStreams,
+  execFileSync,
+  spawn,
+  spawnSync,
+} from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -23,9 +29,11 @@ interface Process {
   readonly ended: Promise<{ code: number | null; signal: string | null; error: string }>;
 }
 
-/** `pieces --json`; `onEvent` is called for every line. */
-function start(args: readonly string[], onEvent: (event: JsonEvent) => void): Process {
-  const child = spawn(process.execPath, [...NODE_ARGS, '--json', '--bind', LOCALHOST, ...args]);
+/** `pieces --json`; `onEvent` is called for every line. `before` is a module that runs first. */
+function start(args: readonly string[], onEvent: (event: JsonEvent) => void, before = ''): Process {
+  const first = ['--import', `data:text/javascript,${encodeURIComponent(before)}`];
+  const all = [...first, ...NODE_ARGS, '--json', '--bind', LOCALHOST, ...args];
+  const child = spawn(process.execPath, all);
   onTestFinished(() => void child.kill('SIGKILL'));
   let error = '';
   child.stderr.on('data', (chunk) => {
@@ -39,6 +47,15 @@ function start(args: readonly string[], onEvent: (event: JsonEvent) => void): Pr
   });
   const ended = once(child, 'close').then(([code, signal]) => ({ code, signal, error }));
   return { child, events, ended };
+}
+
+/** A module that starts a thread, and ends when that has begun to do `what`. */
+function withWorker(what: string): string {
+  const begin = "require('node:worker_threads').parentPort.postMessage('begins');";
+  return `import { Worker } from 'node:worker_threads';
+    const worker = new Worker(${JSON.stringify(begin + what)}, { eval: true });
+    await new Promise((resolve) => worker.once('message', resolve));
+    worker.unref();`;
 }
 
 /** A tracker that takes every call and never answers, so that a clean stop takes its three seconds. */
@@ -63,16 +80,35 @@ describe('the pieces process', () => {
     expect(events.at(-1)).toMatchObject({ event: 'stopped', complete: false });
   });
 
-  it('ends at once after a second one', async () => {
+  /** Interrupts a download, and again when that has begun to stop it. */
+  async function interruptTwice(before?: string) {
     const tracker = await silentTracker();
     const shared = await share(folder.path, { a: 100 }, { announceTiers: [[tracker]] });
-    const { child, events, ended } = start(download(shared), ({ event, state }) => {
-      // The second when the first one has begun to stop it.
+    const interrupt = ({ event, state }: JsonEvent) => {
       const isTime = event === 'state' && (state === 'downloading' || state === 'stopped');
       if (isTime) child.kill('SIGINT');
-    });
-    expect(await ended).toEqual({ code: 130, signal: null, error: '' });
+    };
+    const { child, events, ended } = start(download(shared), interrupt, before);
+    const end = await ended;
     expect(events.at(-1)).toEqual({ event: 'state', state: 'stopped' });
+    return end;
+  }
+
+  it('ends at once after a second one', async () => {
+    expect(await interruptTwice()).toEqual({ code: 130, signal: null, error: '' });
+  });
+
+  it('ends at once after a second one while a thread is busy', async () => {
+    const before = withWorker('for (;;);');
+    expect(await interruptTwice(before)).toEqual({ code: 130, signal: null, error: '' });
+  });
+
+  it('ends at once after a second one while the system keeps a thread', async () => {
+    const pipe = join(folder.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const before = withWorker(`require('node:fs').readFileSync(${JSON.stringify(pipe)})`);
+    // A shell shows 130 for it.
+    expect(await interruptTwice(before)).toEqual({ code: null, signal: 'SIGINT', error: '' });
   });
 
   it('ends without complaint when its reader goes away', async () => {
