@@ -57,8 +57,7 @@ export class Torrent {
   readonly #swarm: Swarm;
   readonly #exchange: PieceExchange;
   readonly #readers: Readers;
-    this.#hashes.start();
-    this.#presence.announcing.start(now);
+  readonly #hashes: HashExchange;
   readonly #files: FileProgress;
   readonly #startedMs: number;
   #doneMs: number | undefined;
@@ -68,8 +67,6 @@ export class Torrent {
   /** Freed requests or new room: everybody is asked at the end of this turn. */
   #mustRequestAll = false;
   #state: TorrentState;
-    this.#hashes.start();
-    this.#presence.announcing.start(now);
 
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
