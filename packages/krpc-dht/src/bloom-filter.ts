@@ -1,29 +1,38 @@
 // BEP 33: the filters of 256 bytes by which nodes tell how many seeds and downloaders a torrent has.
+import { sha1 } from '@noble/hashes/legacy.js';
+import { BLOOM_FILTER_BYTES } from './constants.ts';
 
-/** A filter: 256 bytes that addresses are put into; those of several nodes can be joined. */
+/** BEP 33: bits of a filter (`m`), and bits that an address sets (`k`). */
+const BITS = 8 * BLOOM_FILTER_BYTES;
+const BITS_PER_ADDRESS = 2;
+
+/** A filter: addresses are put in, and those of several nodes can be joined. */
 export class BloomFilter {
-  /** As it stands in a message. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-
-  /** Empty, or a copy of the 256 bytes at `offset`. */
-  constructor(source?: Uint8Array, offset = 0) {
-    this.bytes = source
-      ? (source.slice(offset, offset + 256) as Uint8Array<ArrayBuffer>)
-      : new Uint8Array(256);
-  }
+  /** The 256 bytes, as they stand in a message. */
+  readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(BLOOM_FILTER_BYTES);
 
   /** Puts in an address of 4 or 16 bytes. */
   add(address: Uint8Array): void {
-    this.bytes[0]! |= address[0]!;
+    const hash = sha1(address);
+    for (let i = 0; i < 2 * BITS_PER_ADDRESS; i += 2) {
+      const bit = (hash[i]! | (hash[i + 1]! << 8)) % BITS;
+      this.bytes[bit >>> 3]! |= 1 << (bit & 7);
+    }
   }
 
-  /** Joins in the 256 bytes at `offset`: what is in either is in both then. */
+  /** Joins in the 256 bytes at `offset`, so that what was in either is in this one. */
   join(source: Uint8Array, offset = 0): void {
-    this.bytes[0]! |= source[offset]!;
+    for (let i = 0; i < BLOOM_FILTER_BYTES; i++) this.bytes[i]! |= source[offset + i]!;
   }
 
-  /** About how many different addresses were put in; up to some 6,000. */
+  /** About how many different addresses are in it. Good up to 6,000; at most 7,806. */
   estimate(): number {
-    return this.bytes[0]!;
+    let zeroBits = 0;
+    for (const byte of this.bytes) {
+      for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) === 0) zeroBits++;
+    }
+    if (zeroBits === BITS) return 0;
+    const counted = Math.max(1, zeroBits);
+    return Math.log(counted / BITS) / (BITS_PER_ADDRESS * Math.log(1 - 1 / BITS));
   }
 }
