@@ -46,6 +46,9 @@ export type Invocation =
   | CheckArguments
   | { readonly kind: 'print'; readonly text: string };
 
+/** What stands in place of INPUT, for a sentence. */
+export const COMMANDS = 'show FILE and check FILE DATA';
+
 /** @throws ExitError for words that mean nothing. */
 export function parseArguments(words: readonly string[], version: () => string): Invocation {
   let invocation: Invocation | undefined;
@@ -138,10 +141,15 @@ function describeProgram(accept: (invocation: Invocation) => void): Command {
     .option('--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .addHelpText('after', HELP)
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .enablePositionalOptions()
-    .action((positional: string | undefined, options: MakeOptions) => {
+    .action((positional: string | undefined, options: MakeOptions, { args }: Command) => {
       if ('version' in options) return;
+      if (args.length > 1) {
+        throw usageError(
+          `'${positional}' is no command: those are ${COMMANDS}. A torrent is made of one INPUT, a file or a folder.`,
+        );
+      }
       accept(makeArguments(positional, options));
     });
   program
@@ -176,8 +184,7 @@ function makeArguments(positional: string | undefined, options: MakeOptions): Ma
     throw usageError(`The input is given twice: ${inputFile} and ${positional}.`);
   }
   const input = inputFile ?? positional;
-  if (input === undefined || input === '')
-    throw usageError('Which file or folder? Give it with -f.');
+  if (input === undefined || input === '') throw usageError('Which file or folder? Give INPUT.');
   if (options.v2 === true && options.hybrid === true) {
     throw usageError('--v2 and --hybrid exclude each other.');
   }

@@ -2,8 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { type CreatedTorrent, type CreateOptions, createTorrent } from '@bt/metainfo/node';
-import type { MakeArguments } from './arguments.ts';
+import {
+  type CreatedTorrent,
+  type CreateOptions,
+  createTorrent,
+  FileError,
+} from '@bt/metainfo/node';
+import { COMMANDS, type MakeArguments } from './arguments.ts';
 import { EXIT, ExitError, usageError } from './exit.ts';
 import { checkTarget, writeWhole } from './output-file.ts';
 import { Progress } from './progress.ts';
@@ -69,9 +74,25 @@ async function createWithProgress(
         else progress.bytes(bytesHashed, totalLength);
       },
     });
+  } catch (error) {
+    throw hinted(error, given.input, fixed.input);
   } finally {
     progress.end();
   }
+}
+
+/** What to do about it, where that can be told. */
+function hinted(error: unknown, word: string, input: string): unknown {
+  if (!(error instanceof FileError)) return error;
+  const { code, path, message } = error;
+  if (path !== input && (code === 'not-found' || code === 'unreadable')) {
+    const sentence = message.replace(/\.$/, '; mend that, or leave it out with --exclude.');
+    return new ExitError(EXIT.disk, sentence, error);
+  }
+  if (code !== 'not-found' || !/^[a-z-]+$/i.test(word)) return error;
+  // A lone word may have been meant as a command.
+  const sentence = `There is no file or folder ${word} here, and no such command: those are ${COMMANDS}.`;
+  return new ExitError(EXIT.disk, sentence, error);
 }
 
 async function exclusionsOf({ exclude }: MakeArguments): Promise<CreateOptions['isExcluded']> {

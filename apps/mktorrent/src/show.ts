@@ -1,14 +1,8 @@
 // `mktorrent show`: what a .torrent holds, for a person, a program, or as a magnet link.
 import { resolve } from 'node:path';
-import {
-  type FileEntry,
-  formatMagnet,
-  type Metainfo,
-  magnetOf,
-  parseMetainfo,
-  toHex,
-} from '@bt/metainfo';
+import { formatMagnet, type Metainfo, magnetOf, parseMetainfo, toHex } from '@bt/metainfo';
 import type { ShowArguments } from './arguments.ts';
+import { contentFiles } from './content-files.ts';
 import { EXIT } from './exit.ts';
 import { readTorrent } from './read-torrent.ts';
 import type { Surroundings } from './run.ts';
@@ -103,10 +97,6 @@ function asJson(metainfo: Metainfo): object {
     })),
     magnet: formatMagnet(magnetOf(metainfo)),
   };
-}
-
-function contentFiles({ info }: Metainfo): FileEntry[] {
-  return Array.from(info.files).filter((file) => !file.isPad);
 }
 
 /** Undefined also for a date that no calendar has. */

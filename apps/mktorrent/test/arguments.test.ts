@@ -166,7 +166,8 @@ describe('parseArguments', () => {
   it.each([
     [[], /Which file or folder/],
     [['--nope', 'in'], /Unknown option '--nope'/],
-    [['in', 'and-another'], /[Tt]oo many arguments/],
+    [['info', 'x.torrent'], /'info' is no command: those are show FILE and check FILE DATA\./],
+    [['in', 'and', 'another'], /'in' is no command.* one INPUT/],
     [['in', '-f', 'in'], /given twice/],
     [['in', '--v2', '--hybrid'], /exclude each other/],
     [['in', '-a', 'tracker'], /tracker is not an address/],

@@ -4,6 +4,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -181,7 +183,12 @@ describe('mktorrent', () => {
       expect(said.stderr).toMatch(/^mktorrent: [^\n]+\.\n$/);
       expect(readdirSync(folder)).toEqual(['tree']);
     };
-    await failsWith(['missing'], 4, /missing does not exist/);
+    await failsWith(['./missing'], 4, /missing does not exist/);
+    await failsWith(
+      ['info'],
+      4,
+      /no file or folder info here, and no such command: those are show/,
+    );
     await failsWith(['tree/sub/empty'], 4, /the file is empty/);
     await failsWith(
       ['tree', '-p', 'no/folder.torrent'],
@@ -195,6 +202,16 @@ describe('mktorrent', () => {
     await failsWith(['tree', '--exclude', '*'], 4, /no file with content/);
     await failsWith(['tree', '--bad'], 2, /Unknown option/);
     await failsWith([], 2, /Which file or folder/);
+  });
+
+  it('names --exclude for a link that leads to nothing', async () => {
+    const folder = sample();
+    symlinkSync('nowhere', join(folder, 'tree/link'));
+    expect(await mktorrent(folder, ['tree'])).toMatchObject({
+      code: 4,
+      stderr: `mktorrent: ${folder}/tree/link does not exist; mend that, or leave it out with --exclude.\n`,
+    });
+    expect((await mktorrent(folder, ['tree', '--exclude', 'link'])).code).toBe(0);
   });
 
   it('names what it skips', async () => {
@@ -284,7 +301,6 @@ Web seed:     http://w/
     for (const bad of [
       bytes.subarray(0, -1),
       Buffer.from('nonsense'),
-      Buffer.alloc(0),
       Buffer.concat([bytes, Buffer.from('x')]),
     ]) {
       writeFileSync(path, bad);
@@ -306,7 +322,37 @@ Web seed:     http://w/
       code: 4,
       stderr: expect.stringContaining('does not exist'),
     });
-    expect(await mktorrent(folder, ['show', 'tree'])).toMatchObject({ code: 4 });
+  });
+
+  // Root may read everything.
+  it.skipIf(process.getuid?.() === 0)('says what to do about a missing permission', async () => {
+    const folder = sample();
+    writeFileSync(join(folder, 'tree/secret.torrent'), 'x', { mode: 0 });
+    expect((await mktorrent(folder, ['show', 'tree/secret.torrent'])).stderr).toMatch(
+      /secret\.torrent can't be read: you have no permission, see its owner and mode\.\n$/,
+    );
+    expect((await mktorrent(folder, ['tree'])).stderr).toMatch(
+      /secret\.torrent can't be read: .*; mend that, or leave it out with --exclude\.\n$/,
+    );
+  });
+
+  it.each(['show', 'check'])('says in one sentence what %s can not read', async (command) => {
+    const folder = sample();
+    writeFileSync(join(folder, 'empty'), '');
+    const sentenceFor = async (file: string, code: number) => {
+      const words = command === 'show' ? [file] : [file, 'tree'];
+      const said = await mktorrent(folder, [command, ...words]);
+      expect(said).toMatchObject({ code, stdout: '' });
+      return said.stderr;
+    };
+    expect(await sentenceFor('tree', 4)).toBe(
+      `mktorrent: ${folder}/tree is a folder: give the .torrent itself.\n`,
+    );
+    expect(await sentenceFor('gone', 4)).toBe(`mktorrent: ${folder}/gone does not exist.\n`);
+    expect(await sentenceFor('empty/x', 4)).toBe(`mktorrent: ${folder}/empty/x does not exist.\n`);
+    expect(await sentenceFor('empty', 3)).toBe(
+      `mktorrent: ${folder}/empty is empty: no .torrent is.\n`,
+    );
   });
 });
 
@@ -348,5 +394,43 @@ Not whole: 59.0% of 39.1 KiB, 2 of 3 pieces.\n`,
     expect((await mktorrent(folder, ['check', 'tree/a.txt', 'tree'])).code).toBe(3);
     await mktorrent(folder, ['tree']);
     expect((await mktorrent(folder, ['check', 'tree.torrent', 'gone'])).code).toBe(4);
+  });
+
+  it('says so when nothing is there, and with --json names every file', async () => {
+    const folder = sample();
+    mkdirSync(join(folder, 'other'));
+    await mktorrent(folder, ['tree', '--hybrid']);
+    expect(await mktorrent(folder, ['check', 'tree.torrent', 'other'])).toMatchObject({
+      code: 1,
+      stdout: `Nothing of tree is in ${folder}/other: give the file or folder it was made of, or the folder around that.\n`,
+      stderr: '',
+    });
+    const { stdout } = await mktorrent(folder, ['check', 'tree.torrent', 'other', '--json']);
+    const { problems } = JSON.parse(stdout) as { problems: { problem: string }[] };
+    expect(problems.map(({ problem }) => problem)).toEqual(['missing', 'missing', 'missing']);
+  });
+
+  it('names twenty problems on a terminal, and all elsewhere', async () => {
+    const folder = makeTempFolder();
+    mkdirSync(join(folder, 'tree'));
+    for (let file = 0; file < 30; file++) writeFileSync(join(folder, `tree/${file}`), 'a');
+    await mktorrent(folder, ['tree']);
+    for (let file = 5; file < 30; file++) rmSync(join(folder, `tree/${file}`));
+    const words = ['check', 'tree.torrent', 'tree'];
+    expect((await mktorrent(folder, words)).stdout.split('\n')).toHaveLength(32);
+    let shown = '';
+    const stdout = {
+      isTTY: true,
+      write: (chunk: string | Uint8Array) => {
+        shown += chunk;
+      },
+    };
+    await mktorrent(folder, words, { stdout });
+    expect(shown.split('\n').slice(19)).toEqual([
+      expect.stringMatching(/ is /),
+      'and 10 more; --json lists them all',
+      expect.stringMatching(/^Not whole: /),
+      '',
+    ]);
   });
 });
