@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE as LIMIT,
+  MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE as LOCAL_LIMIT,
   MAX_COUNTED_ADDRESSES,
 } from '../src/limits.ts';
 import { AcceptLimit } from '../src/node/accept-limit.ts';
@@ -20,6 +21,15 @@ describe('the limit on accepted connections', () => {
     expect(accepted(limit, 59_999, () => '1.2.3.4')).toBe(0);
     expect(accepted(limit, 59_999, () => '1.2.3.5')).toBe(LIMIT);
     expect(accepted(limit, 60_000, () => '1.2.3.4')).toBe(LIMIT);
+  });
+
+  it('is a larger one for local addresses', () => {
+    const limit = new AcceptLimit();
+    for (let count = 0; count < LOCAL_LIMIT; count += 1) {
+      expect(limit.take(0, '192.168.1.2')).toBe(true);
+    }
+    expect(limit.take(0, '192.168.1.2')).toBe(false);
+    expect(limit.take(0, '127.0.0.1')).toBe(true);
   });
 
   it('takes all of an IPv6 /64 for one', () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { MAX_CONNECTIONS } from '../src/limits.ts';
+import { MAX_CONNECTIONS, MAX_HALF_OPEN, MAX_PENDING_ACCEPTS } from '../src/limits.ts';
 import { Connections } from '../src/node/connections.ts';
 import { Dialler } from '../src/node/dial.ts';
 import { Listener } from '../src/node/listen.ts';
@@ -78,6 +78,59 @@ describe('the connections of a session', () => {
     for (const transport of transports) transport.close();
     for (const socket of accepted) socket.destroy();
     await once(server.close(), 'close');
+    await emptied(connections);
+  });
+
+  it('are under way in a bounded number at a time', async () => {
+    const accepted: Socket[] = [];
+    const server = createServer((socket) => accepted.push(socket));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const connections = new Connections();
+    const dialler = new Dialler('127.0.0.1', connections);
+    const count = MAX_HALF_OPEN + 10;
+    await new Promise<void>((resolve) => {
+      let connected = 0;
+      for (let index = 0; index < count; index += 1) {
+        dialler.dial(
+          { address: '127.0.0.1', port },
+          {
+            onConnected: () => {
+              connected += 1;
+              if (connected === count) resolve();
+              return false;
+            },
+            onBytes: () => {},
+            onFailed: () => {},
+            onWritable: () => {},
+            onClosed: () => {},
+          },
+        );
+      }
+      expect(connections.count).toBe(MAX_HALF_OPEN);
+    });
+    for (const socket of accepted) socket.destroy();
+    await once(server.close(), 'close');
+    await emptied(connections);
+  });
+
+  it('wait for their handshake in a bounded number', async () => {
+    const connections = new Connections();
+    const listener = await Listener.open(
+      { address: '127.0.0.1', port: 0, connections },
+      { accept: () => undefined },
+    );
+    const silent = Array.from({ length: MAX_PENDING_ACCEPTS }, () =>
+      connect(listener.port, '127.0.0.1'),
+    );
+    await Promise.all(silent.map((socket) => once(socket, 'connect')));
+    const next = connect(listener.port, '127.0.0.1');
+    next.on('error', () => {});
+    next.resume();
+    await once(next, 'close');
+    expect(connections.count).toBe(MAX_PENDING_ACCEPTS);
+    listener.close();
+    for (const socket of silent) socket.destroy();
     await emptied(connections);
   });
 

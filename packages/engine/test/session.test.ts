@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { buildInfo, buildMetainfo } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
 import { FileStore } from '@bt/storage/node';
 import { TrackerServer } from '@bt/tracker/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { TorrentEvent } from '../src/index.ts';
+import { MAX_TORRENTS } from '../src/limits.ts';
 import { type AddTorrentOptions, openSession, type Session } from '../src/node/index.ts';
 import { type Content, makeContent } from './support/content.ts';
 
@@ -322,6 +324,23 @@ describe('a session over loopback', () => {
       expect(JSON.stringify(event)).not.toMatch(/passkey|secret/);
       break;
     }
+  });
+
+  it('has a bounded number of torrents', async () => {
+    const session = await open({ listen: false });
+    const signal = AbortSignal.abort();
+    const add = (index: number) => {
+      const name = `file-${index}`;
+      const files = [{ path: [name], length: 1 }];
+      const shape = { version: 'v1', pieceLength: 16_384, isSingleFile: true } as const;
+      const info = buildInfo({ ...shape, name, files, pieces: new Uint8Array(20) });
+      return session.add(buildMetainfo({ info }), { dir: root, signal });
+    };
+    // Without a turn of the event loop between them, in which they would stop and leave.
+    const added = Array.from({ length: MAX_TORRENTS }, (_, index) => add(index));
+    await expect(add(MAX_TORRENTS)).rejects.toMatchObject({ code: 'too-many' });
+    await Promise.all((await Promise.all(added)).map((handle) => handle.stopped));
+    await add(0);
   });
 
   it('refuses a torrent it has, and a port that is taken', async () => {

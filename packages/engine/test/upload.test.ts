@@ -4,9 +4,13 @@ import {
   MAX_EXCESS_REQUESTS,
   MAX_OUTPUT_BYTES,
   MAX_QUEUED_UPLOADS,
+  MAX_READS_PER_PEER,
+  MAX_REQUEST_BYTES,
+  MAX_SEND_QUEUE_BYTES,
   OUTPUT_TIMEOUT_MS,
 } from '../src/limits.ts';
 import { BareTorrent, message, REQUEST, repeat } from './support/bare-torrent.ts';
+import { makeContent } from './support/content.ts';
 
 const there = { address: '10.0.0.9', port: 4000 };
 const request = message(REQUEST, 0, 0, 16_384);
@@ -36,6 +40,44 @@ describe('a peer that asks and is refused', () => {
       expect(connection.peer.session.amChoking).toBe(true);
     }
     expect(bare.closeReasons()).toEqual([]);
+  });
+});
+
+describe('a peer that we serve', () => {
+  /** Its requests go to a disk that doesn't answer. */
+  function served() {
+    const bare = new BareTorrent({ have, content: makeContent(4 * 262_144, 262_144) });
+    bare.disk.readBlock = () => undefined;
+    const connection = bare.connect(there, 'leecher');
+    bare.receive(connection, message(2));
+    bare.runTo(11_000);
+    expect(connection.peer.session.amChoking).toBe(false);
+    return { bare, connection, peer: connection.peer };
+  }
+
+  it('has a bounded number of requests waiting, and of reads', () => {
+    const { bare, connection, peer } = served();
+    const small = message(REQUEST, 0, 0, 1000);
+    bare.receive(connection, repeat(small, MAX_READS_PER_PEER + MAX_QUEUED_UPLOADS));
+    // All came in one chunk, before anything was read.
+    expect(peer.excessRequests).toBe(MAX_READS_PER_PEER);
+    expect(peer.readsPending).toBe(MAX_READS_PER_PEER);
+    expect(peer.uploads.length).toBe(MAX_QUEUED_UPLOADS - MAX_READS_PER_PEER);
+    expect(bare.closeReasons()).toEqual([]);
+  });
+
+  it('has a bounded number of bytes under way to it', () => {
+    const { bare, connection, peer } = served();
+    bare.receive(connection, repeat(message(REQUEST, 0, 0, MAX_REQUEST_BYTES), 100));
+    expect(peer.readsPending * MAX_REQUEST_BYTES).toBe(MAX_SEND_QUEUE_BYTES);
+  });
+
+  it('may ask for a large block and is closed for a larger one', () => {
+    const { bare, connection } = served();
+    bare.receive(connection, message(REQUEST, 0, 0, MAX_REQUEST_BYTES));
+    expect(bare.closeReasons()).toEqual([]);
+    bare.receive(connection, message(REQUEST, 0, 0, MAX_REQUEST_BYTES + 1));
+    expect(connection.transport.isClosed).toBe(true);
   });
 });
 

@@ -16,8 +16,10 @@ import {
 import { type Content, makeContent } from './content.ts';
 import { SimDisk } from './sim-disk.ts';
 
+export const UNCHOKE = 1;
 export const REQUEST = 6;
 export const PIECE = 7;
+export const HAVE_ALL = 14;
 
 export class BareTransport implements PeerTransport {
   sentBytes = 0;
@@ -111,6 +113,40 @@ export class BareTorrent {
 
   receive({ peer }: BareConnection, bytes: Uint8Array): void {
     this.torrent.handleBytes(this.now, peer, bytes);
+  }
+
+  /** A connection of a peer that has everything and lets us ask. */
+  connectSeed(endpoint: Endpoint, peerId: string): BareConnection {
+    const seed = this.connect(endpoint, peerId);
+    this.receive(seed, Buffer.concat([message(HAVE_ALL), message(UNCHOKE)]));
+    return seed;
+  }
+
+  /** What we have asked of the peer and not got, the oldest first. */
+  asked({ peer }: BareConnection): [pieceIndex: number, blockOffset: number][] {
+    const asked: [number, number][] = [];
+    peer.requests.forEach((pieceIndex, blockOffset) => {
+      asked.push([pieceIndex, blockOffset]);
+    });
+    return asked;
+  }
+
+  /** A block of the content comes from the peer, right or wrong. */
+  receiveBlock(
+    from: BareConnection,
+    pieceIndex: number,
+    blockOffset: number,
+    isRight = true,
+  ): void {
+    const { geometry } = this.content.info;
+    const lengthBytes = geometry.blockSize(pieceIndex, blockOffset / geometry.blockLength);
+    const header = message(PIECE, pieceIndex, blockOffset);
+    new DataView(header.buffer, header.byteOffset).setUint32(0, 9 + lengthBytes);
+    const at = pieceIndex * geometry.pieceLength + blockOffset;
+    const block = new Uint8Array(lengthBytes);
+    block.set(this.content.bytes.subarray(at, at + lengthBytes));
+    if (!isRight) block[0]! ^= 0xff;
+    this.receive(from, Buffer.concat([header, block]));
   }
 
   /** Goes on to a time, a second in each step. */

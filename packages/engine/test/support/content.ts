@@ -137,3 +137,18 @@ function hashFile(
   pieceLayers.set(toHex(root), Buffer.concat(layer));
   return root;
 }
+
+/** A torrent of so many bytes that are never looked at: no piece of it is right. */
+export function makeHollowContent(totalBytes: number, pieceLength: number): Content {
+  const info = buildInfo({
+    version: 'v1',
+    name: 'hollow.bin',
+    pieceLength,
+    isSingleFile: true,
+    files: [{ path: ['hollow.bin'], length: totalBytes }],
+    pieces: new Uint8Array(20 * Math.ceil(totalBytes / pieceLength)),
+  });
+  const torrent = buildMetainfo({ info });
+  const metainfo = parseMetainfo(torrent);
+  return { torrent, metainfo, info: metainfo.info, bytes: new Uint8Array(0) };
+}

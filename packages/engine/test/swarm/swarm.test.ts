@@ -1,5 +1,14 @@
+import type { Endpoint } from '@bt/endpoint';
 import { describe, expect, it } from 'vitest';
-import { USELESS_PEER_MS } from '../../src/limits.ts';
+import {
+  IDLE_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  MAX_DIALS_PER_SECOND,
+  MAX_PEERS_PER_ADDRESS,
+  MAX_PEERS_PER_LOCAL_ADDRESS,
+  MAX_PEERS_PER_TORRENT,
+  USELESS_PEER_MS,
+} from '../../src/limits.ts';
 import { type BareConnection, BareTorrent, message, PIECE } from '../support/bare-torrent.ts';
 import { makeContent } from '../support/content.ts';
 
@@ -9,6 +18,65 @@ const other = { address: '10.0.0.2', port: 6881 };
 function dials(bare: BareTorrent): number {
   return bare.effects().filter(({ type }) => type === 'dial').length;
 }
+
+describe('a silent peer', () => {
+  it('hears from us now and then, and is closed when it stays silent', () => {
+    const bare = new BareTorrent();
+    const { transport } = bare.connect(home, 'silent');
+    bare.torrent.handleTimeout(0);
+    const { length } = transport.sent;
+    bare.runTo(KEEP_ALIVE_MS - 1000);
+    expect(transport.sent).toHaveLength(length);
+    bare.runTo(KEEP_ALIVE_MS + 1000);
+    expect(transport.sent.slice(length)).toEqual([new Uint8Array(4)]);
+    bare.runTo(IDLE_TIMEOUT_MS - 1000);
+    expect(bare.closeReasons()).toEqual([]);
+    bare.runTo(IDLE_TIMEOUT_MS);
+    expect(bare.closeReasons()).toEqual(['idle']);
+  });
+});
+
+describe('the connections of a torrent', () => {
+  const manyAddresses = (index: number) => ({
+    address: `10.1.${index >> 8}.${index & 255}`,
+    port: 1,
+  });
+  const connectAll = (bare: BareTorrent, endpointOf: (index: number) => Endpoint) => {
+    let count = 0;
+    while (count < 2000 && bare.tryConnect(endpointOf(count), `peer${count}`)) count += 1;
+    return count;
+  };
+
+  it('are bounded', () => {
+    const bare = new BareTorrent();
+    const accepted = connectAll(bare, manyAddresses);
+    for (let index = accepted; index < MAX_PEERS_PER_TORRENT; index += 1) {
+      expect(bare.tryConnect(manyAddresses(index), `dialled${index}`, 'out')).toBeDefined();
+    }
+    expect(bare.torrent.stats(0).peersConnected).toBe(MAX_PEERS_PER_TORRENT);
+    expect(bare.tryConnect(other, 'one more', 'out')).toBeUndefined();
+    expect(bare.tryConnect(other, 'one more', 'in')).toBeUndefined();
+  });
+
+  it('are few from one address, but from a local one, where whole swarms may stand', () => {
+    const at = (address: string) => (index: number) => ({ address, port: 1024 + index });
+    const bare = new BareTorrent({ maxPeers: 5000 });
+    expect(connectAll(bare, at('93.184.216.34'))).toBe(MAX_PEERS_PER_ADDRESS);
+    expect(connectAll(bare, at('192.168.1.1'))).toBe(MAX_PEERS_PER_LOCAL_ADDRESS);
+  });
+
+  it('are dialled so many in a second', () => {
+    const bare = new BareTorrent();
+    const known = Array.from({ length: 3 * MAX_DIALS_PER_SECOND }, (_, i) => manyAddresses(i));
+    bare.torrent.handleCandidates(0, known, 'tracker', true);
+    expect(dials(bare)).toBe(MAX_DIALS_PER_SECOND);
+    bare.torrent.handleTimeout(999);
+    expect(dials(bare)).toBe(0);
+    expect(bare.torrent.deadline()).toBe(1000);
+    bare.torrent.handleTimeout(1000);
+    expect(dials(bare)).toBe(MAX_DIALS_PER_SECOND);
+  });
+});
 
 describe('the room of a torrent', () => {
   const addressOf = (index: number) => ({ address: `10.0.1.${index}`, port: 6881 });
