@@ -28,6 +28,7 @@ export {
   type VisitSpan,
 } from './geometry.ts';
 export { fromHex, toHex } from './hex.ts';
+export { LayerTree } from './layer-tree.ts';
 export {
   type FileRange,
   formatMagnet,
@@ -40,6 +41,7 @@ export {
   parseMagnet,
 } from './magnet.ts';
 export {
+  answerHashes,
   climbProof,
   type HashRange,
   hashCount,
@@ -63,3 +65,4 @@ export {
 export { MAX_OUTER_VALUES } from './parse-outer.ts';
 export { MAX_PATH_WARNINGS, type PathReason, type PathRules, type PathWarning } from './path.ts';
 export { isPieceLayer } from './piece-layers.ts';
+export { swarmHashes } from './swarm-hashes.ts';

@@ -73,7 +73,7 @@ export interface HashRange {
   readonly baseLayer: number;
   /** The first of them, a multiple of {@link length}. */
   readonly index: number;
-  /** How many, a power of two of at least 2. */
+  /** How many, a power of two. BEP 52 wants 2 at least; libtorrent asks for 1 where a chunk of 512 leaves one over. */
   readonly length: number;
   /** How many layers above the base layer the proof reaches; the root of a tree of `n` layers needs `n - baseLayer - 1`. */
   readonly proofLayers: number;
@@ -95,7 +95,7 @@ export function hashCount(range: HashRange, width: number): number | undefined {
   const layers = Math.log2(merkleWidth(width));
   if (
     ![baseLayer, index, length, proofLayers].every((n) => Number.isSafeInteger(n) && n >= 0) ||
-    length < 2 ||
+    length < 1 ||
     length !== merkleWidth(length) ||
     index % length !== 0 ||
     baseLayer > layers ||
@@ -117,7 +117,7 @@ export function hashCount(range: HashRange, width: number): number | undefined {
 export function climbProof(range: HashRange, hashes: Uint8Array): ProvenNode | undefined {
   const { baseLayer, index, length } = range;
   const uncles = uncleCount(range);
-  if (length < 2 || length !== merkleWidth(length) || index % length !== 0) return undefined;
+  if (length < 1 || length !== merkleWidth(length) || index % length !== 0) return undefined;
   if (hashes.length !== (length + uncles) * MERKLE_HASH_LENGTH) return undefined;
   let hash = merkleRoot(hashes.subarray(0, length * MERKLE_HASH_LENGTH));
   let layer = baseLayer + Math.log2(length);
@@ -143,6 +143,32 @@ export function verifyProof(
   return (
     node !== undefined && node.layer === Math.log2(merkleWidth(width)) && sameBytes(node.hash, root)
   );
+}
+
+/**
+ * The payload that answers a request, from a tree whose nodes `nodeAt` knows: the wanted hashes, then uncles from below
+ * upwards. Undefined for a request that {@link hashCount} refuses.
+ */
+export function answerHashes(
+  range: HashRange,
+  width: number,
+  nodeAt: (layer: number, index: number) => Uint8Array,
+): Uint8Array | undefined {
+  const count = hashCount(range, width);
+  if (count === undefined) return undefined;
+  const answer = new Uint8Array(count * MERKLE_HASH_LENGTH);
+  for (let n = 0; n < range.length; n++) {
+    answer.set(nodeAt(range.baseLayer, range.index + n), n * MERKLE_HASH_LENGTH);
+  }
+  let layer = range.baseLayer + Math.log2(range.length);
+  let position = range.index / range.length;
+  for (let n = range.length; n < count; n++) {
+    const sibling = position % 2 === 0 ? position + 1 : position - 1;
+    answer.set(nodeAt(layer, sibling), n * MERKLE_HASH_LENGTH);
+    position = Math.floor(position / 2);
+    layer++;
+  }
+  return answer;
 }
 
 /** A layer of a file's tree with everything above it: answers hash requests. Memory: 64 bytes per hash. */
@@ -199,23 +225,8 @@ export class MerkleTree {
 
   /** The payload that answers a request, or undefined when the tree can't: another layer, or an illegal request. */
   hashes(range: HashRange): Uint8Array | undefined {
-    const count = hashCount(range, this.width);
-    if (count === undefined || range.baseLayer < this.baseLayer) return undefined;
-    const answer = new Uint8Array(count * MERKLE_HASH_LENGTH);
-    for (let n = 0; n < range.length; n++) {
-      answer.set(this.nodeAt(range.baseLayer, range.index + n), n * MERKLE_HASH_LENGTH);
-    }
-    let layer = range.baseLayer + Math.log2(range.length);
-    let position = range.index / range.length;
-    for (let n = range.length; n < count; n++) {
-      answer.set(
-        this.nodeAt(layer, position % 2 === 0 ? position + 1 : position - 1),
-        n * MERKLE_HASH_LENGTH,
-      );
-      position = Math.floor(position / 2);
-      layer++;
-    }
-    return answer;
+    if (range.baseLayer < this.baseLayer) return undefined;
+    return answerHashes(range, this.width, (layer, index) => this.nodeAt(layer, index));
   }
 }
 

@@ -181,11 +181,20 @@ describe('hash requests (BEP 52)', () => {
     expect(() => new MerkleTree(new Uint8Array(96), { width: 2 })).toThrow(RangeError);
   });
 
+  test('a single hash, as libtorrent asks for one that is left over, comes with its sibling', () => {
+    const leaves = Uint8Array.from({ length: 32 * 9 }, (_, index) => (index * 7) & 255);
+    const tree = new MerkleTree(leaves);
+    const range = { baseLayer: 0, index: 8, length: 1, proofLayers: 3 };
+    const answer = tree.hashes(range)!;
+    expect(hashCount(range, 16)).toBe(5);
+    expect(answer.subarray(32, 64)).toEqual(tree.nodeAt(0, 9));
+    expect(verifyProof(range, answer, tree.root, 16)).toBe(true);
+  });
+
   test('illegal requests are refused', () => {
     const legal = { baseLayer: 0, index: 4, length: 4, proofLayers: 2 };
     expect(hashCount(legal, 16)).toBe(5);
     for (const change of [
-      { length: 1 },
       { length: 3 },
       { length: 0 },
       { index: 2 },
