@@ -7,6 +7,7 @@ import { Announcing } from './announcing.ts';
 import type { TorrentEvent } from './events.ts';
 import type { Moment } from './moment.ts';
 import { Candidates, type PeerSource } from './swarm/candidates.ts';
+import type { InfoHashes } from './swarm/greeting.ts';
 import { Peers } from './swarm/peers.ts';
 import { Swarm } from './swarm/swarm.ts';
 import type { TorrentEffect } from './torrent-options.ts';
@@ -14,12 +15,8 @@ import type { TorrentEffect } from './torrent-options.ts';
 /** Enough peers to choose from: beyond it trackers are asked at their own pace only. */
 const ENOUGH_PEERS = 30;
 
-export interface PresenceOptions {
+export interface PresenceOptions extends InfoHashes {
   readonly now: number;
-  /** 20 bytes: what handshakes and announces name. */
-  readonly infoHash: Uint8Array;
-  /** 32 bytes; v2 and hybrid. */
-  readonly infoHashV2?: Uint8Array | undefined;
   /** 20 bytes. */
   readonly peerId: Uint8Array;
   /** Where the owner listens; 0: nowhere. */
@@ -39,13 +36,12 @@ export class Presence {
   #needsPeers = false;
 
   constructor(options: PresenceOptions) {
-    const { infoHash, infoHashV2, peerId, listenPort, random, maxPeers } = options;
+    const { peerId, listenPort, random, maxPeers } = options;
     this.moment = { now: options.now };
     this.candidates = new Candidates(random);
     this.swarm = new Swarm({
       moment: this.moment,
-      infoHash,
-      infoHashV2: infoHashV2?.subarray(0, 20),
+      hashes: options,
       peerId,
       listenPort,
       maxPeers,
@@ -54,28 +50,48 @@ export class Presence {
       emit: (event) => this.emit(event),
     });
     const tiers = options.announceTiers ?? [];
-    this.announcing = new Announcing({ tiers, random, infoHash, peerId, listenPort });
+    this.announcing = new Announcing({ tiers, random, peerId, listenPort });
+    this.join(options);
   }
 
-  /** Addresses of possible peers. `tellerIsLoopback`: they may be on loopback. */
+  /**
+   * The swarms of the torrent, of which a magnet link needn't tell both: a hybrid has one under each info-hash (BEP 52).
+   * `infoHash` is the v1 info-hash where there is one.
+   */
+  join(hashes: InfoHashes): void {
+    const { infoHash, infoHashV2 } = hashes;
+    const { now } = this.moment;
+    this.swarm.hashes = hashes;
+    this.announcing.join(now, infoHash);
+    if (infoHashV2 !== undefined) this.announcing.join(now, infoHashV2.subarray(0, 20));
+  }
+
+  /**
+   * Addresses of possible peers. `tellerIsLoopback`: they may be on loopback. `infoHash`: the swarm that they were found in,
+   * where that is known.
+   */
   addCandidates(
     endpoints: readonly Endpoint[],
     source: PeerSource,
     tellerIsLoopback: boolean,
+    infoHash?: Uint8Array,
   ): void {
     const { now } = this.moment;
+    const isV2 = this.swarm.isV2Swarm(infoHash);
     for (const endpoint of endpoints) {
-      this.candidates.add(now, endpoint, source, tellerIsLoopback);
+      const known = this.candidates.find(endpoint);
+      const candidate = this.candidates.add(now, endpoint, source, tellerIsLoopback);
+      if (candidate !== undefined && known === undefined) candidate.isV2 = isV2;
     }
   }
 
   announced(requestId: number, url: string, response: AnnounceResponse): void {
-    this.announcing.answered(this.moment.now, requestId, response);
+    const infoHash = this.announcing.answered(this.moment.now, requestId, response);
     const { peers, intervalSeconds, warning: message } = response;
     const heard = { peers: peers.length, intervalSeconds };
     this.emit({ type: 'tracker', url, outcome: 'ok', message, ...heard });
     // The tracker package has dropped loopback peers where the tracker itself is elsewhere.
-    this.addCandidates(peers, 'tracker', true);
+    this.addCandidates(peers, 'tracker', true, infoHash);
   }
 
   announceFailed(requestId: number, url: string, failure: AnnounceFailure): void {

@@ -76,6 +76,7 @@ export class Torrent {
     this.#presence = presence;
     this.#moment = presence.moment;
     this.#moment.now = now;
+    presence.join(info);
     this.#peers = presence.peers;
     this.#swarm = presence.swarm;
     this.#disk = disk;
@@ -265,15 +266,16 @@ export class Torrent {
     this.#settle();
   }
 
-  /** Addresses of possible peers. `tellerIsLoopback`: they may be on loopback. */
+  /** Addresses of possible peers: see `Presence.addCandidates`. */
   handleCandidates(
     now: number,
     endpoints: readonly Endpoint[],
     source: PeerSource,
     tellerIsLoopback: boolean,
+    infoHash?: Uint8Array,
   ): void {
     this.#moment.now = now;
-    this.#presence.addCandidates(endpoints, source, tellerIsLoopback);
+    this.#presence.addCandidates(endpoints, source, tellerIsLoopback, infoHash);
     this.#settle();
   }
 

@@ -1,7 +1,7 @@
 // A session: torrents that share a listening port, a dialler, rate limits and a peer id.
 
 import { isPort, parseAddress } from '@bt/endpoint';
-import { type Metainfo, parseMetainfo, toHex } from '@bt/metainfo';
+import { type Metainfo, parseMetainfo, swarmHashes, toHex } from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
 import { EngineError } from '../errors.ts';
 import { MAX_TORRENTS } from '../limits.ts';
@@ -178,11 +178,7 @@ export class Session {
 
 /** The info-hashes that peers may name in a handshake. */
 function hashesOf({ info }: Metainfo): string[] {
-  const hashes = [toHex(info.infoHash)];
-  if (info.infoHashV1 !== undefined && info.infoHashV2 !== undefined) {
-    hashes.push(toHex(info.infoHashV2.subarray(0, 20)));
-  }
-  return hashes;
+  return swarmHashes(info).map(toHex);
 }
 
 function checkOptions(options: SessionOptions): void {

@@ -26,6 +26,8 @@ export interface Candidate {
   state: 'idle' | 'dialling' | 'connected';
   /** It had everything when we last saw it. */
   isSeed: boolean;
+  /** Of a hybrid torrent: it is dialled under the v2 info-hash (BEP 52). */
+  isV2: boolean;
 }
 
 export class Candidates {
@@ -73,6 +75,7 @@ export class Candidates {
       dialAtMs: now,
       state: 'idle',
       isSeed: false,
+      isV2: false,
     };
     this.#entries.set(key, entry);
     this.#nextMs = undefined;

@@ -38,15 +38,13 @@ import {
 import { type Candidates, isLocalAddress } from './candidates.ts';
 import { Duplicates } from './duplicates.ts';
 import type { Exchange, GreetingObserver } from './exchange.ts';
+import { greeting, type InfoHashes, isSameHash } from './greeting.ts';
 import type { Peers } from './peers.ts';
 import { Room } from './room.ts';
 
 export interface SwarmOptions {
   readonly moment: Moment;
-  /** 20 bytes: what our handshake names. */
-  readonly infoHash: Uint8Array;
-  /** The v2 info-hash cut to 20 bytes, where there is one. */
-  readonly infoHashV2: Uint8Array | undefined;
+  readonly hashes: InfoHashes;
   readonly peerId: Uint8Array;
   /** Where we listen; 0: nowhere. */
   readonly listenPort: number;
@@ -68,6 +66,8 @@ export interface NewPeer {
 const CROWDED_SHARE = 0.9;
 
 export class Swarm implements GreetingObserver {
+  /** What handshakes name. A magnet link may tell one of two: connections that there are keep theirs. */
+  hashes: InfoHashes;
   readonly #options: SwarmOptions;
   readonly #moment: Moment;
   readonly #peers: Peers;
@@ -83,6 +83,7 @@ export class Swarm implements GreetingObserver {
   #dialsThisSecond = 0;
 
   constructor(options: SwarmOptions) {
+    this.hashes = options.hashes;
     this.#options = options;
     this.#moment = options.moment;
     this.#peers = options.peers;
@@ -114,11 +115,17 @@ export class Swarm implements GreetingObserver {
     return this.#exchange.isDone;
   }
 
+  /** Of a hybrid torrent: the info-hash is that of the v2 swarm, whose peers may know no other (BEP 52). */
+  isV2Swarm(infoHash: Uint8Array | undefined): boolean {
+    return infoHash !== undefined && this.#isHybrid && !isSameHash(infoHash, this.hashes.infoHash);
+  }
+
   // Coming in.
 
   /** Takes a connection; undefined when it is not wanted (the caller closes it). */
   add(transport: PeerTransport, added: NewPeer): Peer | undefined {
-    const { candidates, peerId, infoHash, infoHashV2 } = this.#options;
+    const { candidates, peerId } = this.#options;
+    const { hashes } = this;
     const { pieces } = this.#exchange;
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
@@ -131,9 +138,9 @@ export class Swarm implements GreetingObserver {
     }
     if (candidate !== undefined) candidates.connected(candidate);
     const session = new WireSession({
-      handshake: { infoHash, peerId, features: { fast: true, extended: true } },
+      handshake: greeting({ hashes, peerId, remote: handshake, isV2Dialled: candidate?.isV2 }),
       ...(pieces === undefined ? {} : { pieces }),
-      ...(infoHashV2 === undefined ? {} : { infoHashV2 }),
+      ...(hashes.infoHashV2 && { infoHashV2: hashes.infoHashV2.subarray(0, 20) }),
       ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
     });
     session.sendHandshake();
@@ -265,6 +272,8 @@ export class Swarm implements GreetingObserver {
     const { candidate } = peer;
     if (candidate !== undefined) {
       candidate.isSeed ||= reason === 'both-seeds';
+      // It may know the torrent by its other info-hash alone.
+      if (!peer.isReady && this.#isHybrid) candidate.isV2 = !candidate.isV2;
       const twin = this.#duplicates.twinOf(peer);
       const wasUseful = peer.down.totalBytes > 0 || peer.up.totalBytes > 0;
       if (twin !== undefined && twin.candidate === undefined) twin.candidate = candidate;
@@ -297,6 +306,11 @@ export class Swarm implements GreetingObserver {
         peer.endpoint.address === address;
       if (peer.identity === identity || isSame) this.close(peer, 'banned');
     }
+  }
+
+  get #isHybrid(): boolean {
+    const { infoHash, infoHashV2 } = this.hashes;
+    return infoHashV2 !== undefined && !isSameHash(infoHash, infoHashV2);
   }
 
   /** What we say first: our extended handshake, then what the exchange has to say. */

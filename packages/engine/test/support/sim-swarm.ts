@@ -1,6 +1,7 @@
 // A swarm of real Torrents on virtual time: each on a host of the simulated network, with a disk and a tracker.
 
 import type { Endpoint } from '@bt/endpoint';
+import { type Info, toHex } from '@bt/metainfo';
 import {
   Alarm,
   createRandom,
@@ -20,6 +21,7 @@ import {
   RateLimit,
   type Strategies,
   Torrent,
+  type TorrentEffect,
   type TorrentEvent,
 } from '../../src/index.ts';
 import type { Content } from './content.ts';
@@ -48,6 +50,10 @@ export interface NodeOptions {
   readonly sequential?: boolean;
   readonly diskDelayMs?: number;
   readonly announces?: boolean;
+  /** Of a hybrid torrent it knows only this. */
+  readonly half?: 'v1' | 'v2';
+  /** As from a magnet link: the piece layers are yet to come from peers. */
+  readonly lacksLayers?: boolean;
   /** It sends some wrong blocks, and may be banned for it. */
   readonly isWrong?: (pieceIndex: number, blockOffset: number) => boolean;
 }
@@ -58,8 +64,8 @@ export class SimSwarm {
   readonly random: Random;
   readonly content: Content;
   readonly nodes: SimNode[] = [];
-  /** Who has announced itself. */
-  readonly announced: Endpoint[] = [];
+  /** Who has announced itself, by info-hash. */
+  readonly announced = new Map<string, Endpoint[]>();
 
   constructor(content: Content, options: SwarmOptions = {}) {
     this.content = content;
@@ -96,6 +102,7 @@ export class SimNode {
   readonly events: TorrentEvent[] = [];
   readonly endpoint: Endpoint;
   readonly initialPieces: ReadonlySet<number>;
+  readonly pieceLayers: Map<string, Uint8Array>;
   readonly isLiar: boolean;
   doneMs: number | undefined;
   isStopped = false;
@@ -105,7 +112,7 @@ export class SimNode {
   constructor(swarm: SimSwarm, options: NodeOptions) {
     this.#swarm = swarm;
     const { clock, content } = swarm;
-    const { info } = content;
+    const info = halfOf(content.info, options.half);
     const number = swarm.nodes.length;
     this.host = swarm.network.addHost({
       address: `10.0.${number >> 8}.${(number & 255) + 1}`,
@@ -113,6 +120,7 @@ export class SimNode {
       ...(options.lineDown === undefined ? {} : { downBytesPerSecond: options.lineDown }),
       ...(options.latencyMs === undefined ? {} : { latencyMs: options.latencyMs }),
     });
+    this.pieceLayers = new Map(options.lacksLayers === true ? [] : content.metainfo.pieceLayers);
     this.endpoint = { address: this.host.address, port: PORT };
     this.disk = new SimDisk(clock, content, options.diskDelayMs ?? 1);
     this.isLiar = options.isWrong !== undefined;
@@ -127,6 +135,7 @@ export class SimNode {
       info,
       disk: this.disk,
       have,
+      pieceLayers: this.pieceLayers,
       peerId: makePeerId(swarm.random),
       listenPort: PORT,
       announceTiers: options.announces === false ? [] : [['http://10.9.9.9/announce']],
@@ -170,9 +179,10 @@ export class SimNode {
     this.isStopped = true;
     this.act(() => this.torrent.stop(this.#swarm.clock.now));
     this.host.stopListening(PORT);
-    const { announced } = this.#swarm;
-    const index = announced.findIndex(({ address }) => address === this.host.address);
-    if (index >= 0) announced.splice(index, 1);
+    for (const peers of this.#swarm.announced.values()) {
+      const index = peers.findIndex(({ address }) => address === this.host.address);
+      if (index >= 0) peers.splice(index, 1);
+    }
   }
 
   connectTo(...others: readonly (SimNode | Endpoint)[]): this {
@@ -189,7 +199,7 @@ export class SimNode {
       const effect = this.torrent.poll();
       if (effect === undefined) break;
       if (effect.type === 'dial') this.#dial(effect.endpoint);
-      else if (effect.type === 'announce') this.#announce(effect.requestId, effect.url);
+      else if (effect.type === 'announce') this.#announce(effect);
       else if (effect.type === 'event') this.#heard(effect.event);
       else if (effect.type === 'chunk') this.onChunk?.(effect.bytes);
     }
@@ -203,11 +213,14 @@ export class SimNode {
     if (event.type === 'done') this.doneMs = this.#swarm.clock.now;
   }
 
-  #announce(requestId: number, url: string): void {
+  #announce({ requestId, url, request }: TorrentEffect & { type: 'announce' }): void {
     const { clock, announced } = this.#swarm;
+    const key = toHex(request.infoHash);
     clock.after(20, () => {
-      const peers = announced.filter((other) => other.address !== this.host.address);
-      if (peers.length === announced.length && !this.isStopped) announced.push(this.endpoint);
+      const known = announced.get(key) ?? [];
+      announced.set(key, known);
+      const peers = known.filter((other) => other.address !== this.host.address);
+      if (peers.length === known.length && !this.isStopped) known.push(this.endpoint);
       this.act(() => {
         const response = { intervalSeconds: 60, peers };
         this.torrent.handleAnnounced(clock.now, requestId, url, response);
@@ -284,6 +297,15 @@ export class SimNode {
   #writable(peer: Peer): void {
     this.act(() => this.torrent.handleWritable(this.#swarm.clock.now, peer));
   }
+}
+
+/** What somebody knows of a hybrid torrent who speaks one of its two formats. */
+function halfOf(info: Info, half: 'v1' | 'v2' | undefined): Info {
+  const { infoHashV1, infoHashV2, pieceHashes, ...rest } = info;
+  if (half === 'v1')
+    return { ...rest, version: 'v1', infoHashV1: infoHashV1!, pieceHashes: pieceHashes! };
+  if (half === undefined) return info;
+  return { ...rest, version: 'v2', infoHash: infoHashV2!.subarray(0, 20), infoHashV2: infoHashV2! };
 }
 
 class SimTransport implements PeerTransport {
