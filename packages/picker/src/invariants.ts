@@ -63,9 +63,14 @@ function checkOpenPieces(state: PickerState): void {
     if (piece === undefined) continue;
     let received = 0;
     let free = 0;
+    let padding = 0;
     for (let b = 0; b < piece.blockCount; b += 1) {
       const asked = piece.askers[b]!;
       if (asked === RECEIVED) received += 1;
+      if (state.view.isPadding?.(p, b) === true) {
+        padding += 1;
+        check(asked === RECEIVED, `padding of ${p}:${b}`);
+      }
       if (asked === 0) free += 1;
       check(asked !== 0 || b >= piece.firstFree, `firstFree of ${p}`);
       let records = 0;
@@ -79,7 +84,8 @@ function checkOpenPieces(state: PickerState): void {
     check(piece.pieceIndex === p, `tenant of the slot of ${p}`);
     check(received === piece.receivedCount, `receivedCount of ${p}`);
     check(free === piece.freeCount, `freeCount of ${p}`);
-    check(free < piece.blockCount || !state.isWanted(p), `${p} is begun for nothing`);
+    check(padding === piece.paddingCount, `paddingCount of ${p}`);
+    check(!piece.isUntouched || !state.isWanted(p), `${p} is begun for nothing`);
     const isStrange = piece.owner !== NONE && state.peers[piece.owner] === undefined;
     check(piece.isFull || !isStrange, `owner of ${p} is gone`);
     if (piece.isFull) check(piece.openPosition === NONE, `${p} is full, not open`);

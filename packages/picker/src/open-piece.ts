@@ -9,7 +9,9 @@ export class OpenPiece {
   readonly slot: number;
   pieceIndex = NONE;
   blockCount = 0;
+  /** Padding included. */
   receivedCount = 0;
+  paddingCount = 0;
   /** Blocks that have not come and are asked of nobody. */
   freeCount = 0;
   /** No block before this one is free. */
@@ -36,6 +38,11 @@ export class OpenPiece {
     return this.receivedCount === this.blockCount;
   }
 
+  /** Nothing of it has come, nor is asked for. */
+  get isUntouched(): boolean {
+    return !this.isFull && this.freeCount === this.blockCount - this.paddingCount;
+  }
+
   /** Blocks asked for that have not come. */
   get requestedCount(): number {
     return this.blockCount - this.receivedCount - this.freeCount;
@@ -46,6 +53,7 @@ export class OpenPiece {
     this.pieceIndex = pieceIndex;
     this.blockCount = blockCount;
     this.receivedCount = 0;
+    this.paddingCount = 0;
     this.freeCount = blockCount;
     this.firstFree = 0;
     this.exclusive = false;
@@ -60,5 +68,13 @@ export class OpenPiece {
       askers[b] = 0;
       heads[b] = NONE;
     }
+  }
+
+  /** The block is padding: there from the start. To be called after `reset`, before anything else. */
+  markPadding(block: number): void {
+    this.askers[block] = RECEIVED;
+    this.receivedCount += 1;
+    this.paddingCount += 1;
+    this.freeCount -= 1;
   }
 }

@@ -149,6 +149,7 @@ export class Picker {
       ? undefined
       : (state.openPieceOf(pieceIndex) ?? state.begin(pieceIndex, sender));
     if (piece === undefined || piece.askers[blockIndex] === RECEIVED) {
+      if (piece?.isUntouched === true) state.close(piece, NONE); // it was begun for padding
       state.duplicateBlocks += 1;
       state.duplicateBytes +=
         state.view.blockLength?.(pieceIndex, blockIndex) ?? DEFAULT_BLOCK_LENGTH;
@@ -190,10 +191,11 @@ export class Picker {
     return this.#peer(peer).outstanding;
   }
 
-  /** The block is there: received, or part of a piece we have. */
+  /** The block is there: received, padding, or part of a piece we have. */
   hasBlock(pieceIndex: number, blockIndex: number): boolean {
     this.#checkBlock(pieceIndex, blockIndex);
     if (this.#state.slotOf[pieceIndex] === HAVE) return true;
+    if (this.#state.view.isPadding?.(pieceIndex, blockIndex) === true) return true;
     return this.#state.openPieceOf(pieceIndex)?.askers[blockIndex] === RECEIVED;
   }
 
@@ -255,6 +257,7 @@ export class Picker {
     if (state.slotOf[pieceIndex] === HAVE) return;
     const piece = state.openPieceOf(pieceIndex) ?? state.begin(pieceIndex, undefined);
     if (piece.askers[blockIndex] !== RECEIVED) state.receive(NONE, piece, blockIndex, undefined);
+    else if (piece.isUntouched) state.close(piece, NONE); // it was begun for padding
   }
 
   /** A piece we had is damaged: it is missing again. */

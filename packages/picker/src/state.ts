@@ -91,6 +91,7 @@ export class PickerState {
       this.slots.push(piece);
     }
     piece.reset(pieceIndex, blockCount);
+    this.#markPadding(piece);
     piece.exclusive = this.suspects.has(pieceIndex);
     this.slotOf[pieceIndex] = piece.slot;
     if (beginner !== undefined) {
@@ -100,6 +101,7 @@ export class PickerState {
     piece.openPosition = this.open.length;
     this.open.push(piece);
     this.relist(piece);
+    if (piece.isFull) this.#leaveOpen(piece);
     return piece;
   }
 
@@ -196,7 +198,7 @@ export class PickerState {
     if (asked > 0) return;
     piece.freeCount += 1;
     if (block < piece.firstFree) piece.firstFree = block;
-    if (piece.freeCount === piece.blockCount) this.close(piece, NONE);
+    if (piece.isUntouched) this.close(piece, NONE);
     else if (piece.freeCount === 1) this.relist(piece);
   }
 
@@ -282,6 +284,14 @@ export class PickerState {
       if (piece.owner === NONE && availability.of(piece.pieceIndex) > 0) return false;
     }
     return true;
+  }
+
+  #markPadding(piece: OpenPiece): void {
+    const { view } = this;
+    if (view.isPadding === undefined) return;
+    for (let block = 0; block < piece.blockCount; block += 1) {
+      if (view.isPadding(piece.pieceIndex, block)) piece.markPadding(block);
+    }
   }
 
   #unlink(piece: OpenPiece, record: number): void {

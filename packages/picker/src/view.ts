@@ -9,6 +9,11 @@ export interface PickerView {
   readonly pieceCount: number;
   /** How many blocks a piece has (at least 1). */
   blockCount(pieceIndex: number): number;
+  /**
+   * The block is padding (BEP 47): its bytes are known, so it counts as received from the start and is asked of nobody. A
+   * piece of nothing else is full once `markBlockHave` has been called for one of its blocks. Absent: no block is.
+   */
+  isPadding?(pieceIndex: number, blockIndex: number): boolean;
   /** Bytes of one block; only used for the statistics. Absent: 16 KiB. */
   blockLength?(pieceIndex: number, blockIndex: number): number;
   /** A number in [0, 1) from a seeded source. */

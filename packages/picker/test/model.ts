@@ -3,18 +3,24 @@
 export interface Model {
   readonly pieceCount: number;
   readonly blockCounts: readonly number[];
+  /** Blocks that are there from the start and never asked for. */
+  readonly isPadding: (pieceIndex: number, blockIndex: number) => boolean;
   readonly have: Set<number>;
   readonly priorities: number[];
-  /** Per piece, the blocks that have come. */
+  /** Per piece, the blocks that have come; padding is not among them. */
   readonly received: Set<number>[];
   /** Per peer, its pieces and `piece:block` of what it was asked for. */
   readonly peers: Map<number, { pieces: Set<number>; asked: Set<string>; allowed: Set<number> }>;
 }
 
-export function createModel(blockCounts: readonly number[]): Model {
+export function createModel(
+  blockCounts: readonly number[],
+  isPadding: Model['isPadding'] = () => false,
+): Model {
   return {
     pieceCount: blockCounts.length,
     blockCounts,
+    isPadding,
     have: new Set(),
     priorities: blockCounts.map(() => 4),
     received: blockCounts.map(() => new Set()),
@@ -54,8 +60,10 @@ export function isFresh(model: Model, pieceIndex: number): boolean {
   return blocks(model, pieceIndex).every((b) => askers(model, pieceIndex, b).length === 0);
 }
 
+/** Those that have to come. */
 export function blocks(model: Model, pieceIndex: number): number[] {
-  return Array.from({ length: model.blockCounts[pieceIndex]! }, (_, b) => b);
+  const all = Array.from({ length: model.blockCounts[pieceIndex]! }, (_, b) => b);
+  return all.filter((b) => !model.isPadding(pieceIndex, b));
 }
 
 /** Wanted blocks of the peer's that have not come and that nobody was asked for. */

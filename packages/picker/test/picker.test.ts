@@ -138,6 +138,58 @@ describe('resume', () => {
   });
 });
 
+describe('padding', () => {
+  const behindTheFirst = (_: number, block: number): boolean => block > 0;
+
+  test('is asked of nobody, and counts as received', () => {
+    const picker = createPicker(2, { isPadding: behindTheFirst, sequential: true });
+    const peer = seedOf(picker);
+    expect(pick(picker, peer, 10)).toEqual(['0:0', '1:0']);
+    expect(picker.inEndGame).toBe(true);
+    expect(pick(picker, seedOf(picker), 10)).toHaveLength(2);
+    expect(picker.markReceived(peer, 0, 0, ignore)).toBe('accepted');
+    expect(picker.isFull(0)).toBe(true);
+    expect(picker.statistics).toMatchObject({ receivedBlocks: 1, duplicateBlocks: 0 });
+  });
+
+  test('is still padding when its piece has failed, and when a request was taken back', () => {
+    const picker = createPicker(1, { isPadding: behindTheFirst });
+    const peer = seedOf(picker);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      expect(pick(picker, peer, 10)).toEqual(['0:0']);
+      picker.releaseRequest(peer, 0, 0);
+      expect(picker.openPieceCount).toBe(0);
+      picker.markReceived(peer, 0, 0, ignore);
+      picker.pieceFailed(0);
+      assertInvariants(picker);
+    }
+  });
+
+  test('that comes all the same is a duplicate and begins no piece', () => {
+    const picker = createPicker(1, { isPadding: behindTheFirst });
+    const peer = seedOf(picker);
+    expect(picker.hasBlock(0, 3)).toBe(true);
+    expect(picker.markReceived(peer, 0, 3, ignore)).toBe('duplicate');
+    picker.markBlockHave(0, 3);
+    expect(picker.openPieceCount).toBe(0);
+    assertInvariants(picker);
+  });
+
+  test('fills a piece of nothing else', () => {
+    const picker = createPicker(2, { isPadding: (p) => p === 1 });
+    picker.markBlockHave(1, 0);
+    expect(picker.isFull(1)).toBe(true);
+    const peer = seedOf(picker);
+    expect(pick(picker, peer, 10)).toEqual(['0:0', '0:1', '0:2', '0:3']);
+    assertInvariants(picker);
+    picker.pieceFailed(1);
+    expect(pick(picker, peer, 10)).toEqual([]);
+    assertInvariants(picker);
+    picker.piecePassed(1);
+    expect(picker.missingCount).toBe(1);
+  });
+});
+
 describe('a piece that failed its hash', () => {
   function failed(): { picker: Picker; a: number; b: number } {
     const picker = createPicker(1);

@@ -85,14 +85,19 @@ function play(
 }
 
 function createRun(pieceCount: number, strategy: Settings, seed: number, plain: boolean) {
+  const padded = seed % 2 !== 0;
   const random = createRandom(seed);
   const blockCounts = Array.from({ length: pieceCount }, (_, p) =>
     p === pieceCount - 1 ? 1 : 1 + (p % 5),
   );
-  const model = createModel(blockCounts);
+  // In every third piece some blocks are padding, before, among or behind the others.
+  const isPadding = (p: number, b: number): boolean =>
+    padded && p % 3 === 1 && b !== p % blockCounts[p]! && (b + p) % 2 === 0;
+  const model = createModel(blockCounts, isPadding);
   const picker = new Picker({
     pieceCount,
     blockCount: (p) => blockCounts[p]!,
+    ...(padded ? { isPadding } : {}),
     random,
     randomFirstPieces: 0,
     ...strategy,
@@ -100,7 +105,7 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
   const peerAt = (n: number): number => [...model.peers.keys()][n % model.peers.size]!;
   const receive = (peer: number, p: number, b: number): void => {
     const others = new Set(askers(model, p, b).filter((other) => other !== peer));
-    const missing = isMissing(model, p) && !model.received[p]!.has(b);
+    const missing = isMissing(model, p) && !model.received[p]!.has(b) && !isPadding(p, b);
     const cancelled: number[] = [];
     const outcome = picker.markReceived(peer, p, b, (other, cp, cb) => {
       expect([cp, cb]).toEqual([p, b]);
@@ -214,7 +219,7 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
       case 'fail':
       case 'pass': {
         const full = blockCounts.findIndex(
-          (n, i) => isMissing(model, i) && model.received[i]!.size === n,
+          (_, i) => isMissing(model, i) && model.received[i]!.size === blocks(model, i).length,
         );
         if (full < 0) break;
         expect(picker.isFull(full)).toBe(true);
@@ -238,7 +243,7 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
         break;
       case 'markBlock':
         picker.markBlockHave(p, block);
-        if (!isMissing(model, p)) break;
+        if (!isMissing(model, p) || isPadding(p, block)) break;
         model.received[p]!.add(block);
         for (const { asked } of model.peers.values()) asked.delete(key(p, block));
         break;
@@ -278,6 +283,7 @@ function checkChoice(model: Model, peer: number, p: number, b: number): void {
   expect(told.pieces.has(p)).toBe(true);
   expect(isWanted(model, p)).toBe(true);
   expect(model.received[p]!.has(b)).toBe(false);
+  expect(model.isPadding(p, b)).toBe(false);
   expect(told.asked.has(key(p, b))).toBe(false);
 }
 

@@ -52,7 +52,10 @@ export class PieceInFlight {
   /** By segment index. */
   readonly segments = new Map<number, Segment>();
   readonly #done: Uint8Array;
+  /** Undefined where there is none. */
+  readonly #padding: Uint8Array | undefined;
   #doneCount = 0;
+  #paddingCount = 0;
   /** Writers with a block of this piece under way, in a segment or in a buffer of their own. */
   writerCount = 0;
   /** Some blocks have gone to the disk without their piece. */
@@ -60,22 +63,36 @@ export class PieceInFlight {
   /** Saved or dropped: writers that still hold it have lost. */
   isGone = false;
 
-  constructor(pieceIndex: number, blockCount: number) {
+  constructor(pieceIndex: number, blockCount: number, isPadding: (blockIndex: number) => boolean) {
     this.pieceIndex = pieceIndex;
     this.blockCount = blockCount;
     this.#done = new Uint8Array(Math.ceil(blockCount / 8));
+    let padding: Uint8Array | undefined;
+    for (let blockIndex = 0; blockIndex < blockCount; blockIndex++) {
+      if (!isPadding(blockIndex)) continue;
+      padding ??= new Uint8Array(this.#done.length);
+      setBit(padding, blockIndex);
+      this.#paddingCount++;
+    }
+    this.#padding = padding;
   }
 
+  /** Blocks that have come. */
   get doneCount(): number {
     return this.#doneCount;
   }
 
   get isComplete(): boolean {
-    return this.#doneCount === this.blockCount;
+    return this.#doneCount + this.#paddingCount === this.blockCount;
   }
 
+  /** The block has come, or is padding. */
   has(blockIndex: number): boolean {
-    return bitAt(this.#done, blockIndex);
+    return bitAt(this.#done, blockIndex) || this.isPadding(blockIndex);
+  }
+
+  isPadding(blockIndex: number): boolean {
+    return this.#padding !== undefined && bitAt(this.#padding, blockIndex);
   }
 
   mark(blockIndex: number): void {
@@ -87,8 +104,12 @@ export class PieceInFlight {
 const FREE = 0;
 const WRITING = 1;
 const FILLED = 2;
+const PADDING = 3;
 
-/** One buffer, which of its blocks are filled, and who writes others in place. */
+/**
+ * One buffer, which of its blocks are filled, and who writes others in place. Padding is zeros from the start, and never
+ * written out.
+ */
 export class Segment {
   readonly piece: PieceInFlight;
   readonly segmentIndex: number;
@@ -99,6 +120,7 @@ export class Segment {
   /** The writers of blocks that are being written in place; few. */
   readonly writers: Writer[] = [];
   filledCount = 0;
+  #paddingCount = 0;
   /** Number of the last block that was completed here, counted over all pieces. */
   touched = 0;
 
@@ -107,6 +129,7 @@ export class Segment {
     segmentIndex: number,
     firstBlock: number,
     blockCount: number,
+    blockLength: number,
     data: Uint8Array<ArrayBuffer>,
   ) {
     this.piece = piece;
@@ -115,6 +138,17 @@ export class Segment {
     this.blockCount = blockCount;
     this.data = data;
     this.#states = new Uint8Array(blockCount);
+    for (let index = 0; index < blockCount; index++) {
+      if (!piece.isPadding(firstBlock + index)) continue;
+      this.#states[index] = PADDING;
+      this.#paddingCount++;
+      data.fill(0, index * blockLength, (index + 1) * blockLength);
+    }
+  }
+
+  /** Nothing is left to come. */
+  get isComplete(): boolean {
+    return this.filledCount + this.#paddingCount === this.blockCount;
   }
 
   isFilled(index: number): boolean {

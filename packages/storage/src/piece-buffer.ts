@@ -33,6 +33,8 @@ export interface PieceShape {
   readonly blockLength: number;
   pieceSize(pieceIndex: number): number;
   blockCount(pieceIndex: number): number;
+  /** The block is nothing but padding (BEP 47): zeros that nobody sends, complete from the start. Absent: no block is. */
+  isPaddingBlock?(pieceIndex: number, blockIndex: number): boolean;
 }
 
 export interface PieceBuffersOptions {
@@ -113,7 +115,7 @@ export class PieceBuffers {
 
   /**
    * Blocks of an unfinished piece which an earlier life left on disk: one bit a block, the first in the highest bit.
-   * Returns true when that is the whole piece: call `save`.
+   * Returns true when that is the whole piece, but for its padding: call `save`.
    */
   restore(pieceIndex: number, blocks: Uint8Array): boolean {
     const piece = this.#begin(pieceIndex);
@@ -132,12 +134,13 @@ export class PieceBuffers {
     }
     this.#pieces.delete(pieceIndex);
     piece.isGone = true;
-    if (piece.isOnDisk) {
-      for (const segment of [...piece.segments.values()]) this.#writeOut(segment);
+    const segment = piece.segments.get(0);
+    // A piece of nothing but padding has no segment: the disk knows its bytes as well.
+    if (piece.isOnDisk || segment === undefined) {
+      for (const each of [...piece.segments.values()]) this.#writeOut(each);
       this.#disk.finishPiece(pieceIndex, options);
       return;
     }
-    const segment = piece.segments.get(0)!;
     this.#detach(segment);
     this.#atDiskBytes += segment.data.buffer.byteLength;
     this.#disk.savePiece(pieceIndex, segment.data, options);
@@ -179,14 +182,19 @@ export class PieceBuffers {
       return undefined;
     }
     if (lengthBytes !== Math.min(blockLength, sizeBytes - blockOffset)) return undefined;
-    if (this.hasBlock(pieceIndex, blockOffset / blockLength)) return undefined;
-    return this.#begin(pieceIndex);
+    const piece = this.#begin(pieceIndex);
+    if (!piece.has(blockOffset / blockLength)) return piece;
+    this.#tidy(piece, undefined);
+    return undefined;
   }
 
   #begin(pieceIndex: number): PieceInFlight {
     let piece = this.#pieces.get(pieceIndex);
     if (piece === undefined) {
-      piece = new PieceInFlight(pieceIndex, this.#shape.blockCount(pieceIndex));
+      const shape = this.#shape;
+      const isPadding = (blockIndex: number) =>
+        shape.isPaddingBlock?.(pieceIndex, blockIndex) ?? false;
+      piece = new PieceInFlight(pieceIndex, shape.blockCount(pieceIndex), isPadding);
       this.#pieces.set(pieceIndex, piece);
     }
     return piece;
@@ -209,6 +217,7 @@ export class PieceBuffers {
       segmentIndex,
       segmentIndex * this.#segmentBlocks,
       Math.ceil(sizeBytes / this.#shape.blockLength),
+      this.#shape.blockLength,
       new Uint8Array(buffer, 0, sizeBytes),
     );
     piece.segments.set(segmentIndex, segment);
@@ -241,7 +250,7 @@ export class PieceBuffers {
       segment.fill(blockIndex - segment.firstBlock);
       segment.touched = ++this.#blocksDone;
       const isPart = segment.blockCount < piece.blockCount;
-      if (isPart && segment.filledCount === segment.blockCount) this.#writeOut(segment);
+      if (isPart && segment.isComplete) this.#writeOut(segment);
     }
     return piece.isComplete ? 'last' : 'taken';
   }

@@ -155,6 +155,71 @@ describe('a piece that fits in memory', () => {
   });
 });
 
+describe('padding', () => {
+  /** Pieces that begin with so many bytes of a file; the rest is padding. */
+  function padded(pieceLength: number, ...contents: number[]) {
+    const lengths = contents.flatMap((length) => [length, pieceLength - length]);
+    const geometry = new Geometry({ pieceLength, lengths, isPad: (file) => file % 2 === 1 });
+    const disk = new CallLog();
+    const buffers = new PieceBuffers({ geometry, disk });
+    return { disk, buffers, writer: buffers.createWriter() };
+  }
+
+  it('is zeros in the piece from the start, whatever the buffer held before', () => {
+    const { disk, buffers, writer } = padded(4 * BLOCK, 4 * BLOCK, BLOCK);
+    for (let block = 0; block < 4; block += 1) fill(writer, 0, block, 9);
+    buffers.save(0);
+    const [{ data: before }] = disk.calls as [Call];
+    buffers.recycle(before.buffer);
+    expect(fill(writer, 1, 0, 7)).toBe('last');
+    buffers.save(1);
+    const { kind, data } = disk.calls[1]!;
+    expect([kind, data.buffer === before.buffer]).toEqual(['savePiece', true]);
+    expect(data.subarray(0, BLOCK).every((byte) => byte === 7)).toBe(true);
+    expect(data.subarray(BLOCK).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it('is not taken from anybody, and begins no piece', () => {
+    const { buffers, writer } = padded(4 * BLOCK, BLOCK);
+    expect(fill(writer, 0, 2, 1)).toBe('refused');
+    expect(buffers).toMatchObject({ pieceCount: 0, heldBytes: 0 });
+    expect(writer.start(0, 0, BLOCK)).toBe(true);
+    writer.abort();
+    expect(buffers).toMatchObject({ pieceCount: 0, heldBytes: 0 });
+  });
+
+  it('shares a block with the end of a file, which comes whole', () => {
+    const { disk, buffers, writer } = padded(4 * BLOCK, BLOCK + 100);
+    expect(fill(writer, 0, 0, 7)).toBe('taken');
+    expect(fill(writer, 0, 1, 7)).toBe('last');
+    buffers.save(0);
+    expect(disk.calls[0]!.data[2 * BLOCK - 1]).toBe(7);
+    expect(disk.calls[0]!.data[2 * BLOCK]).toBe(0);
+  });
+
+  it('completes segments of a large piece and is not written out', () => {
+    const { disk, buffers, writer } = padded(8 * SEGMENT_BYTES, SEGMENT_BYTES + BLOCK);
+    const blocks = SEGMENT_BYTES / BLOCK;
+    for (let block = 0; block < blocks; block += 1) {
+      expect(fill(writer, 0, block, 1)).toBe('taken');
+    }
+    expect(fill(writer, 0, blocks, 1)).toBe('last');
+    buffers.save(0);
+    expect(disk.calls.map(({ kind, runs }) => [kind, runs])).toEqual([
+      ['saveBlocks', [0, SEGMENT_BYTES]],
+      ['saveBlocks', [0, BLOCK]],
+      ['finishPiece', []],
+    ]);
+  });
+
+  it('is all that a piece may have: it only has to be hashed', () => {
+    const { disk, buffers } = padded(4 * BLOCK, 0);
+    expect(buffers.restore(0, new Uint8Array(1))).toBe(true);
+    buffers.save(0);
+    expect(disk.calls.map(({ kind }) => kind)).toEqual(['finishPiece']);
+  });
+});
+
 describe('two senders of one block', () => {
   it.each([
     ['first', 'second'],
