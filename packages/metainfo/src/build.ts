@@ -307,7 +307,7 @@ function encodeChecked(value: BencodeInput): Uint8Array {
 
 const encoder = /* @__PURE__ */ new TextEncoder();
 
-function nameBytes(name: NameInput): Uint8Array {
+export function nameBytes(name: NameInput): Uint8Array {
   return typeof name === 'string' ? encoder.encode(name) : name;
 }
 

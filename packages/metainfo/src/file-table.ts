@@ -89,6 +89,15 @@ export class FileTable implements Iterable<FileEntry> {
     return this.#columns.paths.pathOf(index);
   }
 
+  /**
+   * The path of a file as it was received, the torrent's name first: what it is called where the torrent was made. To look for
+   * it, never to write: nothing of {@link FileEntry.path}'s promises holds but that no component leads upwards.
+   */
+  originalPathOf(index: number): readonly string[] {
+    this.#flagsOf(index);
+    return this.#columns.paths.originalOf(index);
+  }
+
   symlinkTargetOf(index: number): readonly string[] | undefined {
     if (!this.isSymlink(index)) return undefined;
     return this.#columns.paths.symlinkTargetOf(index);

@@ -1,6 +1,7 @@
 // Paths read from the bytes of an info dictionary when they are asked for. What is kept per file is where its path stands
 // (v1: the offset of a list; v2: a folder's number and the offset of a key), a few bytes instead of strings.
 import { type PathReason, type PathRules, safeComponent } from './path.ts';
+import { decodeLossy, decodeUtf8 } from './text.ts';
 
 /** The path of a file as it was received, below the torrent's name. */
 export interface RawPaths {
@@ -64,6 +65,8 @@ export interface InfoPathsOptions {
   readonly raw: RawPaths;
   /** The torrent's safe name, the first component of every path; undefined for a single file that is not in a folder. */
   readonly folder: string | undefined;
+  /** The torrent's name as it was received. */
+  readonly rawName: Uint8Array;
   readonly rules: PathRules;
   /** Where the `symlink path` list of a file stands in the info dictionary. */
   readonly symlinkOffsets: ReadonlyMap<number, number>;
@@ -84,6 +87,16 @@ export class InfoPaths {
     const renamed = this.renames.get(fileIndex);
     if (renamed !== undefined) components[components.length - 1] = renamed;
     return this.#below(components);
+  }
+
+  /** The path as it was received, the torrent's name first. */
+  originalOf(fileIndex: number): readonly string[] {
+    const { raw, folder, rawName } = this.#options;
+    const components = raw.componentsOf(fileIndex);
+    if (components === undefined) return this.pathOf(fileIndex);
+    return (folder === undefined ? components : [rawName, ...components]).map(
+      (bytes) => decodeUtf8(bytes) ?? decodeLossy(bytes),
+    );
   }
 
   /**

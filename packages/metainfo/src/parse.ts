@@ -17,7 +17,6 @@ import {
 import { FILE_PAD, FileTable } from './file-table.ts';
 import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH, MAX_PIECES } from './geometry.ts';
 import { checkHybrid } from './hybrid.ts';
-import { InfoPaths } from './info-paths.ts';
 import type { Info, Metainfo, TorrentVersion } from './metainfo.ts';
 import {
   chooseName,
@@ -27,16 +26,9 @@ import {
   readSingleFile,
 } from './parse-files.ts';
 import { readAnnounceTiers, readNodes, readWebSeeds } from './parse-outer.ts';
-import {
-  MAX_PATH_WARNINGS,
-  type PathReason,
-  type PathRules,
-  type PathWarning,
-  printableText,
-  safeComponent,
-} from './path.ts';
-import { resolveCollisions } from './path-collisions.ts';
+import type { PathRules } from './path.ts';
 import { readPieceLayers } from './piece-layers.ts';
+import { makeNamesSafe } from './safe-names.ts';
 
 /** The largest .torrent that is read: 64 MiB. */
 export const MAX_METAINFO_BYTES = 64 * 1024 * 1024;
@@ -102,16 +94,8 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
     v1 !== undefined && v2 !== undefined ? checkHybrid(v1, v2, geometry) : list.rootOffsets;
   const isSingleFile = dict.has('files') ? false : v1 !== undefined || isLone(v2!, rawName);
 
-  const warnings: PathWarning[] = [];
-  const name = readName(rawName, options, warnings);
-  const paths = new InfoPaths({
-    info: bytes,
-    raw: list.raw,
-    folder: isSingleFile ? undefined : name,
-    rules: options,
-    symlinkOffsets: list.symlinkOffsets,
-  });
-  if (!isSingleFile) makePathsUnique(list, paths, warnings);
+  const names = { info: bytes, list, rawName, isSingleFile, rules: options };
+  const { name, paths, warnings } = makeNamesSafe(names);
   const files = new FileTable({
     lengths: list.lengths,
     flags: list.flags,
@@ -211,58 +195,6 @@ function makeGeometry(
 function isLone(list: FileList, name: Uint8Array): boolean {
   const path = list.lengths.length === 1 ? list.raw.componentsOf(0) : undefined;
   return path?.length === 1 && sameBytes(path[0]!, name);
-}
-
-function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): string {
-  const reasons = new Set<PathReason>();
-  const name = safeComponent(raw, () => 'info.name', reasons, rules);
-  if (reasons.size > 0) {
-    warnings.push({ reasons: [...reasons], original: printableText(raw), renamed: name });
-  }
-  return name;
-}
-
-/** Refuses unsafe paths, gives colliding files other names, and notes what was changed. */
-function makePathsUnique(list: FileList, paths: InfoPaths, warnings: PathWarning[]): void {
-  const changed = new Map<number, Set<PathReason>>();
-  let reasons = new Set<PathReason>();
-  paths.renames = resolveCollisions(list.lengths.length, (file) => {
-    const components = paths.componentsOf(file, reasons);
-    checkSymlink(paths, file);
-    if (reasons.size > 0) {
-      if (changed.size < MAX_PATH_WARNINGS) changed.set(file, reasons);
-      reasons = new Set();
-    }
-    return (list.flags[file]! & FILE_PAD) !== 0 ? undefined : components;
-  });
-  for (const file of paths.renames.keys()) {
-    if (changed.size >= MAX_PATH_WARNINGS) break;
-    changed.set(file, (changed.get(file) ?? new Set()).add('collision'));
-  }
-  for (const [fileIndex, fileReasons] of changed) {
-    const path = paths.pathOf(fileIndex);
-    const original = (list.raw.componentsOf(fileIndex) ?? []).map(printableText);
-    warnings.push({
-      fileIndex,
-      reasons: [...fileReasons],
-      original: [path[0], ...original].join('/'),
-      renamed: path.join('/'),
-    });
-  }
-}
-
-/** A link must stay inside the torrent's folder: its target is held to the rules of paths. */
-function checkSymlink(paths: InfoPaths, fileIndex: number): void {
-  try {
-    paths.symlinkTargetOf(fileIndex);
-  } catch (error) {
-    throw new MetainfoError(
-      'unsafe-symlink',
-      `info.files[${fileIndex}].symlink path`,
-      `The symbolic link info.files[${fileIndex}] leads out of the torrent's folder.`,
-      error,
-    );
-  }
 }
 
 function readPieceHashes(dict: BencodeDict, geometry: Geometry): Uint8Array {

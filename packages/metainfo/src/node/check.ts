@@ -2,6 +2,7 @@
 // both, since either may be what a peer goes by.
 import { type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { FileEntry } from '../file-table.ts';
 import { toHex } from '../hex.ts';
 import type { Info, Metainfo } from '../metainfo.ts';
 import { errnoOf, FileError, fileErrorFrom } from './errors.ts';
@@ -127,25 +128,48 @@ interface LocatedFile extends HashedFile {
 
 function locateFiles(info: Info, path: string): LocatedFile[] {
   const root = contentRoot(info, resolve(path));
-  const originals = originalPaths(info);
+  const [naming, otherNaming] = namingsOf(info, root);
   return Array.from(info.files, (file) => {
-    if (file.isPad || file.symlinkTarget !== undefined) return { lengthBytes: file.length };
-    const safe = { diskPath: join(root, ...file.path.slice(1)), lengthBytes: file.length };
-    const found = { ...safe, ...statsOf(safe.diskPath) };
-    const original = originals.get(file.index);
-    if (found.stats !== undefined || original === undefined) return found;
-    const diskPath = join(root, ...original.split('/').slice(1));
-    const { stats } = statsOf(diskPath);
-    return stats === undefined ? found : { diskPath, lengthBytes: file.length, stats };
+    const { index, length: lengthBytes } = file;
+    if (!isOnDisk(file)) return { lengthBytes };
+    const diskPath = below(root, naming(index));
+    const found = { diskPath, lengthBytes, ...statsOf(diskPath) };
+    if (found.stats !== undefined || otherNaming === undefined) return found;
+    const otherPath = below(root, otherNaming(index));
+    const { stats } = statsOf(otherPath);
+    return stats === undefined ? found : { diskPath: otherPath, lengthBytes, stats };
   });
 }
 
+type Naming = (fileIndex: number) => readonly string[];
+
 /**
- * The paths of files whose names had to be changed to be safe, as they were, the torrent's own name under `undefined`. The files a
- * torrent was made of still have them. (The parser has refused whatever could lead out of the folder.)
+ * A download has the safe names, and the files that a torrent was made of have its own. One naming may use a name that means
+ * another file in the other, so the one comes first of which more is there. (The parser has refused whatever could lead out of
+ * the folder.)
  */
-function originalPaths(info: Info): Map<number | undefined, string> {
-  return new Map(info.warnings.map(({ fileIndex, original }) => [fileIndex, original]));
+function namingsOf({ files, warnings }: Info, root: string): readonly [Naming, Naming?] {
+  const safe: Naming = (fileIndex) => files.pathOf(fileIndex);
+  const original: Naming = (fileIndex) => files.originalPathOf(fileIndex);
+  if (warnings.length === 0) return [safe];
+  let lead = 0;
+  for (const file of files) {
+    if (!isOnDisk(file)) continue;
+    const [safePath, originalPath] = [below(root, file.path), below(root, original(file.index))];
+    if (safePath === originalPath) continue;
+    if (statsOf(originalPath).stats?.isFile()) lead++;
+    if (statsOf(safePath).stats?.isFile()) lead--;
+  }
+  return lead > 0 ? [original, safe] : [safe, original];
+}
+
+function isOnDisk({ isPad, symlinkTarget }: FileEntry): boolean {
+  return !isPad && symlinkTarget === undefined;
+}
+
+/** Where the content lies at `root`, whatever that is called. */
+function below(root: string, path: readonly string[]): string {
+  return join(root, ...path.slice(1));
 }
 
 /** `path` may be the content or the folder around it: whichever has the torrent's first file. */
@@ -158,15 +182,12 @@ function contentRoot(info: Info, path: string): string {
     throw fileErrorFrom(new Error(errno), path);
   }
   if (!stats.isDirectory()) return path;
-  const originals = originalPaths(info);
-  const names = [info.name, originals.get(undefined) ?? info.name];
-  const below = names.map((name) => join(path, name)).find((root) => statsOf(root).stats);
-  if (info.isSingleFile) return below ?? join(path, info.name);
-  const first = info.files.at(firstContentFile(info));
-  const isHere = [first.path.join('/'), originals.get(first.index)].some(
-    (name) => name !== undefined && statsOf(join(path, ...name.split('/').slice(1))).stats,
-  );
-  return isHere ? path : (below ?? path);
+  const first = firstContentFile(info);
+  const paths = [info.files.pathOf(first), info.files.originalPathOf(first)];
+  const named = paths.map(([name = '']) => join(path, name)).find((root) => statsOf(root).stats);
+  if (info.isSingleFile) return named ?? join(path, info.name);
+  const isHere = paths.some((components) => statsOf(below(path, components)).stats !== undefined);
+  return isHere ? path : (named ?? path);
 }
 
 function firstContentFile({ files }: Info): number {

@@ -6,13 +6,17 @@ import {
   buildInfo,
   buildMetainfo,
   MAX_BUILT_DEPTH,
+  nameBytes,
   pieceLengthFor,
   planFiles,
 } from '../build.ts';
 import { MetainfoError } from '../errors.ts';
+import { FILE_PAD } from '../file-table.ts';
 import { BLOCK_LENGTH, MAX_PIECE_LENGTH, MAX_PIECES } from '../geometry.ts';
 import { toHex } from '../hex.ts';
 import type { TorrentVersion } from '../metainfo.ts';
+import type { PathWarning } from '../path.ts';
+import { makeNamesSafe } from '../safe-names.ts';
 import { FileError } from './errors.ts';
 import type { HashResult } from './hash-job.ts';
 import { type HashedFile, planHashJobs } from './hash-plan.ts';
@@ -83,6 +87,8 @@ export interface CreatedTorrent {
   readonly pieceCount: number;
   /** What could not be put into a torrent, such as sockets. */
   readonly skipped: readonly SkippedFile[];
+  /** Names that are not safe on every system: whoever downloads the torrent gets others. As `Info.warnings`. */
+  readonly warnings: readonly PathWarning[];
 }
 
 /**
@@ -137,6 +143,7 @@ async function createFrom(
   }
   const found = describe(listing, name, version);
   const files = planFiles({ version, pieceLength, files: [...found.keys()] });
+  const warnings = nameWarnings(files, found, name, listing.isSingleFile);
   const hashes = new TorrentHashes(files, version, pieceLength);
 
   const report = () => {
@@ -191,6 +198,7 @@ async function createFrom(
     pieceLength,
     pieceCount: hashes.pieceCount,
     skipped: listing.skipped,
+    warnings,
   };
 }
 
@@ -226,6 +234,33 @@ function describe(
       file,
     ]),
   );
+}
+
+/** What reading the torrent back will say of its names. @throws FileError for one that no reader takes. */
+function nameWarnings(
+  files: readonly BuildFile[],
+  found: ReadonlyMap<BuildFile, FoundFile>,
+  name: string,
+  isSingleFile: boolean,
+): readonly PathWarning[] {
+  const list = {
+    lengths: Float64Array.from(files, (file) => file.length),
+    flags: Uint8Array.from(files, (file) => (file.isPad ? FILE_PAD : 0)),
+    raw: { componentsOf: (index: number) => files[index]?.path.map(nameBytes) },
+    symlinkOffsets: new Map(),
+  };
+  const info = new Uint8Array(0);
+  try {
+    return makeNamesSafe({ info, list, rawName: nameBytes(name), isSingleFile, rules: {} })
+      .warnings;
+  } catch (error) {
+    if (!(error instanceof MetainfoError) || error.code !== 'unsafe-path') throw error;
+    const file = files[Number(/^info\.files\[(\d+)\]/.exec(error.field)?.[1])];
+    const diskPath = file && found.get(file)?.diskPath;
+    if (diskPath === undefined) throw error;
+    const message = `${diskPath}: no program takes this name from a torrent, since it could lead out of the folder; rename or exclude it.`;
+    throw new FileError('invalid-name', diskPath, message, error);
+  }
 }
 
 function* sources(

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
+  copyFileSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -129,5 +130,32 @@ describe('checkTorrent of names that are not safe everywhere', () => {
     const one = writeTree(makeTempFolder(), { 'a:b': 9 });
     const single = parseMetainfo((await createTorrent({ input: join(one, 'a:b') })).bytes);
     expect(await checkTorrent({ metainfo: single, path: one })).toMatchObject({ isWhole: true });
+  });
+
+  it('finds files as they were whose names hold control characters, collide, or are safe names of others', async () => {
+    const names = [
+      'a\x01b\n.txt',
+      'Same',
+      'same',
+      'a:b',
+      'a_b',
+      'long'.repeat(60),
+      'dot.',
+      'CON/x',
+    ];
+    const tree = Object.fromEntries(names.map((name, index) => [`tree/${name}`, 100 + index]));
+    const made = writeTree(makeTempFolder(), tree);
+    const metainfo = parseMetainfo((await createTorrent({ input: join(made, 'tree') })).bytes);
+    for (const path of [made, join(made, 'tree')]) {
+      expect(await checkTorrent({ metainfo, path })).toMatchObject({ isWhole: true });
+    }
+    const downloaded = makeTempFolder();
+    for (const { index, path, isPad } of metainfo.info.files) {
+      if (isPad) continue;
+      mkdirSync(join(downloaded, ...path.slice(0, -1)), { recursive: true });
+      const original = join(made, ...metainfo.info.files.originalPathOf(index));
+      copyFileSync(original, join(downloaded, ...path));
+    }
+    expect(await checkTorrent({ metainfo, path: downloaded })).toMatchObject({ isWhole: true });
   });
 });

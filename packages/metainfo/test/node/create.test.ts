@@ -205,6 +205,48 @@ describe('createTorrent', () => {
     });
   });
 
+  it.each(['v1', 'v2', 'hybrid'] as const)(
+    'warns as a reader of the torrent does, in %s',
+    async (version) => {
+      const names = [
+        'tree:/a\nb',
+        'tree:/CON',
+        'tree:/dot.',
+        'tree:/Same',
+        'tree:/same',
+        'tree:/ok',
+      ];
+      const folder = writeTree(
+        makeTempFolder(),
+        Object.fromEntries(names.map((name) => [name, 20_000])),
+      );
+      const { bytes, warnings } = await createTorrent({ input: join(folder, 'tree:'), version });
+      expect(warnings).toEqual(parseMetainfo(bytes).info.warnings);
+      expect(warnings.map(({ renamed }) => renamed).sort()).toEqual([
+        ...['tree_', 'tree_/_CON', 'tree_/ab', 'tree_/dot_', 'tree_/same.1'],
+      ]);
+      const single = await createTorrent({ input: join(folder, 'tree:/CON'), version });
+      expect(single.warnings).toEqual(parseMetainfo(single.bytes).info.warnings);
+      expect(single.warnings).toHaveLength(1);
+    },
+  );
+
+  it('refuses a name that no reader takes, before it hashes', async () => {
+    const folder = writeTree(makeTempFolder(), { 'tree/a': 1, 'tree/sub/..\\x': 1 });
+    const stages: string[] = [];
+    const refused = createTorrent({
+      input: join(folder, 'tree'),
+      version: 'hybrid',
+      onProgress: ({ stage }) => stages.push(stage),
+    });
+    await expect(refused).rejects.toMatchObject({
+      name: 'FileError',
+      code: 'invalid-name',
+      path: join(folder, 'tree/sub/..\\x'),
+    });
+    expect(stages).not.toContain('hashing');
+  });
+
   it('refuses a file that changes after it was listed', async () => {
     const names = Array.from({ length: 1001 }, (_, index) => `${index}`);
     const folder = writeTree(makeTempFolder(), Object.fromEntries(names.map((name) => [name, 1])));
