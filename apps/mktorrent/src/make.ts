@@ -13,7 +13,10 @@ import { EXIT, ExitError, usageError } from './exit.ts';
 import { checkTarget, writeWhole } from './output-file.ts';
 import { Progress } from './progress.ts';
 import type { Surroundings } from './run.ts';
-import { formatBytes, plural, printable } from './text.ts';
+import { formatBytes, grouped, plural, printable } from './text.ts';
+
+/** Names that others will change which a warning tells of. */
+const MAX_NAMED = 3;
 
 export async function make(
   given: MakeArguments,
@@ -36,6 +39,7 @@ export async function make(
   for (const { diskPath, reason } of created.skipped) {
     stderr.write(`mktorrent: Skipped ${printable(diskPath)}, which is ${reason}.\n`);
   }
+  if (created.warnings.length > 0) stderr.write(warnOf(created.warnings));
   signal.throwIfAborted();
   if (target === undefined) {
     stdout.write(created.bytes);
@@ -44,6 +48,16 @@ export async function make(
   await writeWhole(target, created.bytes, given.isForced);
   await report(given, surroundings, created, target);
   return EXIT.done;
+}
+
+function warnOf(warnings: CreatedTorrent['warnings']): string {
+  const named = warnings
+    .slice(0, MAX_NAMED)
+    .map(({ original, renamed }) => `${printable(original)} to ${printable(renamed)}`);
+  const more = warnings.length - named.length;
+  const list = more > 0 ? `${named.join(', ')}, and ${grouped(more)} more` : named.join(', ');
+  const count = plural(warnings.length, 'name is', 'names are');
+  return `mktorrent: ${count} not possible on every system, and changed where the torrent is downloaded: ${list}.\n`;
 }
 
 async function createWithProgress(

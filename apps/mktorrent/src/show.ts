@@ -95,6 +95,7 @@ function asJson(metainfo: Metainfo): object {
       path: path.join('/'),
       bytes: length,
     })),
+    renamed: info.warnings,
     magnet: formatMagnet(magnetOf(metainfo)),
   };
 }

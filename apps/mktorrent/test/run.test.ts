@@ -214,6 +214,31 @@ describe('mktorrent', () => {
     expect((await mktorrent(folder, ['tree', '--exclude', 'link'])).code).toBe(0);
   });
 
+  it.each(['-w', '--v2', '--hybrid'])(
+    'warns of a few names that others will change, with %s, and finds the files whole',
+    async (version) => {
+      const folder = makeTempFolder();
+      mkdirSync(join(folder, 'tree'));
+      const names = ['CON', 'Same', 'a:b', 'a\nb', 'a_b', 'dot.', 'ok', 'same'];
+      for (const [index, name] of names.entries()) {
+        writeFileSync(join(folder, 'tree', name), `${index}`.repeat(100));
+      }
+      const said = await mktorrent(folder, ['tree', version, '--force']);
+      expect(said).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(
+          /^mktorrent: 6 names are not possible on every system, and changed where the torrent is downloaded: tree\/CON to tree\/_CON, (?:tree\/[^\n]+ to tree\/[^\n]+, ){2}and 3 more\.\n$/,
+        ),
+      });
+      expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
+        code: 0,
+        stdout: expect.stringMatching(/^All is there and right: 100% /),
+      });
+      const { stdout } = await mktorrent(folder, ['show', 'tree.torrent', '--json']);
+      expect(JSON.parse(stdout).renamed).toHaveLength(6);
+    },
+  );
+
   it('names what it skips', async () => {
     const folder = sample();
     execFileSync('mkfifo', [join(folder, 'tree/pipe')]);
