@@ -49,6 +49,13 @@ export const MAX_PEERS_PER_ADDRESS_AND_HASH = 4;
 /** Of one public address (IPv6: a /64) in the whole store, so that one can't fill it. */
 export const MAX_PEERS_PER_ADDRESS = 1_000;
 
+/** How often a store looks through all it has for what has expired. */
+export const SWEEP_INTERVAL_MS = 60_000;
+
+/** BEP 33: how old the filters of a scrape may be, and of how many info-hashes they are kept (512 bytes each). */
+export const SCRAPE_LIFETIME_MS = 60_000;
+export const MAX_CACHED_FILTERS = 100;
+
 /** Peers of one answer, by family: about 8 times the length of the question with the nodes beside them (threat D3). */
 export const MAX_VALUES = 64;
 export const MAX_VALUES6 = 24;

@@ -42,6 +42,7 @@ export {
   compareDistance,
   equalIds,
   idForAddress,
+  idKey,
   isIdOfAddress,
   randomId,
   randomIdInBucket,

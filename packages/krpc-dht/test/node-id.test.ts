@@ -6,6 +6,7 @@ import {
   compareDistance,
   equalIds,
   idForAddress,
+  idKey,
   isIdOfAddress,
   randomId,
   randomIdInBucket,
@@ -45,6 +46,15 @@ describe('distance', () => {
     expect(commonPrefixBits(table, 10, target, 1)).toBe(6);
     expect(equalIds(table, 10, table, 33)).toBe(false);
   });
+});
+
+it('a key has a character for each byte', () => {
+  fc.assert(
+    fc.property(ids, (own) => {
+      const key = idKey(Uint8Array.of(1, 2, ...own, 3), 2);
+      expect(Uint8Array.from(key, (character) => character.charCodeAt(0))).toEqual(own);
+    }),
+  );
 });
 
 describe('random ids', () => {
