@@ -12,8 +12,8 @@ export interface Contributor {
   suspicions: number;
 }
 
-/** The sender of each block of a piece, in order; undefined where a block came from an earlier life. */
-export type BlockSenders<C extends Contributor> = readonly (C | undefined)[];
+/** The sender of each block of a piece, in order; undefined where a block came from an earlier life, null where it is padding. */
+export type BlockSenders<C extends Contributor> = readonly (C | null | undefined)[];
 
 interface Attempt<C extends Contributor> {
   readonly senders: BlockSenders<C>;
@@ -39,15 +39,16 @@ export class Blame<C extends Contributor> {
     blockHashes: Uint8Array | undefined,
   ): C | undefined {
     const distinct = new Set(senders);
+    distinct.delete(null);
     const [first] = distinct;
-    if (distinct.size === 1 && first !== undefined) return first;
+    if (distinct.size === 1 && first) return first;
     if (blockHashes === undefined || this.#count >= MAX_SUSPECT_ATTEMPTS) return undefined;
     const attempts = this.#attempts.get(pieceIndex) ?? [];
     if (attempts.length >= MAX_ATTEMPTS_PER_PIECE) return undefined;
     attempts.push({ senders, blockHashes });
     this.#attempts.set(pieceIndex, attempts);
     this.#count += 1;
-    for (const sender of distinct) if (sender !== undefined) sender.suspicions += 1;
+    for (const sender of distinct) if (sender) sender.suspicions += 1;
     return undefined;
   }
 
@@ -57,7 +58,7 @@ export class Blame<C extends Contributor> {
     for (const attempt of this.#attempts.get(pieceIndex) ?? []) {
       if (blockHashes === undefined) continue;
       attempt.senders.forEach((sender, blockIndex) => {
-        if (sender === undefined) return;
+        if (!sender) return;
         if (!sameHash(attempt.blockHashes, blockHashes, blockIndex)) liars.add(sender);
       });
     }
@@ -70,7 +71,7 @@ export class Blame<C extends Contributor> {
     for (const attempt of this.#attempts.get(pieceIndex) ?? []) {
       this.#count -= 1;
       for (const sender of new Set(attempt.senders)) {
-        if (sender !== undefined) sender.suspicions -= 1;
+        if (sender) sender.suspicions -= 1;
       }
     }
     this.#attempts.delete(pieceIndex);

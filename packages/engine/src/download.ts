@@ -1,6 +1,7 @@
 // The way of a block down: asked for, received into its piece's buffer, the full piece saved, marked, and told of.
 // Called back directly by the wire for each block: no object is made for one (design rule for the path of piece data).
 
+import type { Geometry } from '@bt/metainfo';
 import type { Picker, PickOptions } from '@bt/picker';
 import type {
   BlockOutcome,
@@ -37,7 +38,7 @@ export interface DownloadObserver {
 
 export interface DownloadOptions {
   readonly moment: Moment;
-  readonly geometry: PieceShape & { blockSize(pieceIndex: number, blockIndex: number): number };
+  readonly geometry: PieceShape & Pick<Geometry, 'blockSize' | 'isPaddingBlock'>;
   readonly picker: Picker;
   readonly buffers: PieceBuffers;
   readonly disk: Pick<Disk, 'stalledBy'>;
@@ -62,6 +63,8 @@ const onParole: PickOptions = { parole: true };
 const slowly: PickOptions = { slow: true };
 const allowedFast: PickOptions = { allowedFastOnly: true };
 
+type Senders = (Identity | null | undefined)[];
+
 export class Download {
   /** Payload received, duplicates included. */
   readonly meter: RateMeter;
@@ -81,9 +84,9 @@ export class Download {
   readonly #blame: Blame<Identity>;
   readonly #holdings: Holdings;
   readonly #observer: DownloadObserver;
-  readonly #senders = new Map<number, (Identity | undefined)[]>();
+  readonly #senders = new Map<number, Senders>();
   /** Full pieces that are with the disk. */
-  readonly #saving = new Map<number, (Identity | undefined)[]>();
+  readonly #saving = new Map<number, Senders>();
   #asking: Peer | undefined;
 
   constructor(options: DownloadOptions) {
@@ -205,7 +208,7 @@ export class Download {
       return;
     }
     this.#picker.pieceFailed(pieceIndex);
-    this.rejectedBytes += this.#geometry.pieceSize(pieceIndex);
+    this.rejectedBytes += this.#holdings.contentOf(pieceIndex);
     const liar = this.#blame.failed(pieceIndex, senders, result.blockHashes);
     this.#observer.pieceFailed(pieceIndex);
     if (liar !== undefined) this.#observer.liarFound(liar);
@@ -283,11 +286,14 @@ export class Download {
     this.duplicateBytes += lengthBytes;
   }
 
-  #sendersOf(pieceIndex: number): (Identity | undefined)[] {
+  #sendersOf(pieceIndex: number): Senders {
     let senders = this.#senders.get(pieceIndex);
     if (senders === undefined) {
       const count = this.#geometry.blockCount(pieceIndex);
       senders = count > MAX_BLAMED_BLOCKS ? [] : new Array(count).fill(undefined);
+      for (let block = 0; block < senders.length; block += 1) {
+        if (this.#geometry.isPaddingBlock(pieceIndex, block)) senders[block] = null;
+      }
       this.#senders.set(pieceIndex, senders);
     }
     return senders;

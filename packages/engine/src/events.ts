@@ -8,6 +8,7 @@ export type TorrentState = 'checking' | 'downloading' | 'seeding' | 'paused' | '
 
 export interface TorrentStats {
   readonly state: TorrentState;
+  /** Of all files. Here and in the next two padding (BEP 47) doesn't count: nobody has to fetch it. */
   readonly totalBytes: number;
   /** Of the pieces of the wanted files. */
   readonly wantedBytes: number;

@@ -1,13 +1,13 @@
 // What we have and what we want: pieces saved and verified, the selection of files, and their sums in bytes.
 
-import type { FileTable, Geometry } from '@bt/metainfo';
+import { type FileTable, type Geometry, PADDING } from '@bt/metainfo';
 
 export class Holdings {
   /** BEP 3 bitfield of what we have: piece 0 is the high bit of the first byte. */
   readonly bits: Uint8Array;
   /** Pieces we have. */
   count = 0;
-  /** Bytes of wanted pieces, and how many of these we have. Padding counts: these are the sums of pieces. */
+  /** Bytes of wanted pieces, and how many of these we have. Padding (BEP 47) is nobody's to fetch and doesn't count. */
   wantedBytes = 0;
   verifiedBytes = 0;
   readonly #geometry: Geometry;
@@ -15,10 +15,15 @@ export class Holdings {
   /** One where a piece belongs to a wanted file. */
   readonly #wanted: Uint8Array;
   #wantedMissing = 0;
+  /** Of all pieces we have. */
+  #haveBytes = 0;
+  /** Some files are padding. */
+  readonly #hasPadding: boolean;
 
   constructor(geometry: Geometry, files: FileTable) {
     this.#geometry = geometry;
     this.#files = files;
+    this.#hasPadding = files.contentLength < geometry.totalLength;
     this.bits = new Uint8Array((geometry.pieceCount + 7) >>> 3);
     this.#wanted = new Uint8Array(geometry.pieceCount).fill(1);
     this.#sum();
@@ -41,8 +46,7 @@ export class Holdings {
   /** BEP 3 `left`; 0 says that we are a seed, so it must not be said by somebody who wanted only some files. */
   get leftBytes(): number {
     if (this.isWhole) return 0;
-    const share = this.count / Math.max(1, this.pieceCount);
-    return Math.max(1, Math.floor(this.#geometry.totalLength * (1 - share)));
+    return Math.max(1, this.#files.contentLength - this.#haveBytes);
   }
 
   has(pieceIndex: number): boolean {
@@ -53,14 +57,27 @@ export class Holdings {
     return this.#wanted[pieceIndex] === 1;
   }
 
+  /** Bytes of the piece that aren't padding. */
+  contentOf(pieceIndex: number): number {
+    const size = this.#geometry.pieceSize(pieceIndex);
+    if (!this.#hasPadding) return size;
+    let content = 0;
+    this.#geometry.fileSpans(pieceIndex, 0, size, (fileIndex, _, length) => {
+      if (fileIndex !== PADDING) content += length;
+    });
+    return content;
+  }
+
   /** False when we had it. */
   add(pieceIndex: number): boolean {
     if (this.has(pieceIndex)) return false;
     this.bits[pieceIndex >>> 3]! |= 0x80 >>> (pieceIndex & 7);
     this.count += 1;
+    const content = this.contentOf(pieceIndex);
+    this.#haveBytes += content;
     if (!this.isWanted(pieceIndex)) return true;
     this.#wantedMissing -= 1;
-    this.verifiedBytes += this.#geometry.pieceSize(pieceIndex);
+    this.verifiedBytes += content;
     return true;
   }
 
@@ -68,9 +85,11 @@ export class Holdings {
     if (!this.has(pieceIndex)) return;
     this.bits[pieceIndex >>> 3]! &= ~(0x80 >>> (pieceIndex & 7));
     this.count -= 1;
+    const content = this.contentOf(pieceIndex);
+    this.#haveBytes -= content;
     if (!this.isWanted(pieceIndex)) return;
     this.#wantedMissing += 1;
-    this.verifiedBytes -= this.#geometry.pieceSize(pieceIndex);
+    this.verifiedBytes -= content;
   }
 
   /** Wants these files and no others; undefined wants all. Pad files are never wanted for themselves. */
@@ -104,9 +123,9 @@ export class Holdings {
     this.#wantedMissing = 0;
     for (let piece = 0; piece < this.pieceCount; piece += 1) {
       if (!this.isWanted(piece)) continue;
-      const size = this.#geometry.pieceSize(piece);
-      this.wantedBytes += size;
-      if (this.has(piece)) this.verifiedBytes += size;
+      const content = this.contentOf(piece);
+      this.wantedBytes += content;
+      if (this.has(piece)) this.verifiedBytes += content;
       else this.#wantedMissing += 1;
     }
   }

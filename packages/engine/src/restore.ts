@@ -1,4 +1,5 @@
-// Taking up what an earlier life left on disk: whole pieces, and blocks of unfinished ones.
+// What is there from the start: what an earlier life left on disk, whole pieces and blocks of unfinished ones, and pieces of
+// nothing but padding.
 
 import type { Geometry } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
@@ -19,6 +20,8 @@ export interface RestoreInto {
   readonly buffers: PieceBuffers;
 }
 
+const NO_BLOCKS = new Uint8Array(0);
+
 /** Returns the pieces of which every block is there, so that they only have to be hashed. */
 export function restore(life: EarlierLife, into: RestoreInto): number[] {
   const { geometry, holdings, picker, buffers } = into;
@@ -28,8 +31,13 @@ export function restore(life: EarlierLife, into: RestoreInto): number[] {
     holdings.add(piece);
     picker.markHave(piece);
   }
+  for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
+    if (holdings.has(piece) || holdings.contentOf(piece) > 0) continue;
+    picker.markBlockHave(piece, 0);
+    if (buffers.restore(piece, NO_BLOCKS)) complete.push(piece);
+  }
   for (const [piece, blocks] of life.partialPieces ?? []) {
-    if (holdings.has(piece)) continue;
+    if (holdings.has(piece) || holdings.contentOf(piece) === 0) continue;
     for (let block = 0; block < geometry.blockCount(piece); block += 1) {
       if (hasBit(blocks, block)) picker.markBlockHave(piece, block);
     }

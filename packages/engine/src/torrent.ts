@@ -86,6 +86,7 @@ export class Torrent {
     this.#picker = new Picker({
       pieceCount: geometry.pieceCount,
       blockCount: (pieceIndex) => geometry.blockCount(pieceIndex),
+      isPadding: (pieceIndex, blockIndex) => geometry.isPaddingBlock(pieceIndex, blockIndex),
       random,
       rarestFirst: strategies.rarestFirst,
       endGame: strategies.endGame,
@@ -458,7 +459,7 @@ export class Torrent {
   }
 
   stats(now: number): TorrentStats {
-    const { geometry } = this.info;
+    const { geometry, files } = this.info;
     const download = this.#download;
     const upload = this.#upload;
     const downloadedBytes = download.meter.totalBytes;
@@ -467,7 +468,7 @@ export class Torrent {
     for (const peer of this.#peers) if (this.#picker.isSeed(peer.handle)) seedsConnected += 1;
     return {
       state: this.#state,
-      totalBytes: geometry.totalLength,
+      totalBytes: files.contentLength,
       wantedBytes: this.#holdings.wantedBytes,
       verifiedBytes: this.#holdings.verifiedBytes,
       pieceCount: geometry.pieceCount,
@@ -479,7 +480,7 @@ export class Torrent {
       rejectedBytes: download.rejectedBytes,
       downRate: download.meter.rate(now),
       upRate: upload.meter.rate(now),
-      ratio: uploadedBytes / Math.max(1, downloadedBytes || geometry.totalLength),
+      ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
       peersConnected: this.#peers.size,
       seedsConnected,
       peersKnown: this.#presence.candidates.size,

@@ -467,11 +467,11 @@ function asError(error: unknown): Error {
 }
 
 function emptyStats(metainfo: Metainfo): TorrentStats {
-  const { geometry } = metainfo.info;
+  const { geometry, files } = metainfo.info;
   return {
     state: 'checking',
-    totalBytes: geometry.totalLength,
-    wantedBytes: geometry.totalLength,
+    totalBytes: files.contentLength,
+    wantedBytes: files.contentLength,
     verifiedBytes: 0,
     pieceCount: geometry.pieceCount,
     piecesHave: 0,

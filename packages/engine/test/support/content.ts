@@ -32,6 +32,8 @@ export interface ContentOptions {
   readonly version?: TorrentVersion;
   /** Lengths; their sum must be the total. Default: one file. */
   readonly files?: readonly number[];
+  /** Which of the files are padding (BEP 47), besides those that a hybrid torrent has between the files. */
+  readonly pads?: readonly number[];
   /** Every file begins with the same bytes. */
   readonly areTwins?: boolean;
   readonly announceTiers?: readonly (readonly string[])[];
@@ -52,6 +54,7 @@ export function makeContent(
     files: lengths.map((length, index) => ({
       path: [isSingleFile ? 'content.bin' : `file-${index}`],
       length,
+      ...(options.pads?.includes(index) ? { isPad: true } : {}),
     })),
   });
   const geometry = new Geometry({

@@ -53,7 +53,9 @@ export class SimDisk implements Disk {
 
   finishPiece(pieceIndex: number, options?: PieceCheckOptions): void {
     this.#later(() => {
-      const data = this.#partial.get(pieceIndex)!;
+      // Nothing was written of a piece that is all padding.
+      const size = this.#content.info.geometry.pieceSize(pieceIndex);
+      const data = this.#partial.get(pieceIndex) ?? new Uint8Array(size);
       this.#partial.delete(pieceIndex);
       this.#finish(pieceIndex, data, options);
     });
