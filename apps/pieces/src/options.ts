@@ -48,6 +48,10 @@ Defaults that differ from the original's: it started with no strategy, and -o -a
 -e -r each switched one on. Here these five are on, and --plain is how it was.
 -b is off in both.
 
+What is known of the files is kept in ~/.local/state/pieces, so that the next start
+needs no full check: in $XDG_STATE_HOME/pieces where that is set, on Windows in
+%LOCALAPPDATA%\\pieces. It can be deleted; then all is checked once.
+
 Exit codes: 0 done, 1 --check found something missing or wrong, 2 wrong usage,
 3 bad torrent, 4 disk error, 5 nobody to download from, 130 interrupted after a
 clean stop (0 when it was complete). A second Ctrl-C ends at once.`;

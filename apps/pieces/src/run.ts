@@ -7,6 +7,7 @@ import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
 import { asFailure, cannotListen, nobodyFound } from './failures.ts';
 import type { Options } from './options.ts';
 import { selectFiles } from './selection.ts';
+import { pruneRecords, RecordUse } from './state-folder.ts';
 import { strategiesOf } from './strategies.ts';
 import { readTorrent } from './torrent-file.ts';
 import { JsonView } from './view/json.ts';
@@ -25,11 +26,15 @@ export async function run(
 ): Promise<ExitCode> {
   const view = makeView(options, terminal);
   let session: Session | undefined;
+  let record: RecordUse | undefined;
+  let pruning: Promise<void> | undefined;
   try {
     const metainfo = await readTorrent(options.torrentFile);
     const files =
       options.files.length === 0 ? undefined : selectFiles(metainfo.info.files, options.files);
     const { dir } = options;
+    record = await RecordUse.begin(metainfo.info, dir);
+    pruning = pruneRecords(record);
     if (options.checkOnly) return await check({ metainfo, files, dir }, view, interrupted);
     session = await open(options);
     const torrent = await session.add(metainfo, {
@@ -49,6 +54,8 @@ export async function run(
     return failure.exitCode;
   } finally {
     await session?.stop();
+    await record?.end();
+    await pruning;
   }
 }
 

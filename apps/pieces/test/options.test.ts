@@ -137,7 +137,14 @@ describe('help', () => {
   it('has examples, exit codes and the differences from the original', () => {
     const { text, isError } = printout('--help');
     expect(isError).toBe(false);
-    for (const part of ['Examples:', 'Exit codes:', 'the original', '--plain', '-b, --bbs-plus']) {
+    for (const part of [
+      'Examples:',
+      'Exit codes:',
+      'the original',
+      '~/.local/state/pieces',
+      '--plain',
+      '-b, --bbs-plus',
+    ]) {
       expect(text).toContain(part);
     }
   });

@@ -1,0 +1,136 @@
+// The state folder holds a resume record for each torrent in each download folder (`@bt/storage` writes them). Here a note is put
+// beside each, which says where that is, and both are removed when they are of no use any more.
+import { createHash } from 'node:crypto';
+import { lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type Info, toHex } from '@bt/metainfo';
+import { defaultStateFolder } from '@bt/storage/node';
+
+/** How long a record is kept that nobody uses. */
+const KEPT_MS = 180 * 24 * 3_600_000;
+/** Records that are looked at in one run. */
+const MAX_LOOKED_AT = 200;
+/** The files of a record; what stands before the dot is its name. */
+const FILE_NAME = /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|json)$/;
+
+interface Note {
+  /** The download folder, and what the torrent is called in it. */
+  readonly folder: string;
+  readonly name: string;
+  /** The file system that the folder is on. */
+  readonly device: number;
+  /** The process that uses the record. */
+  readonly pid?: number | undefined;
+}
+
+/** A torrent's record, while this process uses it. */
+export class RecordUse {
+  readonly stateFolder: string;
+  /** The name of the record's files. */
+  readonly name: string;
+  readonly #note: Note;
+
+  private constructor(stateFolder: string, name: string, note: Note) {
+    this.stateFolder = stateFolder;
+    this.name = name;
+    this.#note = note;
+  }
+
+  static async begin(info: Info, dir: string): Promise<RecordUse> {
+    const { path: folder, device } = await locate(resolve(dir));
+    const place = createHash('sha256').update(folder).digest('hex').slice(0, 16);
+    const note = { folder, name: info.name, device };
+    const use = new RecordUse(defaultStateFolder(), `${toHex(info.infoHash)}-${place}`, note);
+    await use.#write({ ...note, pid: process.pid });
+    return use;
+  }
+
+  /** Never rejects. */
+  end(): Promise<void> {
+    return this.#write(this.#note);
+  }
+
+  /** Without a note the record is kept until nobody has used it for long: no reason to complain. */
+  async #write(note: Note): Promise<void> {
+    try {
+      await mkdir(this.stateFolder, { recursive: true, mode: 0o700 });
+      const text = `${JSON.stringify(note)}\n`;
+      await writeFile(join(this.stateFolder, `${this.name}.json`), text, { mode: 0o600 });
+    } catch {}
+  }
+}
+
+/**
+ * Removes records that nobody has used for 180 days, and those whose torrent has been deleted; never one that a process uses. Looks
+ * at 200 of them, others each time. Never rejects.
+ */
+export async function pruneRecords(use: RecordUse, nowMs = Date.now()): Promise<void> {
+  const { stateFolder } = use;
+  const records = new Map<string, string[]>();
+  for (const fileName of await readdir(stateFolder).catch(() => [])) {
+    const [, name] = FILE_NAME.exec(fileName) ?? [];
+    if (name === undefined || name === use.name) continue;
+    const paths = records.get(name) ?? [];
+    records.set(name, [...paths, join(stateFolder, fileName)]);
+  }
+  const all = [...records.values()];
+  const first = Math.floor(Math.random() * all.length);
+  const some = [...all.slice(first), ...all.slice(0, first)].slice(0, MAX_LOOKED_AT);
+  for (const paths of some) {
+    if (!(await isUseless(paths, nowMs))) continue;
+    for (const path of paths) await rm(path, { force: true }).catch(() => {});
+  }
+}
+
+async function isUseless(paths: readonly string[], nowMs: number): Promise<boolean> {
+  const notePath = paths.find((path) => path.endsWith('.json'));
+  const note = notePath === undefined ? undefined : await readNote(notePath);
+  if (note?.pid !== undefined && isRunning(note.pid)) return false;
+  const stats = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
+  const usedMs = Math.max(...stats.map((file) => file?.mtimeMs ?? 0));
+  return nowMs - usedMs > KEPT_MS || (note !== undefined && (await isDeleted(note)));
+}
+
+async function readNote(path: string): Promise<Note | undefined> {
+  try {
+    const note = JSON.parse(await readFile(path, 'utf8')) as Partial<Note>;
+    const { folder, name, device } = note;
+    const isNote = [typeof folder, typeof name, typeof device].join() === 'string,string,number';
+    return isNote ? (note as Note) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The torrent is not there, but the file system that it was on is: no disk that is merely unplugged. */
+async function isDeleted({ folder, name, device }: Note): Promise<boolean> {
+  try {
+    await lstat(join(folder, name));
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') return false;
+  }
+  return (await locate(folder)).device === device;
+}
+
+/** The real path of a folder that may have to be made yet, and the file system that it is or will be on: NaN when there is none. */
+async function locate(folder: string): Promise<{ readonly path: string; readonly device: number }> {
+  try {
+    const path = await realpath(folder);
+    return { path, device: (await stat(path)).dev };
+  } catch {
+    const parent = dirname(folder);
+    if (parent === folder) return { path: folder, device: Number.NaN };
+    const { path, device } = await locate(parent);
+    return { path: join(path, basename(folder)), device };
+  }
+}
