@@ -118,7 +118,11 @@ export class Conversation implements WireHandler {
     this.#upload.cancelled(this.#peer, pieceIndex, blockOffset, lengthBytes);
   }
 
-  // Extensions (BEP 10).
+  // Extensions (BEP 5 and 10).
+
+  onPort(port: number): void {
+    this.#swarm.nodeTold(this.#peer, port);
+  }
 
   onExtended(extendedId: number, payload: Uint8Array): void {
     this.#swarm.extended(this.#peer, extendedId, payload);

@@ -2,7 +2,7 @@
 
 import type { StorageError } from '@bt/storage';
 import type { CloseReason, Direction } from './peer.ts';
-import type { PeerSource } from './swarm/candidates.ts';
+import type { PeerSource, SourceCounts } from './swarm/peer-source.ts';
 
 export type TorrentState = 'checking' | 'downloading' | 'seeding' | 'paused' | 'stopped';
 
@@ -32,6 +32,10 @@ export interface TorrentStats {
   readonly peersConnected: number;
   readonly seedsConnected: number;
   readonly peersKnown: number;
+  /** The same by who named them. */
+  readonly peerSources: SourceCounts;
+  /** Messages of peer exchange (BEP 11) that came too soon or were malformed. */
+  readonly exchangesIgnored: number;
   /** 0 to 1. */
   readonly checkedShare: number;
   readonly runningMs: number;

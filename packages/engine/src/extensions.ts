@@ -5,7 +5,7 @@ import { EXTENSION_NAME, type ExtendedHandshake } from '@bt/wire';
 import { MAX_QUEUED_UPLOADS } from './limits.ts';
 
 /** Our ids; the remote sends under them. */
-export const EXTENDED_ID = { uploadOnly: 3 } as const;
+export const EXTENDED_ID = { pex: 2, uploadOnly: 3 } as const;
 
 const CLIENT = 'bt-engine 0.1';
 
@@ -14,13 +14,17 @@ export interface OwnExtensions {
   readonly listenPort: number;
   /** We want nothing any more (BEP 21). */
   readonly isUploadOnly: boolean;
+  /** We take part in peer exchange (BEP 11). */
+  readonly hasPeerExchange: boolean;
   readonly remote: Endpoint;
 }
 
 /** What we say of ourselves to a peer. */
 export function ownHandshake(own: OwnExtensions): ExtendedHandshake {
+  const messages = new Map<string, number>([[EXTENSION_NAME.uploadOnly, EXTENDED_ID.uploadOnly]]);
+  if (own.hasPeerExchange) messages.set(EXTENSION_NAME.pex, EXTENDED_ID.pex);
   return {
-    messages: new Map([[EXTENSION_NAME.uploadOnly, EXTENDED_ID.uploadOnly]]),
+    messages,
     client: CLIENT,
     requestQueue: MAX_QUEUED_UPLOADS,
     yourAddress: own.remote.address,

@@ -10,7 +10,7 @@ export type { CloseReason, Direction, Peer, PeerTransport } from './peer.ts';
 export { RateLimit } from './rate-limit.ts';
 export type { Reader } from './readers.ts';
 export { defaultStrategies, plainStrategies, type Strategies } from './strategies.ts';
-export type { PeerSource } from './swarm/candidates.ts';
+export type { PeerSource, SourceCount, SourceCounts } from './swarm/peer-source.ts';
 export type { NewPeer } from './swarm/swarm.ts';
 export { Torrent } from './torrent.ts';
 export type { TorrentEffect, TorrentOptions } from './torrent-options.ts';

@@ -94,6 +94,8 @@ export const READ_BUFFER_BYTES = 256 * KiB;
 
 /** Known addresses of a torrent that we are not connected to. */
 export const MAX_CANDIDATES = 1_000;
+/** Known ports of one public address that strangers name: a flood must not make us knock at all doors of a victim. */
+export const MAX_HEARSAY_PORTS = 3;
 /** Wait after the first failed connection; doubles with each further failure. */
 export const REDIAL_FIRST_MS = 15_000;
 export const REDIAL_MAX_MS = 1_800_000;
@@ -105,6 +107,36 @@ export const REDIAL_KEPT_MAX_MS = 60_000;
 export const MAX_BANS = 5_000;
 /** Banned ports of one public address, after which the whole address is banned. */
 export const BANNED_PORTS_PER_ADDRESS = 3;
+
+// Finding peers.
+
+/** A message of peer exchange may come so much early, by the jitter of timers and networks (BEP 11: one a minute). */
+export const PEX_EARLY_MS = 10_000;
+/** The first message of peer exchange waits so long, to have something to tell; so do the others when there was nothing. */
+export const PEX_PAUSE_MS = 5_000;
+/** Peers that one peer is told of and has not been told that they left. */
+export const MAX_TOLD_PEERS = 200;
+/** Between two lookups of a torrent in the DHT when nothing is lacking: announced peers expire after about half an hour. */
+export const DHT_INTERVAL_MS = 15 * 60_000;
+/** While peers are lacking, after the first lookup; twice as long after each that follows, up to the longest. */
+export const DHT_FIRST_PAUSE_MS = 30_000;
+export const DHT_LONGEST_PAUSE_MS = 5 * 60_000;
+/** A torrent is told to the local network so often (BEP 14, "Usage"). */
+export const LSD_INTERVAL_MS = 5 * 60_000;
+/** Between two messages to the local network, whatever they tell (BEP 14). */
+export const LSD_PAUSE_MS = 60_000;
+/** Torrents that are added within this time are told together. */
+export const LSD_GATHER_MS = 500;
+/** A message of local discovery, sent or taken (BEP 14: no fragments). */
+export const MAX_LSD_BYTES = 1_400;
+/** Info-hashes in a message that we send: 52 bytes each, besides 120 of other headers. */
+export const MAX_LSD_HASHES = 24;
+/** Messages of local discovery taken from one address in a minute: one for each torrent is the custom of some clients. */
+export const MAX_LSD_MESSAGES_PER_MINUTE = 120;
+/** Addresses whose messages are taken in a minute. */
+export const MAX_LSD_TELLERS = 1_000;
+/** Networks whose word about our own address is remembered, for each family; the oldest is forgotten first. */
+export const MAX_ADDRESS_VOTES = 32;
 
 // Suspicion.
 

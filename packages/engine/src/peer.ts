@@ -14,7 +14,8 @@ import {
 import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rates.ts';
 import { RequestLog } from './request-log.ts';
-import type { Candidate, PeerSource } from './swarm/candidates.ts';
+import type { Candidate } from './swarm/candidates.ts';
+import type { PeerSource } from './swarm/peer-source.ts';
 
 /**
  * What carries the bytes: a socket, or one end of a simulated stream. Calls don't call back. What is handed over must not
@@ -73,6 +74,8 @@ export class Peer {
   client = '';
   /** The ids under which it takes extended messages (BEP 10). */
   readonly extensions = new RemoteExtensions();
+  /** Of its connections (BEP 10 `e`); ours are all in plain. */
+  prefersEncryption = false;
   /** It says that it will never download (BEP 21). */
   isUploadOnly = false;
 
@@ -235,6 +238,8 @@ export type CloseReason =
   | 'duplicate'
   | 'banned'
   | 'too-many'
+  | 'displaced'
+  | 'private'
   | 'wrong-torrent'
   | 'unrequested-blocks'
   | 'bad-request'

@@ -1,13 +1,17 @@
-// Our presence in a swarm: the peers that are known and connected, and the trackers that tell of more. It is the same while
+// Our presence in a swarm: the peers that are known and connected, and what tells of more. It is the same while
 // only a magnet link is known and afterwards: a Torrent takes it over from the MagnetTorrent before it, connections and all.
 
 import type { Endpoint } from '@bt/endpoint';
-import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
+import { type AnnounceFailure, type AnnounceResponse, redactUrl } from '@bt/tracker';
 import { Announcing } from './announcing.ts';
-import type { TorrentEvent } from './events.ts';
+import { Discovery } from './discovery/discovery.ts';
+import { ExternalAddress } from './discovery/external-address.ts';
+import { PeerPriorities } from './discovery/peer-priority.ts';
+import type { TorrentEvent, TorrentStats } from './events.ts';
 import type { Moment } from './moment.ts';
-import { Candidates, type PeerSource } from './swarm/candidates.ts';
+import { Candidates } from './swarm/candidates.ts';
 import type { InfoHashes } from './swarm/greeting.ts';
+import { countSources, isAllowedForPrivate, type PeerSource } from './swarm/peer-source.ts';
 import { Peers } from './swarm/peers.ts';
 import { Swarm } from './swarm/swarm.ts';
 import type { TorrentEffect } from './torrent-options.ts';
@@ -24,6 +28,14 @@ export interface PresenceOptions extends InfoHashes {
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
   readonly random: () => number;
   readonly maxPeers: number;
+  /** BEP 27, as far as it is known yet. */
+  readonly isPrivate?: boolean;
+  /** BEP 11. Default true. */
+  readonly peerExchange?: boolean | undefined;
+  /** The UDP port of our DHT node. Default 0: we have none. */
+  readonly dhtPort?: number | undefined;
+  /** What others say our address is, shared by the torrents of a session. Default: one of its own. */
+  readonly externalAddress?: ExternalAddress | undefined;
 }
 
 export class Presence {
@@ -32,13 +44,29 @@ export class Presence {
   readonly candidates: Candidates;
   readonly swarm: Swarm;
   readonly announcing: Announcing;
+  readonly discovery: Discovery;
+  readonly #external: ExternalAddress;
   readonly #effects: TorrentEffect[] = [];
   #needsPeers = false;
 
   constructor(options: PresenceOptions) {
     const { peerId, listenPort, random, maxPeers } = options;
+    const { isPrivate = false, peerExchange = true, dhtPort = 0 } = options;
+    const external = options.externalAddress ?? new ExternalAddress();
+    const priorities = new PeerPriorities(external, listenPort);
     this.moment = { now: options.now };
-    this.candidates = new Candidates(random);
+    this.#external = external;
+    this.candidates = new Candidates({ random, isPrivate, priorities });
+    this.discovery = new Discovery({
+      moment: this.moment,
+      peers: this.peers,
+      candidates: this.candidates,
+      external,
+      random,
+      isPrivate,
+      peerExchange,
+      dhtPort,
+    });
     this.swarm = new Swarm({
       moment: this.moment,
       hashes: options,
@@ -46,12 +74,44 @@ export class Presence {
       listenPort,
       maxPeers,
       candidates: this.candidates,
+      discovery: this.discovery,
+      priorities,
       peers: this.peers,
       emit: (event) => this.emit(event),
     });
     const tiers = options.announceTiers ?? [];
     this.announcing = new Announcing({ tiers, random, peerId, listenPort });
     this.join(options);
+  }
+
+  /** For statistics. */
+  counts(): Pick<
+    TorrentStats,
+    'peersConnected' | 'peersKnown' | 'peerSources' | 'exchangesIgnored'
+  > {
+    const known = Array.from(this.candidates.entries(), ({ sources }) => sources);
+    const connected = Array.from(this.peers, ({ source }) => source);
+    return {
+      peersConnected: this.peers.size,
+      peersKnown: this.candidates.size,
+      peerSources: countSources(known, connected),
+      exchangesIgnored: this.discovery.exchange?.ignoredMessages ?? 0,
+    };
+  }
+
+  /** Begins to look for peers. */
+  start(): void {
+    this.announcing.start(this.moment.now);
+    this.discovery.start(this.moment.now);
+  }
+
+  /** The info dictionary has come, and it is that of a private torrent (BEP 27). */
+  becomePrivate(): void {
+    this.discovery.becomePrivate();
+    this.candidates.becomePrivate();
+    for (const peer of this.peers.snapshot()) {
+      if (!isAllowedForPrivate(peer.source)) this.swarm.close(peer, 'private');
+    }
   }
 
   /**
@@ -87,7 +147,8 @@ export class Presence {
 
   announced(requestId: number, url: string, response: AnnounceResponse): void {
     const infoHash = this.announcing.answered(this.moment.now, requestId, response);
-    const { peers, intervalSeconds, warning: message } = response;
+    const { peers, intervalSeconds, externalAddress, warning: message } = response;
+    if (externalAddress !== undefined) this.#external.vote(redactUrl(url), externalAddress);
     const heard = { peers: peers.length, intervalSeconds };
     this.emit({ type: 'tracker', url, outcome: 'ok', message, ...heard });
     // The tracker package has dropped loopback peers where the tracker itself is elsewhere.
@@ -105,6 +166,7 @@ export class Presence {
   stop(): void {
     this.swarm.closeAll();
     this.announcing.stop(this.moment.now);
+    this.discovery.stop();
   }
 
   /** At the end of every call: what was written leaves, who is to be dialled is. */
@@ -113,6 +175,7 @@ export class Presence {
     this.#updateNeeds();
     this.#dial();
     this.drainAnnouncing();
+    this.#drainDiscovery();
   }
 
   drainAnnouncing(): void {
@@ -125,7 +188,7 @@ export class Presence {
 
   /** When somebody can be dialled or has to be announced to. */
   deadline(): number {
-    return Math.min(this.swarm.nextDialMs(), this.announcing.deadline());
+    return Math.min(this.swarm.nextDialMs(), this.announcing.deadline(), this.discovery.deadline());
   }
 
   emit(event: TorrentEvent): void {
@@ -147,6 +210,15 @@ export class Presence {
     if (needsPeers === this.#needsPeers) return;
     this.#needsPeers = needsPeers;
     this.announcing.peersNeeded(this.moment.now, needsPeers);
+    this.discovery.peersNeeded(needsPeers);
+  }
+
+  #drainDiscovery(): void {
+    for (;;) {
+      const effect = this.discovery.poll();
+      if (effect === undefined) return;
+      this.push(effect);
+    }
   }
 
   #dial(): void {

@@ -4,6 +4,8 @@ import type { Endpoint } from '@bt/endpoint';
 import type { Info } from '@bt/metainfo';
 import type { Disk, StorageError } from '@bt/storage';
 import type { AnnounceEffect } from './announcing.ts';
+import type { DiscoveryEffect } from './discovery/discovery.ts';
+import type { ExternalAddress } from './discovery/external-address.ts';
 import type { TorrentEvent } from './events.ts';
 import type { Presence } from './presence.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -30,6 +32,12 @@ export interface TorrentOptions {
   readonly peerId: Uint8Array;
   /** Where the owner listens; 0: nowhere. */
   readonly listenPort: number;
+  /** What others say our address is, shared by the torrents of a session. Default: one of its own. */
+  readonly externalAddress?: ExternalAddress | undefined;
+  /** BEP 11. Default true; a private torrent has none. */
+  readonly peerExchange?: boolean | undefined;
+  /** The UDP port of our DHT node; a private torrent doesn't use it. Default 0: there is none. */
+  readonly dhtPort?: number | undefined;
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
   readonly strategies: Strategies;
   readonly random: () => number;
@@ -50,6 +58,7 @@ export interface TorrentOptions {
 export type TorrentEffect =
   | { readonly type: 'dial'; readonly endpoint: Endpoint }
   | AnnounceEffect
+  | DiscoveryEffect
   /** The chunk that a reader waited for; without bytes the read failed. */
   | {
       readonly type: 'chunk';

@@ -28,7 +28,7 @@ import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
 import { restore } from './restore.ts';
 import { SuperSeed } from './super-seed.ts';
-import type { PeerSource } from './swarm/candidates.ts';
+import type { PeerSource } from './swarm/peer-source.ts';
 import type { Peers } from './swarm/peers.ts';
 import { PieceExchange } from './swarm/piece-exchange.ts';
 import type { NewPeer, Swarm } from './swarm/swarm.ts';
@@ -192,6 +192,9 @@ export class Torrent {
     this.#files = new FileProgress(geometry, info.files, holdings);
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
+    const { exchange } = presence.discovery;
+    if (exchange !== undefined) exchange.isSeed = (peer) => this.#picker.isSeed(peer.handle);
+    if (info.isPrivate) presence.becomePrivate();
     presence.swarm.use(this.#exchange);
     for (const peer of peers) this.#gate.admit(peer);
   }
@@ -203,7 +206,7 @@ export class Torrent {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
     this.#hashes.start();
-    this.#presence.announcing.start(now);
+    this.#presence.start();
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
   }
@@ -277,6 +280,13 @@ export class Torrent {
   ): void {
     this.#moment.now = now;
     this.#presence.addCandidates(endpoints, source, tellerIsLoopback, infoHash);
+    this.#settle();
+  }
+
+  /** The lookup that a `dht-lookup` effect asked for has ended; the peers that it found came by `handleCandidates`. */
+  handleLookupEnded(now: number): void {
+    this.#moment.now = now;
+    this.#presence.discovery.lookupEnded(now);
     this.#settle();
   }
 
@@ -481,9 +491,8 @@ export class Torrent {
       downRate: download.meter.rate(now),
       upRate: upload.meter.rate(now),
       ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
-      peersConnected: this.#peers.size,
+      ...this.#presence.counts(),
       seedsConnected,
-      peersKnown: this.#presence.candidates.size,
       checkedShare: 1,
       runningMs: now - this.#startedMs,
       downloadingMs: (this.#doneMs ?? now) - this.#startedMs,
@@ -588,8 +597,10 @@ export class Torrent {
 
 function makePresence(options: TorrentOptions): Presence {
   const { now, info, peerId, listenPort, announceTiers, random } = options;
-  const { infoHash, infoHashV2 } = info;
+  const { externalAddress, peerExchange, dhtPort } = options;
+  const { infoHash, infoHashV2, isPrivate } = info;
   const maxPeers = options.maxPeers ?? MAX_PEERS_PER_TORRENT;
   const who = { infoHash, infoHashV2, peerId, listenPort };
-  return new Presence({ now, ...who, announceTiers, random, maxPeers });
+  const discovery = { isPrivate, externalAddress, peerExchange, dhtPort };
+  return new Presence({ now, ...who, announceTiers, random, maxPeers, ...discovery });
 }

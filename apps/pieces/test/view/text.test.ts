@@ -23,6 +23,8 @@ const stats: TorrentStats = {
   peersConnected: 3,
   seedsConnected: 1,
   peersKnown: 7,
+  peerSources: {} as TorrentStats['peerSources'],
+  exchangesIgnored: 0,
   checkedShare: 1,
   runningMs: 12_000,
   downloadingMs: 10_000,

@@ -3,6 +3,7 @@
 import { isPort, parseAddress } from '@bt/endpoint';
 import { type Metainfo, parseMetainfo, swarmHashes, toHex } from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
+import { ExternalAddress } from '../discovery/external-address.ts';
 import { EngineError } from '../errors.ts';
 import { MAX_TORRENTS } from '../limits.ts';
 import type { Peer } from '../peer.ts';
@@ -45,6 +46,7 @@ export class Session {
   readonly #random = createSystemRandom();
   readonly #connections: Connections;
   readonly #dialler: Dialler;
+  readonly #external: ExternalAddress;
   readonly #downLimit: RateLimit;
   readonly #upLimit: RateLimit;
   readonly #torrents = new Set<TorrentHandle>();
@@ -63,6 +65,7 @@ export class Session {
       accepts: options.listen !== false,
     });
     this.#dialler = new Dialler(options.bindAddress, this.#connections);
+    this.#external = new ExternalAddress(options.bindAddress);
     this.#downLimit = new RateLimit(options.maxDownBytesPerSecond);
     this.#upLimit = new RateLimit(options.maxUpBytesPerSecond);
   }
@@ -157,6 +160,7 @@ export class Session {
       listenPort: this.port,
       bindAddress: this.#options.bindAddress,
       resumeDir: this.#options.resumeDir,
+      external: this.#external,
       random: this.#random,
       downLimit: this.#downLimit,
       upLimit: this.#upLimit,

@@ -6,12 +6,13 @@ import { type Metainfo, toHex } from '@bt/metainfo';
 import type { DiskEvents } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { redactUrl } from '@bt/tracker';
+import type { ExternalAddress } from '../discovery/external-address.ts';
 import { EngineError } from '../errors.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from '../events.ts';
 import type { Peer } from '../peer.ts';
 import type { RateLimit } from '../rate-limit.ts';
 import { defaultStrategies, type Strategies } from '../strategies.ts';
-import type { PeerSource } from '../swarm/candidates.ts';
+import { countSources, type PeerSource } from '../swarm/peer-source.ts';
 import type { NewPeer } from '../swarm/swarm.ts';
 import { Torrent } from '../torrent.ts';
 import type { TorrentEffect } from '../torrent-options.ts';
@@ -61,6 +62,7 @@ export interface SessionParts {
   readonly listenPort: number;
   readonly bindAddress: string | undefined;
   readonly resumeDir: string | null | undefined;
+  readonly external: ExternalAddress;
   readonly random: () => number;
   readonly downLimit: RateLimit;
   readonly upLimit: RateLimit;
@@ -289,7 +291,7 @@ export class TorrentHandle {
   #makeTorrent(store: FileStore): Torrent {
     const { info, announceTiers } = this.metainfo;
     const { strategies, files, sequential, trackers, maxPeers, uploadSlots } = this.#options;
-    const { peerId, listenPort, random, downLimit, upLimit } = this.#session;
+    const { peerId, listenPort, external, random, downLimit, upLimit } = this.#session;
     return new Torrent({
       now: clockNow(),
       info,
@@ -300,6 +302,7 @@ export class TorrentHandle {
       uncheckedPieces: store.uncheckedPieces,
       peerId,
       listenPort,
+      externalAddress: external,
       announceTiers: trackers === false ? [] : announceTiers,
       strategies: { ...defaultStrategies, ...strategies },
       random,
@@ -486,6 +489,8 @@ function emptyStats(metainfo: Metainfo): TorrentStats {
     peersConnected: 0,
     seedsConnected: 0,
     peersKnown: 0,
+    peerSources: countSources([], []),
+    exchangesIgnored: 0,
     checkedShare: 0,
     runningMs: 0,
     downloadingMs: 0,

@@ -1,6 +1,7 @@
 // The addresses of a torrent's possible peers: who is worth dialling, when, and who never again.
-// One entry for an address and port, bounded, with back-off; bans are by address and port, and by address and peer id:
-// a peer id alone proves nothing, since whoever has seen it can send it.
+// One entry for an address and port, bounded, with back-off; what a better source names displaces hearsay, never the other
+// way. A private torrent (BEP 27) takes none from strangers. Bans are by address and port, and by address and peer id: a peer
+// id alone proves nothing, since whoever has seen it can send it.
 
 import { addressClass, type Endpoint, endpointKey, isMartian, isPublic } from '@bt/endpoint';
 import {
@@ -8,17 +9,27 @@ import {
   MAX_BANS,
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
+  MAX_HEARSAY_PORTS,
   REDIAL_FIRST_MS,
   REDIAL_KEPT_MAX_MS,
   REDIAL_MAX_MS,
 } from '../limits.ts';
-
-/** Who named a peer. `user` is kept and tried for ever. */
-export type PeerSource = 'user' | 'tracker' | 'incoming' | 'dht' | 'pex' | 'lsd' | 'magnet';
+import {
+  isAllowedForPrivate,
+  isHearsay,
+  PEER_SOURCES,
+  type PeerSource,
+  sourceRank,
+} from './peer-source.ts';
 
 export interface Candidate {
   readonly endpoint: Endpoint;
+  /** Everybody who has named it. */
+  readonly sources: Set<PeerSource>;
+  /** The best of them. What the `user` names is kept and tried for ever. */
   source: PeerSource;
+  /** Larger is dialled sooner, among equals (BEP 40). */
+  priority: number;
   /** In a row. */
   failures: number;
   /** Not before this time. */
@@ -30,18 +41,38 @@ export interface Candidate {
   isV2: boolean;
 }
 
+export interface CandidatesOptions {
+  /** From 0 up to 1. */
+  readonly random: () => number;
+  /** BEP 27. */
+  readonly isPrivate?: boolean;
+  /** BEP 40. Absent: all are equal. */
+  readonly priorities?: Priorities;
+}
+
+export interface Priorities {
+  /** Grows when answers may have changed. */
+  readonly version: number;
+  of(endpoint: Endpoint): number;
+}
+
 export class Candidates {
+  readonly #options: CandidatesOptions;
+  #isPrivate: boolean;
   #entries = new Map<string, Candidate>();
+  #prioritiesVersion = 0;
+  /** Entries of one public address. */
+  #ports = new Map<string, number>();
   #bannedPorts = new Map<string, number>();
   #bannedKeys = new Set<string>();
   #bannedPeerIds = new Set<string>();
-  readonly #random: () => number;
   /** Cache of `nextDialMs`, for the question asked last; undefined when something has changed since. */
   #nextMs: number | undefined;
   #nextSkipsSeeds = false;
 
-  constructor(random: () => number) {
-    this.#random = random;
+  constructor(options: CandidatesOptions) {
+    this.#options = options;
+    this.#isPrivate = options.isPrivate ?? false;
   }
 
   /** Entries, the connected ones included. */
@@ -50,8 +81,9 @@ export class Candidates {
   }
 
   /**
-   * Takes note of an address. Port 0, unspecified, multicast and broadcast are refused, and loopback where a teller that
-   * isn't on loopback names it. Undefined when it was refused.
+   * Takes note of an address. Port 0, unspecified, multicast and broadcast are refused, loopback where a teller that isn't
+   * on loopback names it, and a public address that strangers name with one port after the other. Undefined when it was
+   * refused.
    */
   add(
     now: number,
@@ -59,27 +91,51 @@ export class Candidates {
     source: PeerSource,
     tellerIsLoopback: boolean,
   ): Candidate | undefined {
+    if (this.#isPrivate && !isAllowedForPrivate(source)) return;
     if (isMartian(endpoint, { tellerIsLoopback: tellerIsLoopback || source === 'user' })) return;
     if (this.isBanned(endpoint)) return;
-    const key = endpointKey(endpoint);
-    const known = this.#entries.get(key);
+    const known = this.#entries.get(endpointKey(endpoint));
     if (known !== undefined) {
       if (source === 'user' && known.source !== 'user') this.#keep(now, known);
+      known.sources.add(source);
+      if (sourceRank(source) < sourceRank(known.source)) known.source = source;
       return known;
     }
-    if (this.#entries.size >= MAX_CANDIDATES && !this.#dropWorst()) return;
+    if (isHearsay(source) && this.#portsOf(endpoint) >= MAX_HEARSAY_PORTS) return;
+    if (this.#entries.size >= MAX_CANDIDATES && !this.#makeRoom(source)) return;
     const entry: Candidate = {
       endpoint,
+      sources: new Set([source]),
       source,
+      priority: this.#options.priorities?.of(endpoint) ?? 0,
       failures: 0,
       dialAtMs: now,
       state: 'idle',
       isSeed: false,
       isV2: false,
     };
-    this.#entries.set(key, entry);
-    this.#nextMs = undefined;
+    this.#insert(entry);
     return entry;
+  }
+
+  /** A peer that came to us says where it listens: it is dialled when the connection has ended, and not before. */
+  adopt(now: number, endpoint: Endpoint): Candidate | undefined {
+    const entry = this.add(now, endpoint, 'incoming', true);
+    if (entry?.state !== 'idle') return undefined;
+    this.connected(entry);
+    return entry;
+  }
+
+  /** BEP 27: forgets what may not be known of a private torrent. */
+  becomePrivate(): void {
+    this.#isPrivate = true;
+    for (const entry of this.#entries.values()) {
+      for (const source of entry.sources) {
+        if (!isAllowedForPrivate(source)) entry.sources.delete(source);
+      }
+      if (entry.sources.size === 0) this.#delete(entry);
+      else entry.source = PEER_SOURCES.find((source) => entry.sources.has(source)) ?? entry.source;
+    }
   }
 
   find(endpoint: Endpoint): Candidate | undefined {
@@ -88,6 +144,7 @@ export class Candidates {
 
   /** The next one to dial, marked as being dialled. Seeds are passed over when we have everything ourselves. */
   take(now: number, skipSeeds: boolean): Candidate | undefined {
+    this.#updatePriorities();
     let best: Candidate | undefined;
     for (const entry of this.#entries.values()) {
       if (entry.state !== 'idle' || entry.dialAtMs > now || (skipSeeds && entry.isSeed)) continue;
@@ -118,14 +175,14 @@ export class Candidates {
     entry.failures += 1;
     const isKept = entry.source === 'user';
     if (!isKept && entry.failures >= MAX_DIAL_FAILURES) {
-      this.#entries.delete(endpointKey(entry.endpoint));
+      this.#delete(entry);
       return;
     }
     const maxMs = isKept ? REDIAL_KEPT_MAX_MS : REDIAL_MAX_MS;
     const firstMs = isKept ? REDIAL_FIRST_MS / 15 : REDIAL_FIRST_MS;
     // Spread by a quarter, so that a swarm that was cut off doesn't come back in step.
     const waitMs = Math.min(firstMs * 2 ** (entry.failures - 1), maxMs);
-    entry.dialAtMs = now + waitMs * (0.75 + 0.5 * this.#random());
+    entry.dialAtMs = now + waitMs * (0.75 + 0.5 * this.#options.random());
   }
 
   connected(entry: Candidate): void {
@@ -142,8 +199,8 @@ export class Candidates {
   /** Never dial or accept this one again. `endpoint` is where it listens, as far as that is known. */
   ban(endpoint: Endpoint, peerId: string | undefined): void {
     const key = endpointKey(endpoint);
-    this.#nextMs = undefined;
-    this.#entries.delete(key);
+    const known = this.#entries.get(key);
+    if (known !== undefined) this.#delete(known);
     if (!this.#bannedKeys.has(key)) {
       const ports = (this.#bannedPorts.get(endpoint.address) ?? 0) + 1;
       this.#bannedPorts.set(endpoint.address, ports);
@@ -169,23 +226,56 @@ export class Candidates {
     return this.#entries.values();
   }
 
+  /** Our own address may have changed, and with it all of them. */
+  #updatePriorities(): void {
+    const { priorities } = this.#options;
+    if (priorities === undefined || priorities.version === this.#prioritiesVersion) return;
+    this.#prioritiesVersion = priorities.version;
+    for (const entry of this.#entries.values()) entry.priority = priorities.of(entry.endpoint);
+  }
+
   /** The user has named what somebody else had named before: it is tried at once, and for ever. */
   #keep(now: number, entry: Candidate): void {
     this.#nextMs = undefined;
-    entry.source = 'user';
     entry.failures = 0;
     entry.dialAtMs = now;
   }
 
-  /** Makes room: the entry with the most failures that isn't in use. */
-  #dropWorst(): boolean {
+  #insert(entry: Candidate): void {
+    const { endpoint } = entry;
+    this.#entries.set(endpointKey(endpoint), entry);
+    this.#nextMs = undefined;
+    if (isPublic(endpoint.address)) this.#ports.set(endpoint.address, this.#portsOf(endpoint) + 1);
+  }
+
+  #delete(entry: Candidate): void {
+    const { endpoint } = entry;
+    if (!this.#entries.delete(endpointKey(endpoint))) return;
+    this.#nextMs = undefined;
+    const ports = this.#portsOf(endpoint) - 1;
+    if (ports > 0) this.#ports.set(endpoint.address, ports);
+    else this.#ports.delete(endpoint.address);
+  }
+
+  #portsOf({ address }: Endpoint): number {
+    return this.#ports.get(address) ?? 0;
+  }
+
+  /**
+   * Drops the worst entry that isn't in use: of the worst source, and there the one with the most failures. An entry of a
+   * better source than the newcomer's stays, and one of the same source unless it has failed.
+   */
+  #makeRoom(source: PeerSource): boolean {
     let worst: Candidate | undefined;
     for (const entry of this.#entries.values()) {
       if (entry.state !== 'idle' || entry.source === 'user') continue;
-      if (worst === undefined || entry.failures > worst.failures) worst = entry;
+      if (worst === undefined || isWorse(entry, worst)) worst = entry;
     }
-    if (worst === undefined || worst.failures === 0) return false;
-    this.#entries.delete(endpointKey(worst.endpoint));
+    if (worst === undefined) return false;
+    const isBetter = sourceRank(source) < sourceRank(worst.source);
+    const isEqual = source === worst.source && worst.failures > 0;
+    if (!isBetter && !isEqual) return false;
+    this.#delete(worst);
     return true;
   }
 }
@@ -199,7 +289,14 @@ export function isLocalAddress(address: string): boolean {
 function isBefore(a: Candidate, b: Candidate): boolean {
   if ((a.source === 'user') !== (b.source === 'user')) return a.source === 'user';
   if (a.failures !== b.failures) return a.failures < b.failures;
+  if (a.source !== b.source) return sourceRank(a.source) < sourceRank(b.source);
+  if (a.priority !== b.priority) return a.priority > b.priority;
   return a.dialAtMs < b.dialAtMs;
+}
+
+function isWorse(a: Candidate, b: Candidate): boolean {
+  if (a.source !== b.source) return sourceRank(a.source) > sourceRank(b.source);
+  return a.failures > b.failures;
 }
 
 function remember(set: Set<string>, key: string): void {

@@ -33,4 +33,5 @@ export interface Exchange {
 export interface GreetingObserver {
   handshakeDone(peer: Peer, handshake: Handshake): void;
   extended(peer: Peer, extendedId: number, payload: Uint8Array): void;
+  nodeTold(peer: Peer, port: number): void;
 }

@@ -20,13 +20,16 @@ export interface GreetingOptions {
   readonly remote?: Handshake | undefined;
   /** The peer is dialled under the v2 info-hash. */
   readonly isV2Dialled?: boolean | undefined;
+  /** We have a DHT node (BEP 5). */
+  readonly hasDht: boolean;
 }
 
 /** What we say first. */
-export function greeting({ hashes, peerId, remote, isV2Dialled }: GreetingOptions): HandshakeInput {
+export function greeting(options: GreetingOptions): HandshakeInput {
+  const { hashes, peerId, remote, isV2Dialled, hasDht } = options;
   const { infoHash } = hashes;
   const infoHashV2 = hashes.infoHashV2?.subarray(0, 20);
-  const features = { fast: true, extended: true, v2: infoHashV2 !== undefined };
+  const features = { fast: true, extended: true, dht: hasDht, v2: infoHashV2 !== undefined };
   if (infoHashV2 === undefined) return { infoHash, peerId, features };
   const isV2Accepted =
     remote !== undefined && (remote.features.v2 || isSameHash(remote.infoHash, infoHashV2));

@@ -14,6 +14,7 @@ import {
   WireSession,
 } from '@bt/wire';
 import { clientName } from '../client-name.ts';
+import type { Discovery } from '../discovery/discovery.ts';
 import type { TorrentEvent } from '../events.ts';
 import { EXTENDED_ID, ownHandshake } from '../extensions.ts';
 import {
@@ -35,7 +36,8 @@ import {
   PeerFault,
   type PeerTransport,
 } from '../peer.ts';
-import { type Candidates, isLocalAddress } from './candidates.ts';
+import { type Candidates, isLocalAddress, type Priorities } from './candidates.ts';
+import { displacedBy } from './displacement.ts';
 import { Duplicates } from './duplicates.ts';
 import type { Exchange, GreetingObserver } from './exchange.ts';
 import { greeting, type InfoHashes, isSameHash } from './greeting.ts';
@@ -50,6 +52,9 @@ export interface SwarmOptions {
   readonly listenPort: number;
   readonly maxPeers: number;
   readonly candidates: Candidates;
+  readonly discovery: Discovery;
+  /** BEP 40. */
+  readonly priorities: Priorities;
   readonly peers: Peers;
   readonly emit: (event: TorrentEvent) => void;
 }
@@ -124,7 +129,7 @@ export class Swarm implements GreetingObserver {
 
   /** Takes a connection; undefined when it is not wanted (the caller closes it). */
   add(transport: PeerTransport, added: NewPeer): Peer | undefined {
-    const { candidates, peerId } = this.#options;
+    const { candidates, discovery, peerId } = this.#options;
     const { hashes } = this;
     const { pieces } = this.#exchange;
     const { endpoint, direction, handshake } = added;
@@ -132,13 +137,19 @@ export class Swarm implements GreetingObserver {
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
     if (direction === 'out') this.#dialling.delete(endpointKey(endpoint));
     const id = handshake === undefined ? undefined : toHex(handshake.peerId);
-    if (candidates.isBanned(endpoint, id) || this.#isFull(endpoint, direction)) {
+    if (candidates.isBanned(endpoint, id) || !this.#makeRoom(endpoint, direction)) {
       if (candidate !== undefined) candidates.failed(now, candidate);
       return undefined;
     }
     if (candidate !== undefined) candidates.connected(candidate);
     const session = new WireSession({
-      handshake: greeting({ hashes, peerId, remote: handshake, isV2Dialled: candidate?.isV2 }),
+      handshake: greeting({
+        hashes,
+        peerId,
+        remote: handshake,
+        isV2Dialled: candidate?.isV2,
+        hasDht: discovery.hasDht,
+      }),
       ...(pieces === undefined ? {} : { pieces }),
       ...(hashes.infoHashV2 && { infoHashV2: hashes.infoHashV2.subarray(0, 20) }),
       ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
@@ -198,6 +209,7 @@ export class Swarm implements GreetingObserver {
     peer.client = clientName(handshake.peerId);
     peer.greeted(this.#moment.now);
     this.#greet(peer);
+    this.#options.discovery.greeted(peer);
     const { address, port } = peer.endpoint;
     const { direction, source, client } = peer;
     this.#options.emit({ type: 'peer', address, port, direction, source, client });
@@ -207,10 +219,17 @@ export class Swarm implements GreetingObserver {
   extended(peer: Peer, extendedId: number, payload: Uint8Array): void {
     if (extendedId === EXTENDED_HANDSHAKE_ID) {
       this.#extendedHandshake(peer, payload);
+    } else if (extendedId === EXTENDED_ID.pex) {
+      this.#options.discovery.exchange?.received(peer, payload);
     } else if (extendedId === EXTENDED_ID.uploadOnly) {
       const isUploadOnly = decodeUploadOnly(payload);
       if (isUploadOnly !== undefined) this.#setUploadOnly(peer, isUploadOnly);
     }
+  }
+
+  /** The port of its DHT node (BEP 5). */
+  nodeTold(peer: Peer, port: number): void {
+    this.#options.discovery.nodeTold(peer, port);
   }
 
   // Going out.
@@ -257,17 +276,19 @@ export class Swarm implements GreetingObserver {
       this.#peers.markDirty(peer);
     }
     this.#exchange.tick();
+    this.#options.discovery.tick();
   }
 
   close(peer: Peer, reason: CloseReason, message?: string): void {
     if (peer.isClosed) return;
-    const { candidates } = this.#options;
+    const { candidates, discovery } = this.#options;
     const { now } = this.#moment;
     peer.flush(now);
     peer.isClosed = true;
     this.#handlers.delete(peer);
     this.#peers.remove(peer);
     this.#exchange.leave(peer);
+    discovery.leave(peer);
     peer.transport.close();
     const { candidate } = peer;
     if (candidate !== undefined) {
@@ -317,9 +338,11 @@ export class Swarm implements GreetingObserver {
   #greet(peer: Peer): void {
     const { session } = peer;
     if (session.features.extended) {
-      const { listenPort } = this.#options;
+      const { listenPort, discovery } = this.#options;
       const { isUploadOnly } = this.#exchange;
-      const own = ownHandshake({ listenPort, isUploadOnly, remote: peer.endpoint });
+      const hasPeerExchange = discovery.exchange !== undefined;
+      const remote = peer.endpoint;
+      const own = ownHandshake({ listenPort, isUploadOnly, hasPeerExchange, remote });
       session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(own));
     }
     this.#exchange.greet(peer);
@@ -330,10 +353,13 @@ export class Swarm implements GreetingObserver {
     const handshake = decodeExtendedHandshake(payload);
     const { requestQueue, client, listenPort, uploadOnly } = handshake;
     peer.extensions.apply(handshake);
+    this.#options.discovery.extendedHandshake(peer, handshake);
     if (requestQueue !== undefined) peer.pipeline.peerLimit = requestQueue;
     if (client !== undefined) peer.client = client;
     if (listenPort !== undefined && peer.direction === 'in') {
-      peer.identity.listensAt = { address: peer.endpoint.address, port: listenPort };
+      const listensAt = { address: peer.endpoint.address, port: listenPort };
+      peer.identity.listensAt = listensAt;
+      peer.candidate ??= this.#options.candidates.adopt(this.#moment.now, listensAt);
     }
     if (uploadOnly !== undefined) this.#setUploadOnly(peer, uploadOnly);
     this.#exchange.extendedHandshake(peer, handshake);
@@ -372,10 +398,18 @@ export class Swarm implements GreetingObserver {
     }
   }
 
-  #isFull({ address }: Endpoint, direction: Direction): boolean {
+  /** Whether one more may come in; it may displace another one (BEP 40). */
+  #makeRoom(endpoint: Endpoint, direction: Direction): boolean {
+    const { address } = endpoint;
     const limit = isLocalAddress(address) ? MAX_PEERS_PER_LOCAL_ADDRESS : MAX_PEERS_PER_ADDRESS;
-    const isRoom = this.#room.isFor(direction, this.#peers.counts);
-    return !isRoom || this.#peers.countFrom(address) >= limit;
+    if (this.#peers.countFrom(address) >= limit) return false;
+    if (this.#room.isFor(direction, this.#peers.counts)) return true;
+    if (direction === 'out') return false;
+    const { priorities } = this.#options;
+    const displaced = displacedBy(endpoint, this.#peers, priorities, this.#moment.now);
+    if (displaced === undefined) return false;
+    this.close(displaced, 'displaced');
+    return true;
   }
 
   #overdue(peer: Peer): CloseReason | undefined {

@@ -2,7 +2,7 @@
 
 import type { Endpoint } from '@bt/endpoint';
 import { createRandom, VirtualClock } from '@bt/simulator';
-import { encodeHandshake, HandshakeReader } from '@bt/wire';
+import { encodeHandshake, HANDSHAKE_LENGTH, HandshakeReader, type WireFeatures } from '@bt/wire';
 import {
   defaultStrategies,
   makePeerId,
@@ -20,6 +20,7 @@ export const UNCHOKE = 1;
 export const REQUEST = 6;
 export const PIECE = 7;
 export const HAVE_ALL = 14;
+const EXTENDED = 20;
 
 export class BareTransport implements PeerTransport {
   sentBytes = 0;
@@ -88,12 +89,13 @@ export class BareTorrent {
     endpoint: Endpoint,
     peerId: string,
     direction: 'in' | 'out' = 'in',
+    features: Partial<WireFeatures> = {},
   ): BareConnection | undefined {
     const transport = new BareTransport();
     const bytes = encodeHandshake({
       infoHash: this.content.info.infoHash,
       peerId: Buffer.from(peerId.padEnd(20, '.')),
-      features: { fast: true, extended: true },
+      features: { fast: true, extended: true, ...features },
     });
     const reader = new HandshakeReader();
     reader.handleBytes(bytes);
@@ -105,8 +107,13 @@ export class BareTorrent {
     return { peer, transport };
   }
 
-  connect(endpoint: Endpoint, peerId: string, direction: 'in' | 'out' = 'in'): BareConnection {
-    const connection = this.tryConnect(endpoint, peerId, direction);
+  connect(
+    endpoint: Endpoint,
+    peerId: string,
+    direction: 'in' | 'out' = 'in',
+    features: Partial<WireFeatures> = {},
+  ): BareConnection {
+    const connection = this.tryConnect(endpoint, peerId, direction, features);
     if (connection === undefined) throw new Error('the connection was refused');
     return connection;
   }
@@ -182,6 +189,37 @@ export function message(id: number, ...numbers: number[]): Uint8Array {
   bytes[4] = id;
   for (const [index, number] of numbers.entries()) bytes.writeUInt32BE(number, 5 + 4 * index);
   return bytes;
+}
+
+/** An extended message (BEP 10). */
+export function extendedMessage(extendedId: number, payload: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(6 + payload.length);
+  bytes.writeUInt32BE(2 + payload.length);
+  bytes[4] = EXTENDED;
+  bytes[5] = extendedId;
+  bytes.set(payload, 6);
+  return bytes;
+}
+
+/** The messages that have left, without the handshake: ids and payloads. */
+export function sentMessages({ transport }: BareConnection): { id: number; payload: Uint8Array }[] {
+  const bytes = Buffer.concat(transport.sent).subarray(HANDSHAKE_LENGTH);
+  const messages: { id: number; payload: Uint8Array }[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt32BE(at);
+    if (length > 0) {
+      messages.push({ id: bytes[at + 4]!, payload: bytes.subarray(at + 5, at + 4 + length) });
+    }
+    at += 4 + length;
+  }
+  return messages;
+}
+
+/** Payloads of the extended messages of one id that have left. */
+export function sentExtended(connection: BareConnection, extendedId: number): Uint8Array[] {
+  return sentMessages(connection)
+    .filter(({ id, payload }) => id === EXTENDED && payload[0] === extendedId)
+    .map(({ payload }) => payload.subarray(1));
 }
 
 export function repeat(bytes: Uint8Array, count: number): Uint8Array {

@@ -37,6 +37,8 @@ export interface ContentOptions {
   /** Every file begins with the same bytes. */
   readonly areTwins?: boolean;
   readonly announceTiers?: readonly (readonly string[])[];
+  /** BEP 27. */
+  readonly isPrivate?: boolean;
 }
 
 export function makeContent(
@@ -72,6 +74,7 @@ export function makeContent(
     name,
     pieceLength,
     isSingleFile,
+    isPrivate: options.isPrivate,
     files: files.map((file, index) => {
       if (version === 'v1' || file.isPad === true || file.length === 0) return file;
       return { ...file, piecesRoot: hashFile(bytes, geometry, index, file.length, pieceLayers) };

@@ -54,6 +54,10 @@ export interface NodeOptions {
   readonly half?: 'v1' | 'v2';
   /** As from a magnet link: the piece layers are yet to come from peers. */
   readonly lacksLayers?: boolean;
+  /** Default false: who knows whom is the test's. */
+  readonly peerExchange?: boolean;
+  /** It has a DHT node, which knows whoever has announced itself there. Default false. */
+  readonly dht?: boolean;
   /** It sends some wrong blocks, and may be banned for it. */
   readonly isWrong?: (pieceIndex: number, blockOffset: number) => boolean;
 }
@@ -66,6 +70,8 @@ export class SimSwarm {
   readonly nodes: SimNode[] = [];
   /** Who has announced itself, by info-hash. */
   readonly announced = new Map<string, Endpoint[]>();
+  /** Who has announced itself to the DHT. */
+  readonly announcedToDht: Endpoint[] = [];
 
   constructor(content: Content, options: SwarmOptions = {}) {
     this.content = content;
@@ -105,6 +111,10 @@ export class SimNode {
   readonly pieceLayers: Map<string, Uint8Array>;
   readonly isLiar: boolean;
   doneMs: number | undefined;
+  /** When the DHT was asked. */
+  readonly lookupsMs: number[] = [];
+  /** DHT nodes that peers have named. */
+  readonly nodesTold: Endpoint[] = [];
   isStopped = false;
   readonly #swarm: SimSwarm;
   readonly #alarm: Alarm;
@@ -138,6 +148,8 @@ export class SimNode {
       pieceLayers: this.pieceLayers,
       peerId: makePeerId(swarm.random),
       listenPort: PORT,
+      peerExchange: options.peerExchange ?? false,
+      dhtPort: options.dht === true ? PORT : 0,
       announceTiers: options.announces === false ? [] : [['http://10.9.9.9/announce']],
       strategies: { ...defaultStrategies, ...options.strategies },
       random: swarm.random,
@@ -201,6 +213,8 @@ export class SimNode {
       if (effect.type === 'dial') this.#dial(effect.endpoint);
       else if (effect.type === 'announce') this.#announce(effect);
       else if (effect.type === 'event') this.#heard(effect.event);
+      else if (effect.type === 'dht-lookup') this.#lookUp();
+      else if (effect.type === 'dht-node') this.nodesTold.push(effect.endpoint);
       else if (effect.type === 'chunk') this.onChunk?.(effect.bytes);
     }
     this.#alarm.set(this.torrent.deadline());
@@ -224,6 +238,19 @@ export class SimNode {
       this.act(() => {
         const response = { intervalSeconds: 60, peers };
         this.torrent.handleAnnounced(clock.now, requestId, url, response);
+      });
+    });
+  }
+
+  #lookUp(): void {
+    const { clock, announcedToDht } = this.#swarm;
+    this.lookupsMs.push(clock.now);
+    clock.after(200, () => {
+      const peers = announcedToDht.filter(({ address }) => address !== this.host.address);
+      if (peers.length === announcedToDht.length) announcedToDht.push(this.endpoint);
+      this.act(() => {
+        this.torrent.handleCandidates(clock.now, peers, 'dht', false);
+        this.torrent.handleLookupEnded(clock.now);
       });
     });
   }

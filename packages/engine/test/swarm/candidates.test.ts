@@ -4,6 +4,7 @@ import {
   MAX_BANS,
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
+  MAX_HEARSAY_PORTS,
 } from '../../src/limits.ts';
 import { Candidates } from '../../src/swarm/candidates.ts';
 
@@ -13,7 +14,7 @@ const middle = () => 0.5;
 
 describe('bans', () => {
   it('are by address and port', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     candidates.ban(here, undefined);
     expect(candidates.isBanned(here)).toBe(true);
     expect(candidates.isBanned({ ...here, port: 6882 })).toBe(false);
@@ -21,7 +22,7 @@ describe('bans', () => {
   });
 
   it('hold a peer id at its own address, whatever the port, and nowhere else', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     candidates.ban(here, 'aa');
     expect(candidates.isBanned({ ...here, port: 50_000 }, 'aa')).toBe(true);
     expect(candidates.isBanned({ ...here, port: 50_000 }, 'bb')).toBe(false);
@@ -36,7 +37,7 @@ describe('what is remembered', () => {
   });
 
   it('is a bounded number of addresses: one that failed makes room, others do not', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     for (let index = 0; index < MAX_CANDIDATES; index += 1) {
       expect(candidates.add(0, addressOf(index), 'tracker', false)).toBeDefined();
     }
@@ -48,7 +49,7 @@ describe('what is remembered', () => {
   });
 
   it('does not hold an address that has failed too often', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     candidates.add(0, here, 'tracker', false);
     for (let failures = 1; failures < MAX_DIAL_FAILURES; failures += 1) {
       candidates.failed(0, candidates.take(Number.MAX_SAFE_INTEGER, false)!);
@@ -59,7 +60,7 @@ describe('what is remembered', () => {
   });
 
   it('is a bounded number of bans, of addresses and of peer ids', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     for (let index = 0; index <= MAX_BANS; index += 1) candidates.ban(addressOf(index), `${index}`);
     const otherPort = (index: number) => ({ ...addressOf(index), port: 7000 });
     expect(candidates.isBanned(addressOf(0))).toBe(false);
@@ -71,7 +72,7 @@ describe('what is remembered', () => {
   });
 
   it('is a whole address when several of its ports are banned', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     for (let port = 1; port < BANNED_PORTS_PER_ADDRESS; port += 1) {
       candidates.ban({ ...here, port }, undefined);
     }
@@ -84,7 +85,7 @@ describe('what is remembered', () => {
 
 describe('an address that the user names', () => {
   it('is kept, though a tracker had named it and it had failed', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     candidates.add(0, here, 'tracker', false);
     candidates.failed(0, candidates.take(0, false)!);
     expect(candidates.nextDialMs(false)).toBeGreaterThan(1000);
@@ -97,9 +98,121 @@ describe('an address that the user names', () => {
   });
 
   it('stays the user’s when a tracker names it, too', () => {
-    const candidates = new Candidates(middle);
+    const candidates = new Candidates({ random: middle });
     candidates.add(0, here, 'user', false);
     candidates.add(0, here, 'tracker', false);
     expect(candidates.find(here)?.source).toBe('user');
+  });
+});
+
+describe('sources', () => {
+  it('add up, and the best one counts', () => {
+    const candidates = new Candidates({ random: middle });
+    candidates.add(0, here, 'pex', false);
+    candidates.add(0, here, 'tracker', false);
+    candidates.add(0, here, 'dht', false);
+    expect(candidates.size).toBe(1);
+    expect(candidates.find(here)).toMatchObject({ source: 'tracker' });
+    expect([...(candidates.find(here)?.sources ?? [])]).toEqual(['pex', 'tracker', 'dht']);
+  });
+
+  it('better ones are dialled first, among those that have not failed', () => {
+    const candidates = new Candidates({ random: middle });
+    for (const [port, source] of [[1, 'pex'] as const, [2, 'lsd'] as const, [3, 'dht'] as const]) {
+      candidates.add(0, { address: '10.0.0.1', port }, source, false);
+    }
+    const taken = [0, 0, 0].map((now) => candidates.take(now, false)?.source);
+    expect(taken).toEqual(['lsd', 'dht', 'pex']);
+  });
+});
+
+describe('a full list', () => {
+  function fill(source: 'pex' | 'tracker'): Candidates {
+    const candidates = new Candidates({ random: middle });
+    for (let i = 0; i < MAX_CANDIDATES; i += 1) {
+      candidates.add(0, { address: `10.0.${i >> 8}.${i & 255}`, port: 1 }, source, false);
+    }
+    expect(candidates.size).toBe(MAX_CANDIDATES);
+    return candidates;
+  }
+
+  it('takes no hearsay for what a tracker has named, though that has failed', () => {
+    const candidates = fill('tracker');
+    candidates.failed(0, candidates.take(0, false)!);
+    expect(candidates.add(0, here, 'pex', false)).toBeUndefined();
+    expect(candidates.add(0, here, 'dht', false)).toBeUndefined();
+    expect(candidates.size).toBe(MAX_CANDIDATES);
+    expect(candidates.add(0, here, 'tracker', false)).toBeDefined();
+    expect(candidates.size).toBe(MAX_CANDIDATES);
+  });
+
+  it('gives up hearsay for what a tracker names', () => {
+    const candidates = fill('pex');
+    expect(candidates.add(0, here, 'pex', false)).toBeUndefined();
+    expect(candidates.add(0, here, 'tracker', false)).toBeDefined();
+    expect(candidates.size).toBe(MAX_CANDIDATES);
+  });
+
+  it('keeps what is in use', () => {
+    const candidates = fill('pex');
+    for (let i = 0; i < MAX_CANDIDATES; i += 1) candidates.take(0, false);
+    expect(candidates.add(0, here, 'tracker', false)).toBeUndefined();
+  });
+});
+
+describe('hearsay of one public address', () => {
+  const ports = (source: 'pex' | 'tracker', address: string) => {
+    const candidates = new Candidates({ random: middle });
+    for (let port = 1; port <= 50; port += 1) candidates.add(0, { address, port }, source, false);
+    return candidates.size;
+  };
+
+  it('is believed for a few ports', () => {
+    expect(ports('pex', here.address)).toBe(MAX_HEARSAY_PORTS);
+    expect(ports('tracker', here.address)).toBe(50);
+    expect(ports('pex', '10.0.0.1')).toBe(50);
+  });
+
+  it('is believed again when what was there has gone', () => {
+    const candidates = new Candidates({ random: middle });
+    for (let port = 1; port <= 50; port += 1) candidates.add(0, { ...here, port }, 'pex', false);
+    candidates.ban({ ...here, port: 1 }, undefined);
+    expect(candidates.add(0, { ...here, port: 60 }, 'pex', false)).toBeDefined();
+    expect(candidates.add(0, { ...here, port: 61 }, 'pex', false)).toBeUndefined();
+  });
+});
+
+describe('the candidates of a private torrent (BEP 27)', () => {
+  it.each(['dht', 'pex', 'lsd', 'magnet'] as const)('are none of source %s', (source) => {
+    const candidates = new Candidates({ random: middle, isPrivate: true });
+    expect(candidates.add(0, here, source, true)).toBeUndefined();
+    expect(candidates.add(0, here, 'tracker', true)).toBeDefined();
+    candidates.add(0, here, source, true);
+    expect([...(candidates.find(here)?.sources ?? [])]).toEqual(['tracker']);
+  });
+
+  it.each(['user', 'tracker', 'incoming'] as const)('are those of source %s', (source) => {
+    const candidates = new Candidates({ random: middle, isPrivate: true });
+    expect(candidates.add(0, here, source, true)).toBeDefined();
+  });
+});
+
+describe('priorities (BEP 40)', () => {
+  it('decide among equals, also when they change', () => {
+    const priorities = { version: 0, of: ({ port }: { port: number }) => port };
+    const candidates = new Candidates({ random: middle, priorities });
+    for (const port of [5, 9, 1, 7]) candidates.add(port, { ...here, port }, 'tracker', false);
+    expect(candidates.take(10, false)?.endpoint.port).toBe(9);
+    priorities.version = 1;
+    priorities.of = ({ port }) => -port;
+    expect(candidates.take(10, false)?.endpoint.port).toBe(1);
+  });
+
+  it('come behind failures', () => {
+    const priorities = { version: 0, of: ({ port }: { port: number }) => port };
+    const candidates = new Candidates({ random: middle, priorities });
+    for (const port of [5, 9]) candidates.add(0, { ...here, port }, 'tracker', false);
+    candidates.failed(0, candidates.take(0, false)!);
+    expect(candidates.take(1e9, false)?.endpoint.port).toBe(5);
   });
 });

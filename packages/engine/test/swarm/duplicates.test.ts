@@ -107,9 +107,9 @@ describe('an address that was dialled for a second connection', () => {
     const listensAt = Buffer.concat([Uint8Array.of(0), Buffer.from('d1:pi6881ee')]);
     const extended = message(20);
     new DataView(extended.buffer, extended.byteOffset).setUint32(0, 1 + listensAt.length);
-    bare.receive(inbound, Buffer.concat([extended, listensAt]));
     bare.torrent.handleCandidates(0, [home, { ...home, port: 7000 }], 'tracker', true);
     expect(dials(bare)).toBe(2);
+    bare.receive(inbound, Buffer.concat([extended, listensAt]));
     const dial = (endpoint: typeof home) =>
       bare.torrent.addPeer(0, new BareTransport(), { endpoint, direction: 'out' })!;
     const [same, neighbour] = [dial(home), dial({ ...home, port: 7000 })];

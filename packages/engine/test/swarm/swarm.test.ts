@@ -151,9 +151,9 @@ describe('a peer that sends wrong data', () => {
   it('gives the place of a dial back that was under way to it', () => {
     const content = makeContent(16_384, 16_384);
     const bare = new BareTorrent({ content, maxPeers: 2 });
-    const liar = liarAt(bare, 'liar');
     bare.torrent.handleCandidates(0, [home], 'tracker', true);
     expect(dials(bare)).toBe(1);
+    const liar = liarAt(bare, 'liar');
     lie(bare, liar);
     bare.torrent.handleDialFailed(bare.now, home);
     expect(bare.closeReasons()).toEqual(['banned']);

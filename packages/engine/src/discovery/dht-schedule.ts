@@ -1,0 +1,67 @@
+// When a torrent asks the DHT for peers, which is also when it tells the DHT of itself (BEP 5: `get_peers`, then
+// `announce_peer` with the tokens of the answers). Regularly, so that what was announced doesn't expire; sooner, with
+// growing pauses, while peers are lacking.
+
+import { DHT_FIRST_PAUSE_MS, DHT_INTERVAL_MS, DHT_LONGEST_PAUSE_MS } from '../limits.ts';
+
+/** Of a pause, so that torrents and clients that began together don't stay in step. */
+const SPREAD = 0.2;
+
+export class DhtSchedule {
+  readonly #random: () => number;
+  #isRunning = false;
+  #needsPeers = false;
+  /** Of the last lookup. */
+  #endedMs: number | undefined;
+  /** Lookups in a row while peers were lacking; the first may have been before. */
+  #lookups = 0;
+  #nextMs = Number.POSITIVE_INFINITY;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  start(now: number): void {
+    this.#nextMs = now;
+  }
+
+  stop(): void {
+    this.#nextMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether peers are lacking. */
+  peersNeeded(needsPeers: boolean): void {
+    if (needsPeers === this.#needsPeers) return;
+    this.#needsPeers = needsPeers;
+    this.#plan();
+  }
+
+  /** A lookup is to begin now. True once; `ended` follows. */
+  take(now: number): boolean {
+    if (this.#isRunning || now < this.#nextMs) return false;
+    this.#isRunning = true;
+    return true;
+  }
+
+  /** The lookup has ended, whatever came of it. */
+  ended(now: number): void {
+    if (!this.#isRunning) return;
+    this.#isRunning = false;
+    this.#endedMs = now;
+    this.#lookups = this.#needsPeers ? this.#lookups + 1 : 1;
+    this.#plan();
+  }
+
+  /** When `take` may be true. */
+  deadline(): number {
+    return this.#isRunning ? Number.POSITIVE_INFINITY : this.#nextMs;
+  }
+
+  /** The time of the next lookup, but for the first one and after the end. */
+  #plan(): void {
+    if (this.#endedMs === undefined || this.#nextMs === Number.POSITIVE_INFINITY) return;
+    const growingMs = Math.min(DHT_FIRST_PAUSE_MS * 2 ** (this.#lookups - 1), DHT_LONGEST_PAUSE_MS);
+    const pauseMs = this.#needsPeers ? growingMs : DHT_INTERVAL_MS;
+    this.#nextMs = this.#endedMs + pauseMs * (1 - SPREAD * this.#random());
+  }
+}

@@ -1,0 +1,145 @@
+// BEP 27: a private torrent has peers of its trackers, and of its user, and no others.
+
+import { decodeExtendedHandshake, encodeExtendedHandshake, encodePex } from '@bt/wire';
+import { describe, expect, it } from 'vitest';
+import { EXTENDED_ID } from '../../src/extensions.ts';
+import { PEX_PAUSE_MS } from '../../src/limits.ts';
+import { Presence } from '../../src/presence.ts';
+import {
+  type BareConnection,
+  BareTorrent,
+  BareTransport,
+  extendedMessage,
+  sentExtended,
+  sentMessages,
+} from '../support/bare-torrent.ts';
+import { makeContent } from '../support/content.ts';
+
+const PORT_MESSAGE = 9;
+const here = { address: '1.1.1.1', port: 6881 };
+const there = { address: '2.2.2.2', port: 6881 };
+const secret = makeContent(65_536, 65_536, { isPrivate: true });
+const open = makeContent(65_536, 65_536);
+
+function torrentOf(content: typeof secret): BareTorrent {
+  return new BareTorrent({ content, dhtPort: 6882 });
+}
+
+function dials(bare: BareTorrent): number {
+  return bare.effects().filter(({ type }) => type === 'dial').length;
+}
+
+function lookups(bare: BareTorrent): number {
+  return bare.effects().filter(({ type }) => type === 'dht-lookup').length;
+}
+
+/** What our extended handshake names. */
+function offered(connection: BareConnection): string[] {
+  const [handshake] = sentExtended(connection, 0);
+  if (handshake === undefined) throw new Error('no extended handshake');
+  return [...decodeExtendedHandshake(handshake).messages.keys()];
+}
+
+function offersDht({ transport }: BareConnection): boolean {
+  return (transport.sent[0]![27]! & 1) !== 0;
+}
+
+describe.each([
+  ['private', secret, 0],
+  ['public', open, 1],
+] as const)('a %s torrent', (_, content, expected) => {
+  const isOpen = expected === 1;
+
+  it(`asks the DHT: ${isOpen}`, () => {
+    const bare = torrentOf(content);
+    bare.torrent.start(0);
+    expect(lookups(bare)).toBe(expected);
+  });
+
+  it(`says that it has a DHT node, and takes others' nodes: ${isOpen}`, () => {
+    const bare = torrentOf(content);
+    const peer = bare.connect(here, 'peer', 'in', { dht: true });
+    expect(offersDht(peer)).toBe(isOpen);
+    expect(sentMessages(peer).filter(({ id }) => id === PORT_MESSAGE)).toHaveLength(expected);
+    bare.receive(peer, Uint8Array.of(0, 0, 0, 3, PORT_MESSAGE, 0x1a, 0xe1));
+    const nodes = bare.effects().filter(({ type }) => type === 'dht-node');
+    expect(nodes).toHaveLength(expected);
+  });
+
+  it(`offers peer exchange, tells and listens: ${isOpen}`, () => {
+    const bare = torrentOf(content);
+    const peer = bare.connect(here, 'peer', 'out');
+    expect(offered(peer).includes('ut_pex')).toBe(isOpen);
+    const handshake = encodeExtendedHandshake({ messages: new Map([['ut_pex', 7]]) });
+    bare.receive(peer, extendedMessage(0, handshake));
+    const payload = encodePex({ added: [{ ...there, flags: 0 }], dropped: [] });
+    bare.receive(peer, extendedMessage(EXTENDED_ID.pex, payload));
+    expect(dials(bare)).toBe(expected);
+    bare.connect(there, 'there', 'out');
+    bare.runTo(PEX_PAUSE_MS);
+    expect(sentExtended(peer, 7)).toHaveLength(expected);
+  });
+
+  it.each(['dht', 'pex', 'lsd', 'magnet'] as const)(
+    `dials peers of source %s: ${isOpen}`,
+    (source) => {
+      const bare = torrentOf(content);
+      bare.torrent.handleCandidates(0, [here], source, false);
+      expect(dials(bare)).toBe(expected);
+    },
+  );
+
+  it.each(['user', 'tracker'] as const)('dials peers of source %s', (source) => {
+    const bare = torrentOf(content);
+    bare.torrent.handleCandidates(0, [here], source, false);
+    expect(dials(bare)).toBe(1);
+  });
+});
+
+describe('a torrent that turns out to be private when its metadata comes', () => {
+  it('lets go of what it may not know, and looks no further', () => {
+    const presence = new Presence({
+      now: 0,
+      infoHash: open.info.infoHash,
+      peerId: new Uint8Array(20),
+      listenPort: 6881,
+      random: () => 0.5,
+      maxPeers: 50,
+      dhtPort: 6882,
+    });
+    const transports = { dht: new BareTransport(), tracker: new BareTransport() };
+    const closed: string[] = [];
+    presence.swarm.use({
+      isDone: false,
+      isUploadOnly: false,
+      admit: () => ({}),
+      greet: () => {},
+      extendedHandshake: () => {},
+      uploadOnlyChanged: () => {},
+      attend: () => {},
+      tick: () => {},
+      leave: () => {},
+    });
+    presence.start();
+    presence.addCandidates([here], 'dht', false);
+    presence.addCandidates([there], 'tracker', false);
+    presence.addCandidates([{ ...there, port: 7000 }], 'pex', false);
+    presence.swarm.add(transports.dht, { endpoint: here, direction: 'out' });
+    presence.swarm.add(transports.tracker, { endpoint: there, direction: 'out' });
+    presence.becomePrivate();
+    expect(transports.dht.isClosed).toBe(true);
+    expect(transports.tracker.isClosed).toBe(false);
+    expect(presence.candidates.size).toBe(1);
+    presence.addCandidates([here], 'dht', false);
+    expect(presence.candidates.size).toBe(1);
+    for (;;) {
+      const effect = presence.poll();
+      if (effect === undefined) break;
+      if (effect.type === 'event') closed.push(`${effect.event.type}`);
+    }
+    expect(closed).toContain('peer-closed');
+    expect(presence.discovery.deadline()).toBe(Number.POSITIVE_INFINITY);
+    expect(presence.discovery.exchange).toBeUndefined();
+    expect(presence.discovery.poll()).toBeUndefined();
+  });
+});
