@@ -69,6 +69,10 @@ export const MAX_SAMPLE_INTERVAL_SECONDS = 21_600;
 /** BEP 44: a bencoded value, and a salt. */
 export const MAX_VALUE_BYTES = 1000;
 export const MAX_SALT_BYTES = 64;
+/** BEP 44: a sequence number is a positive signed integer of 64 bits. */
+export const MAX_SEQUENCE = 2n ** 63n - 1n;
+/** RFC 8032: what an Ed25519 key is made from, the key that is told, a signature. */
+export const SEED_BYTES = 32;
 export const PUBLIC_KEY_BYTES = 32;
 export const SIGNATURE_BYTES = 64;
 

@@ -9,6 +9,7 @@ import {
   MAX_ERROR_TEXT_BYTES,
   MAX_SALT_BYTES,
   MAX_SAMPLE_INTERVAL_SECONDS,
+  MAX_SEQUENCE,
   MAX_TOKEN_BYTES,
   MAX_TRANSACTION_BYTES,
   MAX_VALUE_BYTES,
@@ -516,8 +517,6 @@ function integerAt(bytes: Uint8Array, at: number): number {
   }
   return value;
 }
-
-const MAX_SEQUENCE = 2n ** 63n - 1n;
 
 /** The integer from `at` to `end`, 0 to 2^63 - 1 (BEP 44); a fault of the item for anything else. */
 function sequenceAt(bytes: Uint8Array, at: number, end: number): bigint | undefined {

@@ -1,8 +1,12 @@
-// The items that were put on this node (BEP 44).
+// The items that were put on this node (BEP 44). Caps refuse, as in the peer store: nothing is evicted, so that a flood can't
+// drive out what is there, and one public address (IPv6: a /64) can fill a twentieth of it.
 import type { AddressFamily } from '@bt/endpoint';
+import { AddressCount } from './address-count.ts';
+import { ITEM_LIFETIME_MS, MAX_ITEMS, MAX_ITEMS_PER_ADDRESS } from './constants.ts';
 import type { Ed25519 } from './ed25519.ts';
-import type { KrpcErrorCode } from './errors.ts';
-import type { Item } from './item.ts';
+import { KRPC_ERROR, type KrpcErrorCode } from './errors.ts';
+import { type Item, isMutable, itemTarget, type MutableItem, validateItem } from './item.ts';
+import { idKey } from './node-id.ts';
 
 export interface ItemStoreOptions {
   readonly ed25519: Ed25519;
@@ -12,19 +16,26 @@ export interface ItemStoreOptions {
 }
 
 export class ItemStore {
-  readonly #options: ItemStoreOptions;
+  readonly #ed25519: Ed25519;
+  readonly #maxItems: number;
+  /** By target, the first to expire first. */
+  readonly #items = new Map<string, StoredItem>();
+  readonly #ofAddress: AddressCount;
 
   constructor(options: ItemStoreOptions) {
-    this.#options = options;
+    this.#ed25519 = options.ed25519;
+    this.#maxItems = options.maxItems ?? MAX_ITEMS;
+    this.#ofAddress = new AddressCount(options.random);
   }
 
   get itemCount(): number {
-    return 0;
+    return this.#items.size;
   }
 
   /**
    * Validates and stores an item that came from the address of 4 or 16 bytes at `addressAt`, and gives the error to answer
-   * with, or undefined. Check the token first: a signature costs a thousand times as much. The item's arrays are copied.
+   * with, or undefined: those of `validateItem`, 301 and 302 against what is stored, 202 when a cap keeps it out. Check the
+   * token first: a signature costs a thousand times as much. The item's arrays are copied.
    */
   put(
     now: number,
@@ -34,18 +45,106 @@ export class ItemStore {
     addressAt: number,
     family: AddressFamily,
   ): KrpcErrorCode | undefined {
-    void [now, item, compareSequence, address, addressAt, family, this.#options];
+    this.handleTimeout(now);
+    const key = idKey(itemTarget(item), 0);
+    const stored = this.#items.get(key);
+    if (stored !== undefined) {
+      const conflict = conflictOf(stored.item, item, compareSequence);
+      if (conflict !== undefined) return conflict;
+      if (!isSameItem(stored.item, item)) {
+        const fault = validateItem(this.#ed25519, item);
+        if (fault !== undefined) return fault;
+        stored.item = copyItem(item);
+      }
+      this.#items.delete(key);
+      stored.expiresAt = now + ITEM_LIFETIME_MS;
+      this.#items.set(key, stored);
+      return undefined;
+    }
+    // Whether there is room costs less than a signature.
+    if (this.#items.size >= this.#maxItems) return KRPC_ERROR.server;
+    if (this.#ofAddress.get(address, addressAt, family) >= MAX_ITEMS_PER_ADDRESS) {
+      return KRPC_ERROR.server;
+    }
+    const fault = validateItem(this.#ed25519, item);
+    if (fault !== undefined) return fault;
+    this.#ofAddress.add(address, addressAt, family, 1);
+    this.#items.set(key, {
+      item: copyItem(item),
+      expiresAt: now + ITEM_LIFETIME_MS,
+      address: copy(address.subarray(addressAt, addressAt + (family === 4 ? 4 : 16))),
+    });
     return undefined;
   }
 
   /** The item under the 20 bytes at `targetAt`. */
   get(now: number, target: Uint8Array, targetAt: number): Item | undefined {
-    void [now, target, targetAt];
-    return undefined;
+    const stored = this.#items.get(idKey(target, targetAt));
+    return stored !== undefined && stored.expiresAt > now ? stored.item : undefined;
   }
 
-  /** Forgets what has expired. Worth a call each minute. */
+  /** Forgets what has expired; a put makes it by itself. */
   handleTimeout(now: number): void {
-    void now;
+    for (const [key, { expiresAt, address }] of this.#items) {
+      if (expiresAt > now) return;
+      this.#items.delete(key);
+      this.#ofAddress.add(address, 0, address.length === 4 ? 4 : 6, -1);
+    }
   }
+}
+
+interface StoredItem {
+  item: Item;
+  expiresAt: number;
+  /** Who put it first: his are counted. */
+  readonly address: Uint8Array;
+}
+
+/** BEP 44: 301 when `cas` is not the stored number, 302 for a lower number, and for the same with another value. */
+function conflictOf(
+  stored: Item,
+  item: Item,
+  compareSequence: bigint | undefined,
+): KrpcErrorCode | undefined {
+  if (!isMutable(stored) || !isMutable(item)) return undefined;
+  if (compareSequence !== undefined && compareSequence !== stored.sequence) {
+    return KRPC_ERROR.casMismatch;
+  }
+  if (item.sequence > stored.sequence) return undefined;
+  return item.sequence === stored.sequence && isEqual(item.value, stored.value)
+    ? undefined
+    : KRPC_ERROR.sequenceTooLow;
+}
+
+/** Whether it is the very item that was found valid before; under one target that leaves these to compare. */
+function isSameItem(stored: Item, item: Item): boolean {
+  if (!isMutable(stored) || !isMutable(item)) return isEqual(stored.value, item.value);
+  return (
+    stored.sequence === item.sequence &&
+    isEqual(stored.value, item.value) &&
+    isEqual(stored.signature, item.signature) &&
+    isEqual(stored.publicKey, item.publicKey) &&
+    isEqual(stored.salt, item.salt)
+  );
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function copyItem(item: Item): Item {
+  if (!isMutable(item)) return { value: copy(item.value) };
+  const copied: MutableItem = {
+    value: copy(item.value),
+    publicKey: copy(item.publicKey),
+    salt: copy(item.salt),
+    sequence: item.sequence,
+    signature: copy(item.signature),
+  };
+  return copied;
+}
+
+/** Not `slice`, which makes a view of a Node Buffer. */
+function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(bytes);
 }

@@ -1,5 +1,6 @@
 // Ed25519 on node:crypto, some twenty times as fast as the pure one, for items of BEP 44.
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
+import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../constants.ts';
 import type { Ed25519 } from '../ed25519.ts';
 
 /** DER around a raw 32-byte seed and a raw 32-byte public key (RFC 8410 sections 4 and 7). */
@@ -16,6 +17,7 @@ export const nodeEd25519: Ed25519 = {
     return new Uint8Array(sign(null, message, privateKeyOf(seed)));
   },
   verify(signature, message, publicKey) {
+    if (publicKey.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
     const key = Buffer.concat([PUBLIC_KEY_PREFIX, publicKey]);
     return verify(null, message, createPublicKey({ key, format: 'der', type: 'spki' }), signature);
   },
