@@ -4,6 +4,7 @@
  */
 import fsp from 'node:fs/promises';
 import path from 'node:path';
+import type { Info } from '@bt/metainfo';
 import { bitAt, setBit } from '../bits.ts';
 import { planCheck } from '../check-plan.ts';
 import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
@@ -19,6 +20,7 @@ import {
 import { type DiskPool, partsOf } from './disk-pool.ts';
 import type { FileStoreOptions } from './file-store.ts';
 import { DiskFailure, makeFolder, nodeFileSystem, OpenFiles } from './open-files.ts';
+import { findOriginals } from './original-names.ts';
 import { PieceChecker } from './piece-checker.ts';
 import { RIGHT } from './protocol.ts';
 import { defaultStateFolder, ResumeFile, readBootId } from './resume-file.ts';
@@ -44,22 +46,27 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   const { info, signal, readOnly = false } = options;
   throwIfAborted(signal);
   const root = await resolveRoot(options.folder, readOnly);
-  const files = new TorrentFiles(info, root, options.pieceLayers ?? new Map());
   const resume =
     options.stateFolder === null
       ? undefined
       : new ResumeFile(options.stateFolder ?? defaultStateFolder(), info.infoHash, root);
   const bootId = await readBootId();
-  const record = await loadRecord(files, resume);
+  const record = await loadRecord(info, resume);
   const survey = await surveyFiles(root, info.files, signal);
   const { found } = survey;
   const problems = new Map(survey.problems);
+  const originals = await findOriginals(root, info, found, signal);
+  const files = new TorrentFiles(info, root, options.pieceLayers ?? new Map(), originals);
+  for (const fileIndex of originals.keys()) {
+    problems.delete(fileIndex);
+    surveyFile(files.fullPath(fileIndex), fileIndex, found);
+  }
   if (!readOnly) {
     throwIfAborted(signal);
     const isWanted = options.wanted ?? (() => true);
     for (const [fileIndex, problem] of problems) if (isWanted(fileIndex)) throw problem;
     cutOwnFiles(files, found, record);
-    await makeEmptyFiles(files, survey, isWanted, signal);
+    await makeEmptyFiles(files, { found, problems }, isWanted, signal);
   }
   const facts = { geometry: info.geometry, found, bootId };
   const plan = planCheck({ ...facts, record: options.check === 'full' ? undefined : record });
@@ -103,7 +110,7 @@ async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
 }
 
 async function loadRecord(
-  { info }: TorrentFiles,
+  info: Info,
   resume: ResumeFile | undefined,
 ): Promise<ResumeRecord | undefined> {
   const bytes = await resume?.load();
@@ -128,7 +135,7 @@ function cutOwnFiles(
   for (let fileIndex = 0; fileIndex < found.flags.length; fileIndex++) {
     const isOurs = (record.files.flags[fileIndex]! & FILE_OURS) !== 0;
     const isPresent = (found.flags[fileIndex]! & FILE_PRESENT) !== 0;
-    if (!isOurs || !isPresent) continue;
+    if (!isOurs || !isPresent || files.isOriginal(fileIndex)) continue;
     if (found.sizes[fileIndex]! <= files.info.files.lengthOf(fileIndex)) continue;
     withWritableFile(files, fileIndex);
     surveyFile(files.fullPath(fileIndex), fileIndex, found);

@@ -87,7 +87,8 @@ export function surveyFile(
   }
 }
 
-function judgeFolder(root: string, folder: string): 'inside' | 'missing' | StorageError {
+/** Where the folder leads to, all links resolved. */
+export function judgeFolder(root: string, folder: string): 'inside' | 'missing' | StorageError {
   try {
     return isInside(root, fs.realpathSync.native(folder))
       ? 'inside'

@@ -20,12 +20,25 @@ export class TorrentFiles {
   /** Resolved path of the download folder. */
   readonly root: string;
   readonly #pieceLayers: ReadonlyMap<string, Uint8Array>;
+  readonly #originals: ReadonlyMap<number, string>;
   readonly #places = new Map<number, FilePlace>();
 
-  constructor(info: Info, root: string, pieceLayers: ReadonlyMap<string, Uint8Array>) {
+  /** @param originals paths of files that don't lie under their safe names (`original-names.ts`) */
+  constructor(
+    info: Info,
+    root: string,
+    pieceLayers: ReadonlyMap<string, Uint8Array>,
+    originals: ReadonlyMap<number, string> = new Map(),
+  ) {
     this.info = info;
     this.root = root;
     this.#pieceLayers = pieceLayers;
+    this.#originals = originals;
+  }
+
+  /** The file lies under its name in the torrent: nobody knows whose it is. */
+  isOriginal(fileIndex: number): boolean {
+    return this.#originals.has(fileIndex);
   }
 
   place(fileIndex: number): FilePlace {
@@ -33,7 +46,7 @@ export class TorrentFiles {
     if (place === undefined) {
       const entry = this.info.files.at(fileIndex);
       place = {
-        relative: path.join(...entry.path),
+        relative: this.#originals.get(fileIndex) ?? path.join(...entry.path),
         lengthBytes: entry.length,
         isExecutable: entry.executable,
       };
