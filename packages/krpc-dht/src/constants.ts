@@ -17,6 +17,9 @@ export const MAX_DATAGRAM_BYTES = 1500;
 /** What we send stays below this, fragments get lost (threat D3). */
 export const MAX_ANSWER_BYTES = 1400;
 
+/** And below so many times the question, but for an item's value: libtorrent's answers reach 9.6 times (threat D3). */
+export const MAX_AMPLIFICATION = 10;
+
 /** Transaction ids are 2 bytes in practice; a longer one than this is dropped (threat D1). */
 export const MAX_TRANSACTION_BYTES = 20;
 

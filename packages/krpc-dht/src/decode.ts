@@ -30,7 +30,7 @@ export function decodeMessage(bytes: Uint8Array, message: Message): DecodeOutcom
   typeByte = 0;
   methodAt = -1;
   errorAt = -1;
-  hasArguments = false;
+  fieldsLetter = 0;
   itemFault = 0;
   const end = bytes.length;
   if (end > MAX_DATAGRAM_BYTES) return drop(message, 'a datagram too long');
@@ -41,6 +41,7 @@ export function decodeMessage(bytes: Uint8Array, message: Message): DecodeOutcom
   if (typeByte === LETTER.q) return judgeQuery(bytes, message);
   if (typeByte === LETTER.r) {
     message.type = 'response';
+    if (fieldsLetter !== LETTER.r) return drop(message, 'a response without results');
     return message.idAt < 0 ? drop(message, 'a response without a node id') : 'ok';
   }
   if (typeByte === LETTER.e) {
@@ -61,8 +62,8 @@ let methodAt = -1;
 let methodLength = 0;
 /** Where the list `e` begins; -1 for none. */
 let errorAt = -1;
-/** Whether `a` is there, and a dictionary. */
-let hasArguments = false;
+/** The key of the dictionary of fields, `a` or `r`; 0 for none. */
+let fieldsLetter = 0;
 /** The error that a field of BEP 44 deserves in a `put`; 0 for none. */
 let itemFault: KrpcErrorCode | 0 = 0;
 /** Of the value that was skipped last: where the content of a string begins; -1 for other types. */
@@ -113,7 +114,7 @@ function judgeQuery(bytes: Uint8Array, message: Message): DecodeOutcome {
   if (message.method === undefined) {
     return refuse(message, KRPC_ERROR.methodUnknown, 'unknown method');
   }
-  if (!hasArguments) return refuse(message, KRPC_ERROR.protocol, 'no arguments');
+  if (fieldsLetter !== LETTER.a) return refuse(message, KRPC_ERROR.protocol, 'no arguments');
   if (message.idAt < 0) return refuse(message, KRPC_ERROR.protocol, 'no valid id');
   if (message.method === 'ping') return 'ok';
   if (message.method === 'put') return judgePut(message);
@@ -179,7 +180,7 @@ function readMessage(bytes: Uint8Array, end: number, message: Message): boolean 
     const letter = keyEnd - keyAt === 1 ? bytes[keyAt]! : 0;
     let valueEnd: number;
     if ((letter === LETTER.a || letter === LETTER.r) && bytes[keyEnd] === DICTIONARY) {
-      if (letter === LETTER.a) hasArguments = true;
+      fieldsLetter = letter;
       valueEnd = readFields(bytes, keyEnd + 1, end, message);
     } else {
       valueEnd = skipValue(bytes, keyEnd, end);

@@ -1,5 +1,11 @@
 // KRPC messages as we send them (BEP 5, 32, 33, 42, 43, 44, 51), written field by field in the order of canonical bencode.
-import { MAX_ANSWER_BYTES, MAX_ERROR_TEXT_BYTES, NODE_BYTES, NODE6_BYTES } from './constants.ts';
+import {
+  MAX_AMPLIFICATION,
+  MAX_ANSWER_BYTES,
+  MAX_ERROR_TEXT_BYTES,
+  NODE_BYTES,
+  NODE6_BYTES,
+} from './constants.ts';
 import type { KrpcErrorCode } from './errors.ts';
 import type { Message, Method } from './message.ts';
 
@@ -107,7 +113,8 @@ export function writeQuery(
 
 /**
  * Writes the response to `query`. `ip` is the asker's compact endpoint (BEP 42), 6 or 18 bytes. The response never gets longer
- * than `maxBytes`: `nodes`, then `nodes6`, then `values` get what room the rest leaves, and what does not fit is left out.
+ * than `maxBytes`: `nodes`, then `nodes6`, then `values` get what room the rest leaves, and what does not fit is left out. By
+ * default it is 1,400 bytes, and no more than 10 times the query unless the response carries an item.
  */
 export function writeResponse(
   target: Uint8Array,
@@ -116,7 +123,7 @@ export function writeResponse(
   query: Message,
   fields: ResponseFields,
   ip?: Uint8Array,
-  maxBytes: number = MAX_ANSWER_BYTES,
+  maxBytes: number = maxLength(query, fields),
 ): number {
   let room = maxBytes - fixedLength(sender, query, fields, ip);
   let at = offset;
@@ -181,6 +188,11 @@ const ZERO = 0x30;
 const RESPONSE = 0x72;
 const ERROR = 0x65;
 
+function maxLength(query: Message, fields: ResponseFields): number {
+  if (fields.value !== undefined) return MAX_ANSWER_BYTES;
+  return Math.min(MAX_ANSWER_BYTES, MAX_AMPLIFICATION * query.bytes.length);
+}
+
 /** What a response takes without nodes and values: an upper bound, up to 20 bytes above what it is. */
 function fixedLength(
   sender: Sender,
@@ -235,10 +247,11 @@ function writeValues(
   const count = Math.min(fitting, Math.floor(values.length / valueBytes));
   if (count <= 0) return offset;
   let at = writeText(target, offset, '6:valuesl');
-  let from = 0;
-  for (let i = 0; i < count; i++) {
+  const end = count * valueBytes;
+  for (let from = 0; from < end; from += valueBytes) {
     at = writeLength(target, at, valueBytes);
-    for (let j = 0; j < valueBytes; j++) target[at++] = values[from++]!;
+    for (let i = 0; i < valueBytes; i++) target[at + i] = values[from + i]!;
+    at += valueBytes;
   }
   target[at++] = END;
   return at;

@@ -29,6 +29,7 @@ export {
   type Item,
   immutableTarget,
   isMutable,
+  itemTarget,
   type MutableItem,
   mutableTarget,
   signBuffer,
@@ -48,7 +49,7 @@ export {
   randomIdInBucket,
   randomIdWithPrefix,
 } from './node-id.ts';
-export { PeerStore, type PeerStoreOptions, type StoreOutcome } from './peer-store.ts';
+export { PeerStore, type PeerStoreOptions, type Scrape, type StoreOutcome } from './peer-store.ts';
 export {
   AddressRateLimit,
   type AddressRateLimitOptions,

@@ -248,6 +248,27 @@ describe('a response', () => {
     );
   });
 
+  it('has no more than 10 times the bytes of its query, nor more than 1,400', () => {
+    const lengthOf = (query: Message) =>
+      writeResponse(target, 0, ALPHA, query, {
+        nodes: new Uint8Array(208),
+        nodes6: new Uint8Array(304),
+        values: new Uint8Array(6 * 500),
+      });
+    expect(PING.bytes).toHaveLength(56);
+    expect(lengthOf(PING)).toBeLessThanOrEqual(560);
+    expect(lengthOf(PING)).toBeGreaterThan(530);
+    const long = received({
+      t: 'x'.repeat(20),
+      y: 'q',
+      q: 'ping',
+      a: { id: id(2) },
+      x: 'x'.repeat(200),
+    });
+    expect(lengthOf(long)).toBeLessThanOrEqual(1400);
+    expect(lengthOf(long)).toBeGreaterThan(1370);
+  });
+
   it('with the largest item and 8 nodes of each family fits 1,400 bytes', () => {
     const sender = { id: id(1), version: text('BT01') };
     const query = received({ t: 'x'.repeat(20), y: 'q', q: 'ping', a: { id: id(2) } });

@@ -1,4 +1,4 @@
-// Ed25519 on node:crypto, some twenty times as fast as the pure one, for items of BEP 44.
+// Ed25519 on node:crypto, for items of BEP 44: it checks signatures seven times as fast as the pure one (measured).
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../constants.ts';
 import type { Ed25519 } from '../ed25519.ts';
