@@ -43,9 +43,9 @@ export class FaultyFileSystem implements FileSystem {
     fs.fsyncSync(fd);
   };
 
-  readonly mkdirSync = ((path: string, options: fs.MakeDirectoryOptions) => {
+  readonly mkdirSync = ((path: string, mode: number) => {
     this.#check('mkdir', path);
-    return fs.mkdirSync(path, options);
+    return fs.mkdirSync(path, mode);
   }) as FileSystem['mkdirSync'];
 
   readonly ftruncateSync: FileSystem['ftruncateSync'] = (fd, length) => {
@@ -60,6 +60,7 @@ export class FaultyFileSystem implements FileSystem {
 
   readonly fstatSync = nodeFileSystem.fstatSync;
   readonly realpathSync = nodeFileSystem.realpathSync;
+  readonly statSync = nodeFileSystem.statSync;
 
   /** Descriptors that are open now. */
   get openCount(): number {

@@ -20,7 +20,7 @@ export type FileSystem = Pick<
   | 'ftruncateSync'
   | 'fsyncSync'
   | 'mkdirSync'
-> & { realpathSync(path: string): string };
+> & { realpathSync(path: string): string; statSync(path: string): { isDirectory(): boolean } };
 
 /** The file system of the machine. */
 export const nodeFileSystem: FileSystem = {
@@ -32,6 +32,7 @@ export const nodeFileSystem: FileSystem = {
   ftruncateSync: fs.ftruncateSync,
   fsyncSync: fs.fsyncSync,
   mkdirSync: fs.mkdirSync,
+  statSync: fs.statSync,
   realpathSync: fs.realpathSync.native,
 };
 
@@ -69,16 +70,37 @@ export function isInside(root: string, real: string): boolean {
   return real === root || real.startsWith(root.endsWith(path.sep) ? root : root + path.sep);
 }
 
-/** Makes a folder and those it is in, where they are missing. */
-export function makeFolder(fileSystem: Pick<FileSystem, 'mkdirSync'>, folder: string): void {
+/**
+ * Makes a folder and those it is in, where they are missing. A call for each: where the system says that something is missing
+ * whatever is made, as in /proc, Node's own recursion never ends. Throws what the system says.
+ */
+export function makeFolder(
+  fileSystem: Pick<FileSystem, 'mkdirSync' | 'statSync'>,
+  folder: string,
+  mode = 0o777,
+): void {
   try {
-    fileSystem.mkdirSync(folder, { recursive: true });
+    fileSystem.mkdirSync(folder, mode);
+    return;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    // Node says so on a read-only file system; the plain call tells the reason.
+    if (isFolder(fileSystem, folder)) return;
     const parent = path.dirname(folder);
-    if (parent !== folder) makeFolder(fileSystem, parent);
-    fileSystem.mkdirSync(folder);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === folder) throw error;
+    makeFolder(fileSystem, parent, mode);
+  }
+  try {
+    fileSystem.mkdirSync(folder, mode);
+  } catch (error) {
+    // Another worker may have made it meanwhile.
+    if (!isFolder(fileSystem, folder)) throw error;
+  }
+}
+
+function isFolder(fileSystem: Pick<FileSystem, 'statSync'>, folder: string): boolean {
+  try {
+    return fileSystem.statSync(folder).isDirectory();
+  } catch {
+    return false;
   }
 }
 

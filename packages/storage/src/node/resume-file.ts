@@ -11,6 +11,7 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
+import { makeFolder, nodeFileSystem } from './open-files.ts';
 
 /** `$XDG_STATE_HOME/pieces`, on most systems `~/.local/state/pieces`; on Windows `%LOCALAPPDATA%\pieces`. */
 export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -80,7 +81,7 @@ export class ResumeFile {
     const folder = path.dirname(this.path);
     // One name for all lives, so that what a killed one leaves is overwritten.
     const temporary = `${this.path}.tmp`;
-    await fs.mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(nodeFileSystem, folder, 0o700);
     try {
       const file = await fs.open(temporary, 'w', 0o600);
       try {

@@ -300,6 +300,17 @@ describe('a start', () => {
     await expect(openSample(sample, where)).rejects.toMatchObject({ name: 'StorageError', code });
   });
 
+  it.skipIf(process.platform !== 'linux')('is refused where no folder can be made', async () => {
+    const sample = tree();
+    const where = place();
+    const nowhere = { ...where, data: '/proc/nowhere/data' };
+    const refusal = { name: 'StorageError', code: 'missing', path: nowhere.data, errno: 'ENOENT' };
+    await expect(openSample(sample, nowhere)).rejects.toMatchObject(refusal);
+    const { store } = await openSample(sample, where, { stateFolder: '/proc/nowhere' });
+    await store.close();
+    expect(store.recordError).toMatchObject({ code: 'missing', path: store.recordPath });
+  });
+
   it('is not refused for files that are not wanted, or when it only looks', async () => {
     const sample = tree();
     const where = place();

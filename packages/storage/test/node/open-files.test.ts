@@ -2,7 +2,13 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DiskFailure, isInside, makeFolder, OpenFiles } from '../../src/node/open-files.ts';
+import {
+  DiskFailure,
+  isInside,
+  makeFolder,
+  nodeFileSystem,
+  OpenFiles,
+} from '../../src/node/open-files.ts';
 import { FaultyFileSystem } from '../faults.ts';
 import { place } from './store-bench.ts';
 
@@ -34,14 +40,60 @@ function codeOf(action: () => unknown): string {
 }
 
 describe('makeFolder', () => {
-  it('tells of a read-only file system, of which Node says ENOENT', () => {
-    const refusal = (code: string) => Object.assign(new Error(code), { code, syscall: 'mkdir' });
-    const mkdirSync = ((folder: string, options?: fs.MakeDirectoryOptions) => {
-      if (folder === '/there') return undefined;
-      throw refusal(options?.recursive === true ? 'ENOENT' : 'EROFS');
+  const refusal = (code: string) => Object.assign(new Error(code), { code, syscall: 'mkdir' });
+
+  it('makes what is missing, and leaves what is there', () => {
+    const { root } = setUp();
+    const folder = path.join(root, 'a/b/c');
+    for (let time = 0; time < 2; time += 1) {
+      makeFolder(nodeFileSystem, folder, 0o700);
+      expect(fs.statSync(folder).isDirectory()).toBe(true);
+    }
+    expect(fs.statSync(folder).mode & 0o777).toBe(0o700);
+    makeFolder(nodeFileSystem, '/');
+  });
+
+  it('tells why a folder on the way can not be made', () => {
+    const made: string[] = [];
+    const mkdirSync = ((folder: string) => {
+      made.push(folder);
+      throw refusal(folder === '/there/a' ? 'EROFS' : 'ENOENT');
     }) as typeof fs.mkdirSync;
-    const make = () => makeFolder({ mkdirSync }, '/there/a/b');
+    const statSync = () => ({ isDirectory: () => false });
+    const make = () => makeFolder({ mkdirSync, statSync }, '/there/a/b/c');
     expect(make).toThrow(expect.objectContaining({ code: 'EROFS' }));
+    expect(made).toEqual(['/there/a/b/c', '/there/a/b', '/there/a']);
+  });
+
+  it('ends where everything is always missing', () => {
+    let calls = 0;
+    const mkdirSync = (() => {
+      calls += 1;
+      throw refusal('ENOENT');
+    }) as typeof fs.mkdirSync;
+    const statSync = (folder: string) => ({ isDirectory: () => folder === '/proc' });
+    const make = () => makeFolder({ mkdirSync, statSync }, '/proc/x/y');
+    expect(make).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+    expect(calls).toBeLessThan(10);
+  });
+
+  it('takes a file in its place for no folder', () => {
+    const { root } = setUp();
+    fs.writeFileSync(path.join(root, 'file'), '');
+    const make = (name: string) => () => makeFolder(nodeFileSystem, path.join(root, name));
+    expect(make('file')).toThrow(expect.objectContaining({ code: 'EEXIST' }));
+    expect(make('file/below')).toThrow(expect.objectContaining({ code: 'ENOTDIR' }));
+  });
+
+  it('is content with what another worker makes at the same time', () => {
+    let isMade = false;
+    const mkdirSync = (() => {
+      const isFirst = !isMade;
+      isMade = true;
+      throw refusal(isFirst ? 'ENOENT' : 'EEXIST');
+    }) as typeof fs.mkdirSync;
+    const statSync = () => ({ isDirectory: () => isMade });
+    expect(() => makeFolder({ mkdirSync, statSync }, '/there/a')).not.toThrow();
   });
 });
 
