@@ -266,6 +266,14 @@ describe('a session over loopback', () => {
     expect(handle.stats().piecesHave).toBe(1);
   });
 
+  it('keeps to its host when it is bound to loopback: no local discovery', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open({ localDiscovery: true });
+    const handle = await session.add(content.torrent, { dir: await place(content, 'seed') });
+    await handle.complete;
+    expect(process.getActiveResourcesInfo()).not.toContain('UDPWrap');
+  });
+
   it('does nothing for a signal that is aborted already', async () => {
     const content = makeContent(MiB, 64 * KiB);
     const session = await open({ listen: false });

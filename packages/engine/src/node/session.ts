@@ -1,9 +1,10 @@
 // A session: torrents that share a listening port, a dialler, rate limits and a peer id.
 
-import { isPort, parseAddress } from '@bt/endpoint';
+import { isLoopback, isPort, parseAddress } from '@bt/endpoint';
 import { type Metainfo, parseMetainfo, swarmHashes, toHex } from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
 import { ExternalAddress } from '../discovery/external-address.ts';
+import { reachesLocalNetwork } from '../discovery/local-discovery.ts';
 import { EngineError } from '../errors.ts';
 import { MAX_TORRENTS } from '../limits.ts';
 import type { Peer } from '../peer.ts';
@@ -11,6 +12,7 @@ import { RateLimit } from '../rate-limit.ts';
 import { Connections } from './connections.ts';
 import { Dialler } from './dial.ts';
 import { type AcceptedOwner, Listener } from './listen.ts';
+import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
 import { createSystemRandom } from './random.ts';
 import { type AddTorrentOptions, type SessionParts, TorrentHandle } from './torrent-handle.ts';
 
@@ -26,6 +28,12 @@ export interface SessionOptions {
   readonly maxUpBytesPerSecond?: number;
   /** Connections, accepted and dialled, all torrents together. Default 1,000; fewer where the process has few descriptors. */
   readonly maxConnections?: number;
+  /**
+   * Tell the local network by multicast which torrents there are, and hear it (BEP 14); not for private ones, and never on
+   * a session that is bound to loopback or doesn't listen. Default false: a session speaks to nobody whom neither a
+   * torrent nor its user names.
+   */
+  readonly localDiscovery?: boolean;
   /** Where resume records are kept; null keeps none. Default: storage's state folder. */
   readonly resumeDir?: string | null;
   /** Aborting it stops the session. */
@@ -54,6 +62,7 @@ export class Session {
   readonly #byHash = new Map<string, TorrentHandle>();
   readonly #onAbort = () => void this.stop();
   #listener: Listener | undefined;
+  #localDiscovery: LocalDiscoveryService | undefined;
   #stopping: Promise<void> | undefined;
 
   /** Use `openSession`. */
@@ -128,6 +137,21 @@ export class Session {
       );
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (this.#options.localDiscovery === true) this.#openLocalDiscovery();
+  }
+
+  #openLocalDiscovery(): void {
+    const { bindAddress } = this.#options;
+    if (this.port === 0 || !reachesLocalNetwork(bindAddress)) return;
+    this.#localDiscovery = new LocalDiscoveryService({
+      port: this.port,
+      random: this.#random,
+      networks: () => localNetworks(bindAddress),
+      found: (infoHash, endpoint) => {
+        const isOnLoopback = isLoopback(endpoint.address);
+        this.#byHash.get(infoHash)?.addCandidates([endpoint], 'lsd', isOnLoopback);
+      },
+    });
   }
 
   #accept(
@@ -165,9 +189,16 @@ export class Session {
       downLimit: this.#downLimit,
       upLimit: this.#upLimit,
       dialler: this.#dialler,
+      begun: ({ metainfo }) => {
+        if (metainfo.info.isPrivate) return;
+        for (const infoHash of hashesOf(metainfo)) this.#localDiscovery?.add(infoHash);
+      },
       removed: (handle) => {
         this.#torrents.delete(handle);
-        for (const key of hashesOf(handle.metainfo)) this.#byHash.delete(key);
+        for (const key of hashesOf(handle.metainfo)) {
+          this.#byHash.delete(key);
+          this.#localDiscovery?.remove(key);
+        }
       },
     };
   }
@@ -175,6 +206,7 @@ export class Session {
   async #stop(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#listener?.close();
+    this.#localDiscovery?.close();
     await Promise.all(this.torrents().map((torrent) => torrent.stop()));
     this.#dialler.close();
   }

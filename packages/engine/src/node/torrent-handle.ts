@@ -47,6 +47,8 @@ export interface AddTorrentOptions {
   readonly seedTimeMs?: number;
   /** Announce to the torrent's trackers. Default true. */
   readonly trackers?: boolean;
+  /** Tell peers of each other, and hear of more (BEP 11); not for a private torrent. Default true. */
+  readonly peerExchange?: boolean;
   /** Connections at a time. Default 500. */
   readonly maxPeers?: number;
   /** Upload slots; default: by the upload rate. */
@@ -67,6 +69,8 @@ export interface SessionParts {
   readonly downLimit: RateLimit;
   readonly upLimit: RateLimit;
   readonly dialler: Dialler;
+  /** The torrent takes part in its swarm from now on. */
+  readonly begun: (handle: TorrentHandle) => void;
   /** The torrent has stopped and leaves the session. */
   readonly removed: (handle: TorrentHandle) => void;
 }
@@ -276,6 +280,7 @@ export class TorrentHandle {
     this.#state = torrent.state;
     this.#act((started, now) => started.start(now));
     this.#streams.started();
+    this.#session.begun(this);
     for (const { host, port } of peers ?? []) this.addPeer(host, port);
   }
 
@@ -290,7 +295,8 @@ export class TorrentHandle {
 
   #makeTorrent(store: FileStore): Torrent {
     const { info, announceTiers } = this.metainfo;
-    const { strategies, files, sequential, trackers, maxPeers, uploadSlots } = this.#options;
+    const { strategies, files, sequential, trackers, peerExchange } = this.#options;
+    const { maxPeers, uploadSlots } = this.#options;
     const { peerId, listenPort, external, random, downLimit, upLimit } = this.#session;
     return new Torrent({
       now: clockNow(),
@@ -303,6 +309,7 @@ export class TorrentHandle {
       peerId,
       listenPort,
       externalAddress: external,
+      peerExchange,
       announceTiers: trackers === false ? [] : announceTiers,
       strategies: { ...defaultStrategies, ...strategies },
       random,
