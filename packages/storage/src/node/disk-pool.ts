@@ -20,6 +20,11 @@ export interface JobExecutor {
   submit<J extends Job>(job: J, done: Done<J['kind']>): void;
   /** Close the files below a folder, in every worker. */
   forget(root: string): Promise<void>;
+  /**
+   * Somebody waits for what is done below a folder, until the result is called: jobs that get no answer meanwhile are given up.
+   * Absent: there is an answer to every job.
+   */
+  hurry?(root: string): () => void;
   /** End the workers when they are done. */
   close(): void;
 }
@@ -73,7 +78,7 @@ export class DiskPool {
     const share = Math.max(1, Math.floor(maxOpenFiles / (maxWorkers + 1)));
     const { cacheBytes } = options;
     this.#parts = {
-      executor: new WorkerThreads(maxWorkers, share),
+      executor: new WorkerThreads({ maxWorkers, maxOpenFiles: share }),
       readAhead: new ReadAhead({
         maxOpenFiles: share,
         ...(cacheBytes === undefined ? {} : { cacheBytes }),

@@ -28,6 +28,7 @@ import {
 import { FileStates } from './file-states.ts';
 import { DiskFailure } from './open-files.ts';
 import { type Opened, openStore } from './open-store.ts';
+import { inTime } from './patience.ts';
 import { PieceChecker } from './piece-checker.ts';
 import {
   type Answer,
@@ -91,7 +92,8 @@ export class FileStore implements Disk {
   readonly #record: RecordKeeper;
   #events: DiskEvents | undefined;
   #stalledBy: StorageError | undefined;
-  #pendingReads = 0;
+  /** Tokens of reads that have not been answered. */
+  readonly #pendingReads = new Set<number>();
   #onReadsDone: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
@@ -309,7 +311,7 @@ export class FileStore implements Disk {
       throw new StorageError('bad-argument', `piece ${pieceIndex} has no such bytes`);
     }
     const bytes = this.#readAhead.read(this.#source, pieceIndex, blockOffset, lengthBytes, token);
-    if (bytes === undefined) this.#pendingReads++;
+    if (bytes === undefined) this.#pendingReads.add(token);
     return bytes;
   }
 
@@ -340,7 +342,7 @@ export class FileStore implements Disk {
 
   /**
    * Finish what is queued, write the record, close the files. What waits for a disk that refuses is given up: its result
-   * is `failed`. Call `PieceBuffers.flush` before, to keep the blocks of unfinished pieces. May be called again.
+   * is `failed`. So is what a disk doesn't answer for half a minute. Call `PieceBuffers.flush` before, to keep the blocks of unfinished pieces. May be called again.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -348,19 +350,33 @@ export class FileStore implements Disk {
   }
 
   async #close(): Promise<void> {
+    const calm = this.#executor.hurry?.(this.root);
     const written = this.#queue.close();
     this.#checker.cancel((pieceIndex) => {
       this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
       this.#endVerifying(pieceIndex);
     });
-    await Promise.all([written, this.#checker.idle()]);
-    if (this.#pendingReads > 0) {
-      await new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
-    }
-    await this.#record.close();
+    await Promise.all([written, this.#checker.idle(), this.#endReads(), this.#awaitRecord()]);
+    await inTime(this.#record.close());
     this.#readAhead.forget(this.#source);
     await this.#executor.forget(this.root);
+    calm?.();
     if (this.#isPoolShared) releaseSharedPool();
+  }
+
+  /** Writing waits while a record is being written; not for one that is never done. */
+  async #awaitRecord(): Promise<void> {
+    if (await inTime(this.#record.idle())) return;
+    this.#queue.abandon(storageError('io', { path: this.#record.path }));
+  }
+
+  async #endReads(): Promise<void> {
+    if (this.#pendingReads.size === 0) return;
+    const answered = new Promise<void>((resolve) => this.#onReadsDone.push(resolve));
+    if (await inTime(answered)) return;
+    const tokens = [...this.#pendingReads];
+    this.#pendingReads.clear();
+    for (const token of tokens) this.#events?.onBlockRead(token, undefined, storageError('closed'));
   }
 
   #toWork(pieceIndex: number): DiskEvents {
@@ -521,6 +537,8 @@ export class FileStore implements Disk {
     failure: DiskFailure | undefined,
     fileIndex: number,
   ): void {
+    // Given up when the store was closed.
+    if (!this.#pendingReads.has(token)) return;
     let error: StorageError | undefined;
     if (failure !== undefined) {
       const { code, path, errno, syscall } = failure;
@@ -529,9 +547,9 @@ export class FileStore implements Disk {
       error = storageError(code, facts);
       if (isFile && code !== 'too-many-files') this.#doubtFile(fileIndex, error);
     }
-    this.#pendingReads--;
+    this.#pendingReads.delete(token);
     this.#events?.onBlockRead(token, bytes, error);
-    if (this.#pendingReads === 0) for (const resolve of this.#onReadsDone.splice(0)) resolve();
+    if (this.#pendingReads.size === 0) for (const resolve of this.#onReadsDone.splice(0)) resolve();
   }
 
   /** A file is not what it was: none of its pieces is had until it has been verified. Told once. */

@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { Info } from '@bt/metainfo';
 import { bitAt, setBit } from '../bits.ts';
 import { planCheck } from '../check-plan.ts';
-import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
+import { codeOfErrno, StorageError, storageError } from '../errors.ts';
 import {
   decodeResume,
   FILE_OURS,
@@ -21,6 +21,7 @@ import { type DiskPool, partsOf } from './disk-pool.ts';
 import type { FileStoreOptions } from './file-store.ts';
 import { DiskFailure, makeFolder, nodeFileSystem, OpenFiles } from './open-files.ts';
 import { findOriginals } from './original-names.ts';
+import { untilAborted } from './patience.ts';
 import { PieceChecker } from './piece-checker.ts';
 import { RIGHT } from './protocol.ts';
 import { defaultStateFolder, ResumeFile, readBootId } from './resume-file.ts';
@@ -45,13 +46,13 @@ export interface Opened {
 export async function openStore(options: FileStoreOptions, pool: DiskPool): Promise<Opened> {
   const { info, signal, readOnly = false } = options;
   throwIfAborted(signal);
-  const root = await resolveRoot(options.folder, readOnly);
+  const root = await resolveRoot(options.folder, readOnly, signal);
   const resume =
     options.stateFolder === null
       ? undefined
       : new ResumeFile(options.stateFolder ?? defaultStateFolder(), info.infoHash, root);
   const bootId = await readBootId();
-  const record = await loadRecord(info, resume);
+  const record = await untilAborted(loadRecord(info, resume), signal);
   const survey = await surveyFiles(root, info.files, signal);
   const { found } = survey;
   const problems = new Map(survey.problems);
@@ -97,12 +98,17 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   };
 }
 
-async function resolveRoot(folder: string, readOnly: boolean): Promise<string> {
+async function resolveRoot(
+  folder: string,
+  readOnly: boolean,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const full = path.resolve(folder);
   try {
     if (!readOnly) makeFolder(nodeFileSystem, full);
-    return await fsp.realpath(full);
+    return await untilAborted(fsp.realpath(full), signal);
   } catch (error) {
+    if (error instanceof StorageError) throw error;
     const { code: errno, syscall } = error as NodeJS.ErrnoException;
     if (readOnly && errno === 'ENOENT') return full;
     throw storageError(codeOfErrno(errno), { path: full, errno, syscall, cause: error });
@@ -195,7 +201,8 @@ async function hashPieces(work: HashWork): Promise<void> {
     const { toHashCount: totalPieces, toHashBytes: totalBytes } = plan;
     onProgress?.({ checkedPieces, totalPieces, checkedBytes, totalBytes, rightPieces });
   };
-  const checker = new PieceChecker(partsOf(work.pool).executor, files, {
+  const { executor } = partsOf(work.pool);
+  const checker = new PieceChecker(executor, files, {
     onChecked: (pieceIndex, result, error) => {
       checkedPieces++;
       checkedBytes += geometry.pieceSize(pieceIndex);
@@ -215,12 +222,18 @@ async function hashPieces(work: HashWork): Promise<void> {
   for (let pieceIndex = 0; pieceIndex < geometry.pieceCount; pieceIndex++) {
     if (bitAt(plan.toHash, pieceIndex)) checker.add(pieceIndex);
   }
-  const onAbort = (): void => checker.cancel(() => {});
+  let calm: (() => void) | undefined;
+  const onAbort = (): void => {
+    checker.cancel(() => {});
+    calm = executor.hurry?.(files.root);
+  };
   signal?.addEventListener('abort', onAbort);
+  if (signal?.aborted) onAbort();
   try {
     await checker.idle();
   } finally {
     signal?.removeEventListener('abort', onAbort);
+    calm?.();
   }
   throwIfAborted(signal);
 }

@@ -87,6 +87,11 @@ export class RecordKeeper {
     if (!this.#isClosed && (this.isStale || unsynced.length > 0)) await this.save();
   }
 
+  /** Resolves when no record is being written. */
+  async idle(): Promise<void> {
+    await this.#file?.idle();
+  }
+
   /** Nobody writes any more: what the files are now is what the record says. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -108,7 +113,7 @@ export class RecordKeeper {
       this.isStale = true;
     }
     if (this.isStale) void this.save();
-    await this.#file?.idle();
+    await this.idle();
   }
 
   #flush(fileIndices: readonly number[]): Promise<void> {

@@ -1,4 +1,8 @@
-/** Disk workers: threads that are started when there is work for them, and get it in batches. */
+/**
+ * Disk workers: threads that are started when there is work for them, and get it in batches. A disk can keep a thread in a call
+ * for ever (a network file system whose server is gone); that is nobody's business until somebody waits for the end
+ * (`hurry`). Then the thread is given up, with all that it has to do.
+ */
 import { Worker } from 'node:worker_threads';
 import type { Done, JobExecutor } from './disk-pool.ts';
 import type { Answer, Job } from './protocol.ts';
@@ -6,6 +10,8 @@ import type { Answer, Job } from './protocol.ts';
 /** A message to a worker holds jobs of up to this many bytes, but at least one. */
 const BATCH_BYTES = 1024 * 1024;
 const BATCH_JOBS = 128;
+/** A worker without an answer for this long is given up where somebody waits for it. */
+export const ANSWER_TIMEOUT_MS = 30_000;
 /** Messages under way to a worker: one being worked on and one that waits, so that it never idles. */
 const BATCHES_AHEAD = 2;
 interface Pending {
@@ -14,26 +20,52 @@ interface Pending {
 }
 
 interface Slot {
-  readonly worker: Worker;
+  readonly worker: DiskWorker;
   /** Messages under way, oldest first. */
   readonly batches: (readonly Pending[])[];
+  /** When it answered last, or got something to do after having nothing. */
+  answeredMs: number;
+}
+
+/** Somebody waits for the jobs below `root`. */
+interface Hurry {
+  readonly root: string;
+  readonly sinceMs: number;
+  /** A worker with such jobs has been given up: no more are begun. */
+  isHopeless: boolean;
+}
+
+/** What is used of a `Worker`. */
+export type DiskWorker = Pick<Worker, 'on' | 'postMessage' | 'ref' | 'unref' | 'terminate'>;
+
+export interface WorkerThreadsOptions {
+  readonly maxWorkers: number;
+  /** Descriptors that each worker keeps open. */
+  readonly maxOpenFiles: number;
+  readonly start?: (maxOpenFiles: number) => DiskWorker;
 }
 
 export class WorkerThreads implements JobExecutor {
   readonly maxWorkers: number;
-  readonly #maxOpenFiles: number;
+  readonly #startWorker: () => DiskWorker;
   readonly #slots: Slot[] = [];
+  readonly #hurries = new Set<Hurry>();
+  #watch: NodeJS.Timeout | undefined;
   #queue: Pending[] = [];
   #head = 0;
   #isScheduled = false;
   #isClosed = false;
 
-  constructor(maxWorkers: number, maxOpenFiles: number) {
+  constructor({ maxWorkers, maxOpenFiles, start = startWorker }: WorkerThreadsOptions) {
     this.maxWorkers = Math.max(1, maxWorkers);
-    this.#maxOpenFiles = maxOpenFiles;
+    this.#startWorker = () => start(maxOpenFiles);
   }
 
   submit<J extends Job>(job: J, done: Done<J['kind']>): void {
+    if (this.#isHopeless(job)) {
+      setImmediate(() => done(undefined, noAnswer()));
+      return;
+    }
     this.#queue.push({ job, done: done as Done<Job['kind']> });
     // Jobs of one turn of the event loop, from all its sockets, travel together.
     if (this.#isScheduled) return;
@@ -50,6 +82,18 @@ export class WorkerThreads implements JobExecutor {
       (slot) => new Promise<void>((resolve) => this.#post(slot, [{ job, done: () => resolve() }])),
     );
     await Promise.all(answers);
+  }
+
+  hurry(root: string): () => void {
+    const hurry = { root, sinceMs: performance.now(), isHopeless: false };
+    this.#hurries.add(hurry);
+    this.#watch ??= setInterval(() => this.#endHung(), 1000);
+    return () => {
+      this.#hurries.delete(hurry);
+      if (this.#hurries.size > 0) return;
+      clearInterval(this.#watch);
+      this.#watch = undefined;
+    };
   }
 
   close(): void {
@@ -71,7 +115,10 @@ export class WorkerThreads implements JobExecutor {
     for (const job of jobs) {
       if (job.kind === 'save' || job.kind === 'write') transfer.push(job.data.buffer);
     }
-    if (slot.batches.length === 0) slot.worker.ref();
+    if (slot.batches.length === 0) {
+      slot.worker.ref();
+      slot.answeredMs = performance.now();
+    }
     slot.batches.push(batch);
     slot.worker.postMessage(jobs, transfer);
   }
@@ -106,12 +153,13 @@ export class WorkerThreads implements JobExecutor {
   }
 
   #start(): Slot {
-    const worker = startWorker(this.#maxOpenFiles);
-    const slot: Slot = { worker, batches: [] };
+    const worker = this.#startWorker();
+    const slot: Slot = { worker, batches: [], answeredMs: 0 };
     this.#slots.push(slot);
     worker.unref();
     worker.on('message', (answers: readonly Answer[]) => {
       const batch = slot.batches.shift() ?? [];
+      slot.answeredMs = performance.now();
       if (slot.batches.length === 0) worker.unref();
       this.#dispatch();
       batch.forEach((pending, index) => {
@@ -138,6 +186,36 @@ export class WorkerThreads implements JobExecutor {
     this.#dispatch();
   }
 
+  /** Give up the workers that somebody has waited for in vain. */
+  #endHung(): void {
+    const longAgo = performance.now() - ANSWER_TIMEOUT_MS;
+    for (const slot of [...this.#slots]) {
+      if (slot.answeredMs > longAgo) continue;
+      const hurries = [...this.#hurries].filter(({ root, sinceMs }) => {
+        const isForIt = ({ job }: Pending) => job.root === root;
+        return sinceMs <= longAgo && slot.batches.some((batch) => batch.some(isForIt));
+      });
+      if (hurries.length === 0) continue;
+      for (const hurry of hurries) hurry.isHopeless = true;
+      this.#dropHopeless();
+      void slot.worker.terminate();
+      slot.worker.unref();
+      this.#bury(slot, noAnswer());
+    }
+  }
+
+  #isHopeless({ root }: Job): boolean {
+    for (const hurry of this.#hurries) if (hurry.isHopeless && hurry.root === root) return true;
+    return false;
+  }
+
+  #dropHopeless(): void {
+    const queue = this.#queue.slice(this.#head);
+    this.#queue = queue.filter(({ job }) => !this.#isHopeless(job));
+    this.#head = 0;
+    for (const { job, done } of queue) if (this.#isHopeless(job)) done(undefined, noAnswer());
+  }
+
   #endIdle(): void {
     if (this.#head < this.#queue.length) return;
     for (const slot of [...this.#slots]) {
@@ -146,6 +224,10 @@ export class WorkerThreads implements JobExecutor {
       slot.worker.postMessage([]); // an empty message ends the worker
     }
   }
+}
+
+function noAnswer(): Error {
+  return new Error('the disk does not answer');
 }
 
 function weightOf(job: Job): number {

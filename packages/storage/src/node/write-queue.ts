@@ -108,6 +108,13 @@ export class WriteQueue {
     });
   }
 
+  /** After `close`: what has not been sent is given up. */
+  abandon(error: StorageError): void {
+    this.#stalledBy ??= error;
+    this.#giveUp();
+    this.#checkIdle();
+  }
+
   #ready(operation: WriteOperation): void {
     if (this.#isClosed && this.#stalledBy !== undefined)
       this.#finish(operation, undefined, storageError('closed', { cause: this.#stalledBy }));
