@@ -97,3 +97,98 @@ export const PING_BACK_INTERVAL_MS = 10 * 60_000;
 
 /** Addresses whose rate is known at one time. */
 export const RATE_LIMIT_SLOTS = 16_384;
+
+/** BEP 5: how long a node that was heard of counts as good, and how long a bucket may stay unchanged. */
+export const GOOD_FOR_MS = 15 * 60_000;
+
+/** BEP 5, "try once more before discarding": a node that failed so often in a row is bad. */
+export const BAD_AFTER_FAILURES = 2;
+
+/** A bad node without a replacement is forgotten after so many failures in a row. */
+export const FORGET_AFTER_FAILURES = 6;
+
+/** The pause before a node of the table that failed is asked again; it doubles with each further failure. */
+export const RETRY_MS = 10_000;
+
+/** Buckets of one table, 16 nodes each with the spare ones: in the 65th there would be no more than chance. */
+export const MAX_BUCKETS = 64;
+
+/** A query that takes longer than round trips do is slow: its lookup goes around it (RFC 6298, between these bounds). */
+export const FIRST_PATIENCE_MS = 1_000;
+export const MIN_PATIENCE_MS = 200;
+export const MAX_PATIENCE_MS = 3_000;
+
+/** An answer is waited for so long, and counts however slow it was. */
+export const QUERY_TIMEOUT_MS = 6_000;
+
+/** Queries under way at one time; further ones wait. */
+export const MAX_OUTSTANDING_QUERIES = 1_024;
+
+/** Kademlia's alpha: the queries that one lookup has under way in one family. */
+export const LOOKUP_CONCURRENCY = 3;
+
+/** Nodes that one lookup remembers in one family, the closest it was told of. */
+export const MAX_CANDIDATES = 128;
+
+/** Nodes that are asked again for each of two points beside the target, when nodes near it are dead (second-look.ts). */
+export const SECOND_LOOK_NODES = 2;
+
+/** Nodes of one family that are taken from one answer. */
+export const MAX_TOLD_NODES = 16;
+
+/** Different peers that one lookup hands out, and info-hashes that one answer of BEP 51 may bring. */
+export const MAX_LOOKUP_PEERS = 10_000;
+
+/** Operations under way at one time. */
+export const MAX_OPERATIONS = 1_000;
+
+/** An unverified address gets at most so many times the bytes that it sent. */
+export const MAX_UNVERIFIED_FACTOR = 6;
+
+/** Addresses that are known to be no forgeries, and how long after their answer. */
+export const MAX_VERIFIED_ADDRESSES = 2_048;
+export const VERIFIED_FOR_MS = 10 * 60_000;
+
+/** Answers that wait for their asker to show that his address is real. */
+export const MAX_HELD_ANSWERS = 64;
+
+/** Nodes that wait for their first ping, and first pings under way. */
+export const MAX_NEWCOMERS = 1_000;
+export const MAX_NEWCOMER_PINGS = 32;
+
+/** BEP 42: votes about our address that are remembered, and what makes it known: so many, and three quarters agree. */
+export const MAX_ADDRESS_VOTES = 32;
+export const MIN_ADDRESS_VOTES = 8;
+
+/** Between two pings or refreshes of the table. */
+export const MAINTENANCE_SPACING_MS = 1_000;
+
+/** While the table is empty, joining is tried again after this time, doubling up to the other. */
+export const JOIN_RETRY_MS = 5_000;
+export const MAX_JOIN_RETRY_MS = 5 * 60_000;
+
+/** Nor is a join tried again sooner than this after a node has come that may show the way. */
+export const JOIN_NEWCOMER_MS = 500;
+
+/** Nodes that a join begins with, and nodes of one saved table. */
+export const MAX_JOIN_NODES = 100;
+export const MAX_SAVED_NODES = 2_000;
+
+/** How often stores forget what has expired. */
+export const EXPIRY_INTERVAL_MS = 60_000;
+
+/** Saved nodes that a join begins with, those nearest to us; the others are pinged one by one. */
+export const SAVED_ENTRANCES = 16;
+
+/** The largest k and alpha. */
+export const MAX_LOOKUP_COUNT = 32;
+
+/** A longer state file is no saved table: two of 2,000 nodes have 128,000 bytes. */
+export const MAX_STATE_FILE_BYTES = 256 * 1024;
+
+/** How often the state file is written. */
+export const SAVE_INTERVAL_MS = 10 * 60_000;
+
+/** While no name of the bootstrap can be resolved, it is tried again after this time, doubling up to the other. */
+export const RESOLVE_RETRY_MS = 10_000;
+export const MAX_RESOLVE_RETRY_MS = 10 * 60_000;

@@ -6,7 +6,17 @@
 export { BloomFilter } from './bloom-filter.ts';
 export { forEachValue, nodeLength } from './compact.ts';
 export { decodeMessage } from './decode.ts';
+export { Dht, type DhtOptions, type JoinNode } from './dht.ts';
 export { type Ed25519, pureEd25519 } from './ed25519.ts';
+export type {
+  DhtEffect,
+  DoneEffect,
+  NodeInfo,
+  OperationKind,
+  OperationResults,
+  Sample,
+  SearchCost,
+} from './effects.ts';
 export {
   type QueryArguments,
   type ResponseFields,
@@ -49,6 +59,8 @@ export {
   randomIdInBucket,
   randomIdWithPrefix,
 } from './node-id.ts';
+export type { ItemKey } from './operations/item-operations.ts';
+export type { Announcement } from './operations/peer-operations.ts';
 export { PeerStore, type PeerStoreOptions, type Scrape, type StoreOutcome } from './peer-store.ts';
 export {
   AddressRateLimit,
@@ -56,4 +68,11 @@ export {
   ByteRateLimit,
   pingBackLimit,
 } from './rate-limit.ts';
+export { RoutingTable, type RoutingTableOptions, type TableCounts } from './routing-table.ts';
+export type {
+  DhtStatistics,
+  DropReason,
+  OverlayStatistics,
+  QueryCounts,
+} from './statistics.ts';
 export { Tokens } from './token.ts';

@@ -1,5 +1,4 @@
 // Token buckets: queries of one address, and bytes in all (threat of amplification). Memory is fixed, whoever sends.
-import type { AddressFamily } from '@bt/endpoint';
 import { PING_BACK_INTERVAL_MS, RATE_LIMIT_SLOTS } from './constants.ts';
 import { SipHash } from './siphash.ts';
 
@@ -18,7 +17,7 @@ export interface AddressRateLimitOptions {
 const WAYS = 4;
 
 /**
- * A token bucket for each address; an IPv6 /64 counts as one.
+ * A token bucket for each sender: an IPv4 address, an IPv6 /64, or whatever else the first bytes of a compact endpoint tell apart.
  *
  * A bucket is one number, the time at which it will be full again (the GCRA of ATM networks), and a full bucket needs no slot.
  * When all slots that an address may have are taken, it takes over the fullest bucket as it is. So an address whose bucket was
@@ -45,10 +44,13 @@ export class AddressRateLimit {
     this.#tags = new Int32Array(slots);
   }
 
-  /** Takes one token of the address of 4 or 16 bytes at `addressAt`; false when there is none. */
-  take(now: number, address: Uint8Array, addressAt: number, family: AddressFamily): boolean {
+  /**
+   * Takes one token of the sender that is known by the `length` bytes at `senderAt` (4 of an IPv4 address, 8 of an IPv6 one, 6 or
+   * 18 of an endpoint); false when there is none.
+   */
+  take(now: number, sender: Uint8Array, senderAt: number, length: number): boolean {
     if (this.#intervalMs === 0) return true;
-    const set = this.#hash.hash(address, addressAt, family === 4 ? 4 : 8) & this.#setMask;
+    const set = this.#hash.hash(sender, senderAt, length) & this.#setMask;
     const tag = this.#hash.high;
     let slot = WAYS * set;
     for (let i = slot; i < WAYS * (set + 1); i++) {

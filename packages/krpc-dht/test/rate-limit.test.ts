@@ -8,7 +8,7 @@ const FLOODER = Uint8Array.of(203, 0, 113, 7);
 const limitOf = (perSecond: number, burst: number, slots?: number) =>
   new AddressRateLimit({ perSecond, burst, slots, random: createRandom(1) });
 const take = (limit: AddressRateLimit, now: number, address: Uint8Array) =>
-  limit.take(now, address, 0, address.length === 4 ? 4 : 6);
+  limit.take(now, address, 0, address.length === 4 ? 4 : 8);
 
 describe('AddressRateLimit', () => {
   it('allows the burst at once, then the rate', () => {

@@ -3,4 +3,11 @@
  *
  * @module
  */
+export { type LookupHost, PUBLIC_ROUTERS } from './bootstrap.ts';
+export {
+  type CreateDhtOptions,
+  createDht,
+  type DhtNode,
+  type OperationOptions,
+} from './dht-node.ts';
 export { nodeEd25519 } from './ed25519.ts';

@@ -1,0 +1,244 @@
+// The nodes that one lookup knows of in one family, by their distance to its target: bytes in one array and a sorted row of
+// slots, so that a lookup leaves no garbage. Bounded, and nobody fills it alone: among public addresses a network of /24 (or an
+// IPv6 /64) has one place, elsewhere an endpoint has one (threat D5).
+import { type AddressFamily, addressClassAt } from '@bt/endpoint';
+import { nodeLength } from './compact.ts';
+import { ID_BYTES, MAX_CANDIDATES } from './constants.ts';
+import { compareDistance } from './node-id.ts';
+
+/** How far a candidate is. `slow` is asked and may still answer; nobody waits for it. */
+export const CANDIDATE = { fresh: 0, asked: 1, slow: 2, answered: 3, failed: 4 } as const;
+
+export type CandidateState = (typeof CANDIDATE)[keyof typeof CANDIDATE];
+
+/**
+ * What is known of a candidate. An `entrance` is known by its endpoint alone, its id is a place holder; so is a `router`, which
+ * belongs in no table (BEP 5 "Torrent File Extensions").
+ */
+export const CANDIDATE_KIND = { node: 0, entrance: 1, router: 2 } as const;
+
+export type CandidateKind = (typeof CANDIDATE_KIND)[keyof typeof CANDIDATE_KIND];
+
+export class Candidates {
+  readonly family: AddressFamily;
+  readonly nodeBytes: number;
+  readonly #target: Uint8Array;
+  #nodes: Uint8Array;
+  /** By slot. */
+  #states: Uint8Array;
+  #kinds: Uint8Array;
+  #depths: Uint8Array;
+  #networks: Float64Array;
+  #tokens: (Uint8Array | undefined)[] = [];
+  /** Slots, those nearest to the target first. */
+  #order: Uint8Array;
+  #count = 0;
+
+  constructor(family: AddressFamily, target: Uint8Array) {
+    this.family = family;
+    this.nodeBytes = nodeLength(family);
+    this.#target = target;
+    this.#nodes = new Uint8Array(FIRST_SLOTS * this.nodeBytes);
+    this.#states = new Uint8Array(FIRST_SLOTS);
+    this.#kinds = new Uint8Array(FIRST_SLOTS);
+    this.#depths = new Uint8Array(FIRST_SLOTS);
+    this.#networks = new Float64Array(FIRST_SLOTS);
+    this.#order = new Uint8Array(FIRST_SLOTS);
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The slot at a place in the order of distance, 0 being nearest. */
+  slotAt(place: number): number {
+    return this.#order[place]!;
+  }
+
+  state(slot: number): CandidateState {
+    return this.#states[slot] as CandidateState;
+  }
+
+  setState(slot: number, state: CandidateState): void {
+    this.#states[slot] = state;
+  }
+
+  kind(slot: number): CandidateKind {
+    return this.#kinds[slot] as CandidateKind;
+  }
+
+  /** Steps from our own table. */
+  depth(slot: number): number {
+    return this.#depths[slot]!;
+  }
+
+  token(slot: number): Uint8Array | undefined {
+    return this.#tokens[slot];
+  }
+
+  setToken(slot: number, token: Uint8Array | undefined): void {
+    this.#tokens[slot] = token;
+  }
+
+  /** A copy of the compact node info. */
+  copyNode(slot: number): Uint8Array<ArrayBuffer> {
+    const { nodeBytes } = this;
+    return this.#nodes.slice(slot * nodeBytes, (slot + 1) * nodeBytes) as Uint8Array<ArrayBuffer>;
+  }
+
+  /** The slot of the candidate with this id and this endpoint; -1 when it is none. */
+  find(node: Uint8Array): number {
+    const place = this.#placeOf(node, 0);
+    if (place === this.#count) return -1;
+    const slot = this.#order[place]!;
+    const at = slot * this.nodeBytes;
+    for (let i = 0; i < this.nodeBytes; i++) if (this.#nodes[at + i] !== node[i]) return -1;
+    return slot;
+  }
+
+  /**
+   * Takes in the compact node info at `at` of `bytes`. -1 when it is known, when somebody of its network is, or when too many
+   * nearer ones are; otherwise its slot.
+   */
+  add(
+    bytes: Uint8Array,
+    at: number,
+    depth: number,
+    kind: CandidateKind = CANDIDATE_KIND.node,
+  ): number {
+    const place = this.#placeOf(bytes, at);
+    if (place < this.#count && this.#hasId(this.#order[place]!, bytes, at)) return -1;
+    const network = networkOf(bytes, at + ID_BYTES, this.family);
+    let slot = -1;
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#networks[i] !== network || this.#states[i] === CANDIDATE.failed) continue;
+      // Of two that were only heard of the nearer one stays: it is asked sooner, and says then who it is.
+      if (this.#states[i] !== CANDIDATE.fresh || this.#isNearer(i, bytes, at)) return -1;
+      slot = i;
+      break;
+    }
+    if (slot < 0 && this.#count === MAX_CANDIDATES) {
+      slot = this.#farthestToDrop();
+      if (slot < 0 || this.#isNearer(slot, bytes, at)) return -1;
+    }
+    if (slot >= 0) this.#remove(slot);
+    else slot = this.#nextSlot();
+    this.#insert(slot, bytes, at, network, depth);
+    this.#kinds[slot] = kind;
+    return slot;
+  }
+
+  /**
+   * Files a candidate that has answered under the id that it really has. False when somebody else with this id is there
+   * already; it has failed then.
+   */
+  rename(slot: number, ids: Uint8Array, idAt: number): boolean {
+    const place = this.#placeOf(ids, idAt);
+    if (place < this.#count && this.#hasId(this.#order[place]!, ids, idAt)) {
+      if (this.#order[place] === slot) return true;
+      this.#states[slot] = CANDIDATE.failed;
+      return false;
+    }
+    const node = this.copyNode(slot);
+    for (let i = 0; i < ID_BYTES; i++) node[i] = ids[idAt + i]!;
+    const depth = this.#depths[slot]!;
+    const network = this.#networks[slot]!;
+    this.#remove(slot);
+    this.#insert(slot, node, 0, network, depth);
+    return true;
+  }
+
+  #insert(slot: number, bytes: Uint8Array, at: number, network: number, depth: number): void {
+    const place = this.#placeOf(bytes, at);
+    const start = slot * this.nodeBytes;
+    for (let i = 0; i < this.nodeBytes; i++) this.#nodes[start + i] = bytes[at + i]!;
+    this.#states[slot] = CANDIDATE.fresh;
+    this.#kinds[slot] = CANDIDATE_KIND.node;
+    this.#depths[slot] = Math.min(depth, 255);
+    this.#networks[slot] = network;
+    this.#tokens[slot] = undefined;
+    this.#order.copyWithin(place + 1, place, this.#count);
+    this.#order[place] = slot;
+    this.#count++;
+  }
+
+  /** Takes a slot out of the order; it is to be filled again at once. */
+  #remove(slot: number): void {
+    const place = this.#order.indexOf(slot);
+    this.#order.copyWithin(place, place + 1, this.#count);
+    this.#count--;
+  }
+
+  #nextSlot(): number {
+    const slot = this.#count;
+    if (slot === this.#states.length) {
+      this.#nodes = grown(new Uint8Array(2 * slot * this.nodeBytes), this.#nodes);
+      this.#states = grown(new Uint8Array(2 * slot), this.#states);
+      this.#kinds = grown(new Uint8Array(2 * slot), this.#kinds);
+      this.#depths = grown(new Uint8Array(2 * slot), this.#depths);
+      this.#networks = grown(new Float64Array(2 * slot), this.#networks);
+      this.#order = grown(new Uint8Array(2 * slot), this.#order);
+    }
+    return slot;
+  }
+
+  /** How many candidates are nearer to the target than the id at `at`: its place in the order. */
+  #placeOf(bytes: Uint8Array, at: number): number {
+    let low = 0;
+    let high = this.#count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#isNearer(this.#order[middle]!, bytes, at)) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #isNearer(slot: number, bytes: Uint8Array, at: number): boolean {
+    return compareDistance(this.#nodes, slot * this.nodeBytes, bytes, at, this.#target, 0) < 0;
+  }
+
+  #hasId(slot: number, bytes: Uint8Array, at: number): boolean {
+    return compareDistance(this.#nodes, slot * this.nodeBytes, bytes, at, this.#target, 0) === 0;
+  }
+
+  /** The farthest that nobody waits for. */
+  #farthestToDrop(): number {
+    for (let place = this.#count - 1; place >= 0; place--) {
+      const slot = this.#order[place]!;
+      const state = this.#states[slot];
+      if (state === CANDIDATE.fresh || state === CANDIDATE.failed) return slot;
+    }
+    return -1;
+  }
+}
+
+const FIRST_SLOTS = 32;
+
+/**
+ * A number for what counts as one place on the network: a /24 or /64 of public addresses, or one endpoint. Exact for IPv4; of
+ * IPv6 a hash, where two that are taken for one cost each other a place in this lookup.
+ */
+function networkOf(bytes: Uint8Array, at: number, family: AddressFamily): number {
+  const isPublic = addressClassAt(bytes, at, family) === 'public';
+  const length = family === 4 ? (isPublic ? 3 : 6) : isPublic ? 8 : 18;
+  if (length <= 6) {
+    let network = 0;
+    for (let i = 0; i < length; i++) network = network * 256 + bytes[at + i]!;
+    return isPublic ? -1 - network : network;
+  }
+  // Two runs of FNV-1a, which make 52 bits.
+  let low = 0x811c9dc5;
+  let high = 0x811c9dc5;
+  for (let i = 0; i < length; i++) {
+    low = Math.imul(low ^ bytes[at + i]!, 0x01000193);
+    high = Math.imul(high ^ bytes[at + length - 1 - i]!, 0x01000193);
+  }
+  const hash = (high & 0xfffff) * 0x1_0000_0000 + (low >>> 0);
+  return isPublic ? -1 - hash : hash;
+}
+
+function grown<T extends Uint8Array | Float64Array>(larger: T, array: T): T {
+  larger.set(array);
+  return larger;
+}

@@ -1,0 +1,132 @@
+// The way into the network (BEP 5 "Routing Table"): a search for our own id, beginning at entrances and saved nodes, then one in
+// each part of the table that has room. As long as hardly anybody is found it is tried again.
+import { JOIN_NEWCOMER_MS, JOIN_RETRY_MS, MAX_JOIN_NODES, MAX_JOIN_RETRY_MS } from './constants.ts';
+import type { Entrance } from './lookup.ts';
+import type { Overlay, Overlays } from './overlay.ts';
+import type { Querier } from './querier.ts';
+import { Search } from './search.ts';
+
+export interface JoinOptions {
+  readonly querier: Querier;
+  readonly overlays: Overlays;
+  readonly random: () => number;
+  readonly count: number;
+  readonly concurrency: number;
+  /** The search for our own id has ended; nobody may have answered it. */
+  readonly onEnd: (now: number, hasJoined: boolean) => void;
+}
+
+export class Join {
+  readonly #options: JoinOptions;
+  readonly #entrances: { readonly overlay: Overlay; readonly entrance: Entrance }[] = [];
+  #search: Search | undefined;
+  /** Overlays whose buckets are being filled, and the bucket that is next. */
+  #toFill: { readonly overlay: Overlay; bucket: number }[] = [];
+  #retryAt = Number.POSITIVE_INFINITY;
+  #retryMs = JOIN_RETRY_MS;
+
+  constructor(options: JoinOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the search for our own id is under way. */
+  isJoining = false;
+
+  /** Remembers an entrance. */
+  addEntrance(overlay: Overlay, entrance: Entrance): void {
+    if (this.#entrances.length < MAX_JOIN_NODES) this.#entrances.push({ overlay, entrance });
+  }
+
+  /** Begins, or begins anew. */
+  start(now: number): void {
+    this.#search?.stop();
+    this.#toFill = [];
+    this.isJoining = true;
+    this.#retryAt = Number.POSITIVE_INFINITY;
+    const { ipv4, ipv6 } = this.#options.overlays;
+    const id = (ipv4 ?? ipv6)!.id;
+    this.#run(now, this.#options.overlays, id, (end, answers) => this.#handleJoined(end, answers));
+  }
+
+  /** There is a node more by which to enter: a join that waits for its next try goes on soon. */
+  handleNewcomer(now: number): void {
+    if (this.#retryAt < Number.POSITIVE_INFINITY) {
+      this.#retryAt = Math.min(this.#retryAt, now + JOIN_NEWCOMER_MS);
+    }
+  }
+
+  handleTimeout(now: number): void {
+    if (now >= this.#retryAt) this.start(now);
+  }
+
+  deadline(): number {
+    return this.#retryAt;
+  }
+
+  #handleJoined(now: number, answers: number): void {
+    this.isJoining = false;
+    const { ipv4, ipv6 } = this.#options.overlays;
+    const overlays = [ipv4, ipv6].filter((overlay) => overlay !== undefined);
+    // Whoever we entered by may have been new himself and known nobody.
+    if (overlays.every(({ table }) => table.size < this.#options.count)) {
+      this.#retryAt = now + this.#retryMs;
+      this.#retryMs = Math.min(2 * this.#retryMs, MAX_JOIN_RETRY_MS);
+    } else {
+      this.#retryMs = JOIN_RETRY_MS;
+    }
+    if (answers > 0) {
+      for (const overlay of overlays) {
+        this.#toFill.push({ overlay, bucket: 0 });
+      }
+    }
+    this.#options.onEnd(now, answers > 0);
+    this.#fillNext(now);
+  }
+
+  /** Searches in the buckets with room, from the farthest on: what it finds splits the last one further. */
+  #fillNext(now: number): void {
+    for (;;) {
+      const next = this.#toFill[0];
+      if (next === undefined) return;
+      const { overlay } = next;
+      const bucket = next.bucket++;
+      if (bucket >= overlay.table.bucketCount - 1) this.#toFill.shift();
+      else if (overlay.table.hasRoom(bucket)) {
+        overlay.table.handleRefresh(now, bucket);
+        const target = overlay.table.randomIdIn(bucket, this.#options.random);
+        this.#run(now, only(overlay), target, (end) => this.#fillNext(end));
+        return;
+      }
+    }
+  }
+
+  #run(
+    now: number,
+    overlays: Overlays,
+    target: Uint8Array,
+    onEnd: (now: number, answers: number) => void,
+  ): void {
+    const { querier, count, concurrency } = this.#options;
+    const search: Search = new Search({
+      ...{ querier, overlays, target, count, concurrency, method: 'find_node' },
+      owner: {
+        onEnd: (end) => {
+          this.#search = undefined;
+          onEnd(end, search.cost().answers);
+        },
+      },
+    });
+    this.#search = search;
+    search.start(now, (overlay) =>
+      overlay.table.size >= count
+        ? []
+        : this.#entrances.filter((e) => e.overlay === overlay).map((e) => e.entrance),
+    );
+  }
+}
+
+function only(overlay: Overlay): Overlays {
+  return overlay.family === 4
+    ? { ipv4: overlay, ipv6: undefined }
+    : { ipv4: undefined, ipv6: overlay };
+}

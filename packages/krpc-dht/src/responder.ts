@@ -1,0 +1,378 @@
+// The answering half of a node (BEP 5, 32, 33, 42, 43, 44, 51): nodes, peers, items, tokens, errors. Each asker gets so much a
+// second, an answer never exceeds 1,400 bytes, and an address that nobody has verified gets no more than a few times what it
+// sent (threat D3).
+import type { AddressFamily, Endpoint } from '@bt/endpoint';
+import {
+  ANSWER_BURST_BYTES,
+  ANSWER_BYTES_PER_SECOND,
+  EXPIRY_INTERVAL_MS,
+  ID_BYTES,
+  MAX_ANSWER_BYTES,
+  MAX_UNVERIFIED_FACTOR,
+  MAX_VALUES,
+  MAX_VALUES6,
+  NODE6_BYTES,
+  NODES_PER_ANSWER,
+  PUBLIC_KEY_BYTES,
+  QUERIES_PER_SECOND,
+  QUERY_BURST,
+  SIGNATURE_BYTES,
+  TOKEN_BYTES,
+} from './constants.ts';
+import { datagramMemory } from './datagram.ts';
+import type { Ed25519 } from './ed25519.ts';
+import type { EffectQueue } from './effects.ts';
+import { type ResponseFields, writeError, writeResponse } from './encode.ts';
+import { KRPC_ERROR, type KrpcErrorCode } from './errors.ts';
+import { type Item, isMutable } from './item.ts';
+import { ItemStore } from './item-store.ts';
+import type { Message } from './message.ts';
+import { Newcomers } from './newcomers.ts';
+import { type Overlay, type Overlays, overlayOf } from './overlay.ts';
+import { PeerStore } from './peer-store.ts';
+import type { Querier } from './querier.ts';
+import { AddressRateLimit, ByteRateLimit, pingBackLimit } from './rate-limit.ts';
+import type { Source } from './source.ts';
+import type { Counters } from './statistics.ts';
+import { Tokens } from './token.ts';
+import type { VerifiedAddresses } from './verified-addresses.ts';
+
+export interface ResponderOptions {
+  readonly overlays: Overlays;
+  readonly querier: Querier;
+  readonly effects: EffectQueue;
+  readonly counters: Counters;
+  readonly ed25519: Ed25519;
+  readonly random: () => number;
+  readonly readOnly: boolean;
+  /** Undefined on trusted networks: then there are no rate limits either. */
+  readonly verified: VerifiedAddresses | undefined;
+  /** A node that asked us, or that we were told of, has answered our ping. */
+  readonly onNewcomer: (now: number) => void;
+}
+
+export class Responder {
+  readonly newcomers: Newcomers;
+  readonly #options: ResponderOptions;
+  readonly #tokens: Tokens;
+  readonly #queryLimit: AddressRateLimit | undefined;
+  readonly #byteLimit: ByteRateLimit | undefined;
+  // Made when the first peer or item comes: most nodes of a simulation never need them.
+  #peers: PeerStore | undefined;
+  #items: ItemStore | undefined;
+  #expireAt = Number.POSITIVE_INFINITY;
+
+  constructor(options: ResponderOptions) {
+    this.#options = options;
+    const { random, querier } = options;
+    this.#tokens = new Tokens(random);
+    const isLimited = options.verified !== undefined;
+    this.newcomers = new Newcomers({
+      querier,
+      pingBackLimit: isLimited ? pingBackLimit(random) : undefined,
+      release: (now, to, answer) => this.#send(now, to, answer),
+      onAnswer: options.onNewcomer,
+    });
+    if (!isLimited) return;
+    this.#queryLimit = new AddressRateLimit({
+      ...{ perSecond: QUERIES_PER_SECOND, burst: QUERY_BURST, random },
+    });
+    this.#byteLimit = new ByteRateLimit(ANSWER_BYTES_PER_SECOND, ANSWER_BURST_BYTES);
+  }
+
+  get stored(): { infoHashes: number; peers: number; items: number; peerBytes: number } {
+    return {
+      infoHashes: this.#peers?.hashCount ?? 0,
+      peers: this.#peers?.peerCount ?? 0,
+      items: this.#items?.itemCount ?? 0,
+      peerBytes: this.#peers?.memoryBytes ?? 0,
+    };
+  }
+
+  /** Answers a query. `isRefused`: the decoder has found fault with it, `message.errorCode` says which. */
+  handleQuery(now: number, message: Message, source: Source, isRefused: boolean): void {
+    const { counters, overlays, readOnly, verified } = this.#options;
+    counters.queriesIn[message.method ?? 'unknown']++;
+    const overlay = overlayOf(overlays, source.family)!;
+    if (readOnly) {
+      counters.dropped.readOnly++;
+      return;
+    }
+    if (this.#queryLimit?.take(now, source.bytes, 0, source.senderLength) === false) {
+      counters.dropped.rateLimited++;
+      return;
+    }
+    if (isRefused) {
+      this.#refuse(now, message, source, message.errorCode as KrpcErrorCode, message.reason);
+      return;
+    }
+    const node = askerOf(message, source);
+    const isKnown = overlay.table.handleQuery(now, node);
+    const isVerified = isKnown || verified === undefined || verified.has(now, source);
+    this.#answer(now, message, source, overlay, node, isVerified);
+    if (!isKnown && !message.readOnly) this.newcomers.handleAsker(now, overlay, source, node);
+  }
+
+  /** Forgets what has expired. */
+  handleTimeout(now: number): void {
+    if (now < this.#expireAt) return;
+    this.#peers?.handleTimeout(now);
+    this.#items?.handleTimeout(now);
+    this.#expireAt = now + EXPIRY_INTERVAL_MS;
+  }
+
+  deadline(): number {
+    return this.#expireAt;
+  }
+
+  #answer(
+    now: number,
+    message: Message,
+    source: Source,
+    overlay: Overlay,
+    node: Uint8Array,
+    isVerified: boolean,
+  ): void {
+    const maxBytes = isVerified
+      ? MAX_ANSWER_BYTES
+      : Math.min(MAX_ANSWER_BYTES, MAX_UNVERIFIED_FACTOR * message.bytes.length);
+    switch (message.method) {
+      case 'ping':
+        this.#respond(now, message, source, NO_FIELDS, maxBytes);
+        return;
+      case 'find_node':
+        this.#respond(now, message, source, this.#nodes(message, source.family), maxBytes);
+        return;
+      case 'get_peers': {
+        const fields = this.#peersFields(now, message, source);
+        const large = message.scrape
+          ? this.#peers?.filters(now, message.bytes, message.targetAt)
+          : undefined;
+        const filters = large && { seedFilter: large.seeds, peerFilter: large.downloaders };
+        this.#respondAtLarge(now, message, source, overlay, node, fields, filters, maxBytes);
+        return;
+      }
+      case 'get': {
+        const fields = this.#nodesAndToken(now, message, source);
+        const item = this.#items?.get(now, message.bytes, message.targetAt);
+        const large = item && itemFields(item, message);
+        this.#respondAtLarge(now, message, source, overlay, node, fields, large, maxBytes);
+        return;
+      }
+      case 'sample_infohashes':
+        this.#respond(now, message, source, this.#sampleFields(now, message, source), maxBytes);
+        return;
+      case 'announce_peer':
+        this.#handleAnnounce(now, message, source);
+        return;
+      case 'put':
+        this.#handlePut(now, message, source);
+        return;
+      default:
+        this.#refuse(now, message, source, KRPC_ERROR.methodUnknown, 'method unknown');
+    }
+  }
+
+  /** `nodes` and `nodes6`: what was asked for, or the family of the datagram (BEP 32 "want"). */
+  #nodes(message: Message, family: AddressFamily): ResponseFields {
+    const asks = message.wantsIpv4 || message.wantsIpv6;
+    return {
+      nodes: (asks ? message.wantsIpv4 : family === 4) ? this.#closest(message, 4) : undefined,
+      nodes6: (asks ? message.wantsIpv6 : family === 6) ? this.#closest(message, 6) : undefined,
+    };
+  }
+
+  #closest(message: Message, family: AddressFamily): Uint8Array | undefined {
+    const table = overlayOf(this.#options.overlays, family)?.table;
+    if (table === undefined) return undefined;
+    const into = family === 4 ? closest4 : closest6;
+    const found = table.closest(message.bytes, message.targetAt, NODES_PER_ANSWER, into, 0);
+    return found === NODES_PER_ANSWER ? into : into.subarray(0, found * table.nodeBytes);
+  }
+
+  #nodesAndToken(now: number, message: Message, source: Source): ResponseFields {
+    this.#tokens.write(now, source.bytes, 0, source.addressLength, token, 0);
+    return { ...this.#nodes(message, source.family), token };
+  }
+
+  #peersFields(now: number, message: Message, source: Source): ResponseFields {
+    const fields = this.#nodesAndToken(now, message, source);
+    const peers = this.#peers;
+    if (peers === undefined) return fields;
+    const { bytes, targetAt, noSeed } = message;
+    const { family } = source;
+    const count = family === 4 ? MAX_VALUES : MAX_VALUES6;
+    const end = peers.sample(now, bytes, targetAt, family, noSeed, count, values, 0);
+    if (end === 0) return fields;
+    // BEP 33: without a token nobody announces here, but to our neighbours.
+    const given = peers.hasRoom(bytes, targetAt, family) ? token : undefined;
+    const valueBytes = family === 4 ? 6 : 18;
+    return { ...fields, token: given, values: values.subarray(0, end), valueBytes };
+  }
+
+  #sampleFields(now: number, message: Message, source: Source): ResponseFields {
+    const sample = this.#peers?.sampleHashes(now);
+    return {
+      ...this.#nodes(message, source.family),
+      samples: sample?.samples ?? NO_BYTES,
+      hashCount: this.#peers?.hashCount ?? 0,
+      intervalSeconds: sample?.intervalSeconds ?? 0,
+    };
+  }
+
+  /** Responds with fields that may be much more than was asked with: an item, or filters. */
+  #respondAtLarge(
+    now: number,
+    message: Message,
+    source: Source,
+    overlay: Overlay,
+    node: Uint8Array,
+    fields: ResponseFields,
+    large: ResponseFields | undefined,
+    maxBytes: number,
+  ): void {
+    if (large === undefined) {
+      this.#respond(now, message, source, fields, maxBytes);
+      return;
+    }
+    const answer = this.#write(message, source, { ...fields, ...large }, MAX_ANSWER_BYTES);
+    if (answer.length <= maxBytes) {
+      this.#send(now, source.endpoint, answer);
+      return;
+    }
+    // Too much for an address that may be forged: it follows when the asker has answered a ping, if he can (a read-only node,
+    // BEP 43, can't); otherwise he gets the rest.
+    if (!message.readOnly && this.newcomers.hold(now, overlay, source, node, answer)) return;
+    this.#options.counters.dropped.unverified++;
+    this.#respond(now, message, source, fields, maxBytes);
+  }
+
+  #handleAnnounce(now: number, message: Message, source: Source): void {
+    if (!this.#hasToken(now, message, source)) {
+      this.#refuse(now, message, source, KRPC_ERROR.protocol, 'bad token');
+      return;
+    }
+    const { addressLength, family } = source;
+    for (let i = 0; i < addressLength + 2; i++) peer[i] = source.bytes[i]!;
+    if (!message.impliedPort) {
+      peer[addressLength] = message.port >>> 8;
+      peer[addressLength + 1] = message.port & 0xff;
+    }
+    if (this.#peers === undefined) {
+      this.#peers = new PeerStore({ random: this.#options.random });
+      this.#expireAt = Math.min(this.#expireAt, now + EXPIRY_INTERVAL_MS);
+    }
+    const { bytes, targetAt, seed } = message;
+    const outcome = this.#peers.announce(now, bytes, targetAt, peer, 0, family, seed);
+    if (outcome === 'stored') this.#respond(now, message, source, NO_FIELDS, MAX_ANSWER_BYTES);
+    else if (outcome === 'full') this.#refuse(now, message, source, KRPC_ERROR.server, 'full');
+    else this.#refuse(now, message, source, KRPC_ERROR.protocol, 'no port of a peer');
+  }
+
+  #handlePut(now: number, message: Message, source: Source): void {
+    if (!this.#hasToken(now, message, source)) {
+      this.#refuse(now, message, source, KRPC_ERROR.protocol, 'bad token');
+      return;
+    }
+    if (this.#items === undefined) {
+      const { ed25519, random } = this.#options;
+      this.#items = new ItemStore({ ed25519, random });
+      this.#expireAt = Math.min(this.#expireAt, now + EXPIRY_INTERVAL_MS);
+    }
+    const item = itemOf(message);
+    const { compareSequence } = message;
+    const { bytes, family } = source;
+    const code = this.#items.put(now, item, compareSequence, bytes, 0, family);
+    if (code === undefined) this.#respond(now, message, source, NO_FIELDS, MAX_ANSWER_BYTES);
+    else this.#refuse(now, message, source, code, 'item refused');
+  }
+
+  #hasToken(now: number, message: Message, source: Source): boolean {
+    const { bytes, tokenAt, tokenLength } = message;
+    if (tokenAt < 0) return false;
+    const { addressLength } = source;
+    return this.#tokens.check(now, source.bytes, 0, addressLength, bytes, tokenAt, tokenLength);
+  }
+
+  #respond(
+    now: number,
+    message: Message,
+    source: Source,
+    fields: ResponseFields,
+    maxBytes: number,
+  ): void {
+    this.#send(now, source.endpoint, this.#write(message, source, fields, maxBytes));
+  }
+
+  #write(message: Message, source: Source, fields: ResponseFields, maxBytes: number): Uint8Array {
+    datagramMemory.reserve();
+    const { target, offset } = datagramMemory;
+    const { sender } = overlayOf(this.#options.overlays, source.family)!;
+    const { compact } = source;
+    return datagramMemory.take(
+      writeResponse(target, offset, sender, message, fields, compact, maxBytes),
+    );
+  }
+
+  #refuse(now: number, message: Message, source: Source, code: KrpcErrorCode, text: string): void {
+    datagramMemory.reserve();
+    const { target, offset } = datagramMemory;
+    const { sender } = overlayOf(this.#options.overlays, source.family)!;
+    const { compact } = source;
+    this.#options.counters.errorsOut++;
+    const end = writeError(target, offset, sender, message, code, text, compact);
+    this.#send(now, source.endpoint, datagramMemory.take(end));
+  }
+
+  #send(now: number, to: Endpoint, bytes: Uint8Array): void {
+    const { counters, effects } = this.#options;
+    if (this.#byteLimit?.take(now, bytes.length) === false) {
+      counters.dropped.rateLimited++;
+      return;
+    }
+    counters.bytesOut += bytes.length;
+    effects.push({ type: 'send', to, bytes });
+  }
+}
+
+const NO_FIELDS: ResponseFields = {};
+const NO_BYTES = new Uint8Array();
+
+// Parts of the answer at hand. Nothing calls back between filling one and writing the answer.
+const closest4 = new Uint8Array(NODES_PER_ANSWER * 26);
+const closest6 = new Uint8Array(NODES_PER_ANSWER * NODE6_BYTES);
+const token = new Uint8Array(TOKEN_BYTES);
+const values = new Uint8Array(Math.max(MAX_VALUES * 6, MAX_VALUES6 * 18));
+const peer = new Uint8Array(18);
+const asker4 = new Uint8Array(26);
+const asker6 = new Uint8Array(38);
+
+/** The compact node info of the sender of a query. */
+function askerOf(message: Message, source: Source): Uint8Array {
+  const node = source.family === 4 ? asker4 : asker6;
+  for (let i = 0; i < ID_BYTES; i++) node[i] = message.bytes[message.idAt + i]!;
+  for (let i = ID_BYTES; i < node.length; i++) node[i] = source.bytes[i - ID_BYTES]!;
+  return node;
+}
+
+/** BEP 44: an item that is no newer than the asker's `seq` is told by its sequence number alone. */
+function itemFields(item: Item, message: Message): ResponseFields {
+  if (!isMutable(item)) return { value: item.value };
+  const { value, publicKey, signature, sequence } = item;
+  if (message.sequence !== undefined && sequence <= message.sequence) return { sequence };
+  return { value, publicKey, signature, sequence };
+}
+
+/** Views on the datagram. */
+function itemOf(message: Message): Item {
+  const value = message.view(message.valueAt, message.valueLength);
+  const { publicKeyAt, signatureAt, saltAt, saltLength, sequence } = message;
+  if (publicKeyAt < 0) return { value };
+  return {
+    value,
+    publicKey: message.view(publicKeyAt, PUBLIC_KEY_BYTES),
+    salt: saltAt < 0 ? NO_BYTES : message.view(saltAt, saltLength),
+    sequence: sequence ?? 0n,
+    signature: message.view(signatureAt, SIGNATURE_BYTES),
+  };
+}

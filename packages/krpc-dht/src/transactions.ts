@@ -1,0 +1,121 @@
+// Queries under way (BEP 5 "KRPC Protocol"): an answer counts only if it comes from the address that was asked and repeats
+// the transaction id, four random bytes. A query that outlasts the usual round trip is slow, and later it has failed.
+import type { AddressFamily } from '@bt/endpoint';
+import { ID_BYTES, MAX_OUTSTANDING_QUERIES, QUERY_TIMEOUT_MS } from './constants.ts';
+import type { Message, Method } from './message.ts';
+import { RoundTrip } from './round-trip.ts';
+
+/** Bytes of our transaction ids. */
+export const TRANSACTION_BYTES = 4;
+
+/** What the asker is told. Exactly one of `onAnswer` and `onFailure` ends each query. */
+export interface QueryListener {
+  /** `message` is a response or an error; it is gone when the call returns. */
+  onAnswer(now: number, query: Query, message: Message): void;
+  /** It takes longer than it should: don't wait for it. It may still be answered. */
+  onSlow?(now: number, query: Query): void;
+  /** No answer came. */
+  onFailure(now: number, query: Query): void;
+}
+
+/** A query under way. */
+export interface Query {
+  /** The transaction id as a 32-bit number. */
+  readonly key: number;
+  readonly family: AddressFamily;
+  readonly method: Method;
+  /** Compact node info of the one asked. Without `knowsId` the first 20 bytes mean nothing. */
+  readonly node: Uint8Array;
+  readonly knowsId: boolean;
+  /** A public router, which belongs in no table (BEP 5 "Torrent File Extensions"). */
+  readonly isRouter: boolean;
+  readonly sentAt: number;
+  readonly listener: QueryListener;
+  /** When it becomes slow, or, once it is, when it fails. */
+  dueAt: number;
+  isSlow: boolean;
+}
+
+export class Transactions {
+  readonly roundTrip = new RoundTrip();
+  readonly #random: () => number;
+  // In the order of their deadlines.
+  readonly #waiting = new Map<number, Query>();
+  readonly #slow = new Map<number, Query>();
+  #lastDueAt = 0;
+
+  /** `random` gives numbers in [0, 1) that nobody can guess. */
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  get size(): number {
+    return this.#waiting.size + this.#slow.size;
+  }
+
+  get isFull(): boolean {
+    return this.size >= MAX_OUTSTANDING_QUERIES;
+  }
+
+  /** Notes a query that goes out now. Not to be called when it is full. */
+  open(now: number, query: Omit<Query, 'key' | 'sentAt' | 'dueAt' | 'isSlow'>): Query {
+    let key: number;
+    do key = (this.#random() * 0x1_0000_0000) >>> 0;
+    while (this.#waiting.has(key) || this.#slow.has(key));
+    // Never before the one ahead, so that the first of the map is always the next; patience changes little.
+    const dueAt = Math.max(now + this.roundTrip.patienceMs, this.#lastDueAt);
+    this.#lastDueAt = dueAt;
+    const { family, method, node, knowsId, isRouter, listener } = query;
+    const open: Query = {
+      ...{ key, family, method, node, knowsId, isRouter, listener },
+      ...{ sentAt: now, dueAt, isSlow: false },
+    };
+    this.#waiting.set(key, open);
+    return open;
+  }
+
+  /** The query that a response or error from this compact endpoint belongs to; it is not under way any more then. */
+  close(now: number, message: Message, endpoint: Uint8Array): Query | undefined {
+    if (message.transactionLength !== TRANSACTION_BYTES) return undefined;
+    const { bytes, transactionAt: at } = message;
+    const key =
+      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+    const query = this.#waiting.get(key) ?? this.#slow.get(key);
+    if (query === undefined) return undefined;
+    const { node } = query;
+    for (let i = ID_BYTES; i < node.length; i++) {
+      if (node[i] !== endpoint[i - ID_BYTES]) return undefined;
+    }
+    this.#waiting.delete(key);
+    this.#slow.delete(key);
+    this.roundTrip.measure(now - query.sentAt);
+    return query;
+  }
+
+  /** Takes the next query whose time is up: it has become slow, or it has failed and is not under way any more. */
+  takeDue(now: number): { readonly query: Query; readonly hasFailed: boolean } | undefined {
+    const waiting = first(this.#waiting);
+    if (waiting !== undefined && waiting.dueAt <= now) {
+      this.#waiting.delete(waiting.key);
+      waiting.isSlow = true;
+      waiting.dueAt = Math.max(waiting.sentAt + QUERY_TIMEOUT_MS, waiting.dueAt);
+      this.#slow.set(waiting.key, waiting);
+      return { query: waiting, hasFailed: false };
+    }
+    const slow = first(this.#slow);
+    if (slow === undefined || slow.dueAt > now) return undefined;
+    this.#slow.delete(slow.key);
+    return { query: slow, hasFailed: true };
+  }
+
+  /** When `takeDue` has the next one; Infinity when nothing is under way. */
+  deadline(): number {
+    const waiting = first(this.#waiting)?.dueAt ?? Number.POSITIVE_INFINITY;
+    const slow = first(this.#slow)?.dueAt ?? Number.POSITIVE_INFINITY;
+    return Math.min(waiting, slow);
+  }
+}
+
+function first(queries: Map<number, Query>): Query | undefined {
+  return queries.size === 0 ? undefined : (queries.values().next().value as Query);
+}

@@ -1,0 +1,24 @@
+import { describe, expect, it } from 'vitest';
+import { corrupt, measureLookups } from './neighbours.ts';
+import { Swarm } from './swarm.ts';
+
+const SEED = 20_261_126;
+
+describe(`in a network of 1,000 nodes (seed ${SEED})`, () => {
+  const swarm = new Swarm({ seed: SEED });
+  swarm.grow(1_000, 20, 5 * 60_000);
+
+  it('lookups find the 8 nodes nearest to a target', () => {
+    const report = measureLookups(swarm, 1_000);
+    expect(report.exact).toBeGreaterThanOrEqual(990);
+    expect(report.hops.p99).toBeLessThanOrEqual(6);
+    expect(report.queries.p99).toBeLessThanOrEqual(24);
+  });
+
+  it('and they do when a fifth of the nodes have just died and a tenth tell of random nodes', () => {
+    corrupt(swarm, 0.2, 0.1);
+    const report = measureLookups(swarm, 1_000);
+    expect(report.exact).toBeGreaterThanOrEqual(950);
+    expect(report.queries.p99).toBeLessThanOrEqual(40);
+  });
+});
