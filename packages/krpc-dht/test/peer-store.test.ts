@@ -12,6 +12,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BloomFilter } from '../src/bloom-filter.ts';
 import {
+  MAX_CACHED_FILTERS,
   MAX_HASHES,
   MAX_PEERS,
   MAX_PEERS_PER_ADDRESS,
@@ -270,6 +271,16 @@ describe('BEP 33: filters', () => {
     expect(new BloomFilter().bytes).toEqual(later.downloaders);
     expect(later.seeds.some((byte) => byte !== 0)).toBe(true);
   });
+});
+
+it('keeps the filters of 100 info-hashes, the last ones made', () => {
+  const store = storeOf();
+  for (let n = 0; n < 102; n++) announce(store, 0, hashOf(n), publicPeer(n));
+  const made = Array.from({ length: 102 }, (_, n) => store.filters(0, hashOf(n), 0));
+  expect(MAX_CACHED_FILTERS).toBe(100);
+  expect(store.filters(0, hashOf(2), 0)).toBe(made[2]);
+  expect(store.filters(0, hashOf(101), 0)).toBe(made[101]);
+  expect(store.filters(0, hashOf(1), 0)).not.toBe(made[1]);
 });
 
 describe('BEP 51: a sample of info-hashes', () => {
