@@ -140,6 +140,7 @@ function describeProgram(accept: (invocation: Invocation) => void): Command {
     .option('--magnet', 'print the magnet link too')
     .option('--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print this help, or that of a command')
     .addHelpText('after', HELP)
     .allowExcessArguments()
     .enablePositionalOptions()
@@ -291,16 +292,20 @@ function sentence(message: string): string {
 }
 
 const HELP = `
-Piece length, if -l does not say: the smallest power of two from 16 KiB to 16 MiB that makes at most 2,000 pieces.
-Symbolic links are followed. Sockets, pipes and devices are skipped. A file that can't be read, or that changes meanwhile, is an error.
-The creation date is the time now, or SOURCE_DATE_EPOCH.
+Piece length, if -l does not say: the smallest power of two from 16 KiB to 16 MiB
+that makes at most 2,000 pieces. Symbolic links are followed. Sockets, pipes and
+devices are skipped. A file that can't be read, or that changes meanwhile, is an
+error. The creation date is the time now, or SOURCE_DATE_EPOCH.
 
 Examples:
   mktorrent -a udp://tracker.example:6969 holiday/
-  mktorrent -a https://one.example/announce,https://two.example/announce -a udp://backup.example:80 -f film.mkv -p film.torrent
+  mktorrent -a https://one.example/announce,https://two.example/announce \\
+            -a udp://backup.example:80 -f film.mkv -p film.torrent
   mktorrent --hybrid --private -l 1M --exclude '*.tmp' -f holiday/
   mktorrent show holiday.torrent
   mktorrent check holiday.torrent ~/Downloads
 
-Exit codes: 0 done, 1 check failed or unexpected error, 2 wrong usage, 3 bad torrent, 4 disk, 130 interrupted.
-Debian's mktorrent means other things by -w (web seed), -p (private), -o (output) and -d (no date).`;
+Exit codes: 0 done, 1 check failed or unexpected error, 2 wrong usage, 3 bad
+torrent, 4 disk, 130 interrupted. A second Ctrl-C ends at once.
+Debian's mktorrent means other things by -w (web seed), -p (private), -o (output)
+and -d (no date).`;

@@ -125,7 +125,10 @@ async function targetOf(
   const fileName = `${given.name ?? basename(input)}.torrent`;
   if (given.torrentPath === undefined) return resolve(folder, fileName);
   const path = resolve(folder, given.torrentPath);
-  const isFolder = (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+  const isFolder =
+    given.torrentPath.endsWith('/') ||
+    given.torrentPath.endsWith(sep) ||
+    ((await stat(path).catch(() => undefined))?.isDirectory() ?? false);
   return isFolder ? join(path, fileName) : path;
 }
 

@@ -46,7 +46,8 @@ export class Progress {
 
   #print(text: string, now: number): void {
     if (this.#output.isTTY === true) {
-      const line = text.slice(0, (this.#output.columns ?? 80) - 1);
+      const columns = this.#output.columns || 80; // 0 where the terminal does not tell
+      const line = text.slice(0, columns - 1);
       this.#output.write(`\r${line.padEnd(this.#lineLength)}`);
       this.#lineLength = line.length;
     } else if (now - this.#printedMs >= PLAIN_INTERVAL_MS) {

@@ -107,7 +107,9 @@ describe('parseArguments', () => {
   });
 
   it('takes a file named as a command with -f', () => {
-    expect(parse('-f', 'show')).toMatchObject({ kind: 'make', input: 'show' });
+    for (const name of ['show', 'help']) {
+      expect(parse('-f', name)).toMatchObject({ kind: 'make', input: name });
+    }
   });
 
   it('reads the other flags', () => {
@@ -207,9 +209,16 @@ describe('parseArguments', () => {
     ]) {
       expect(text).toContain(part);
     }
-    expect(parse('show', '--help')).toMatchObject({
-      kind: 'print',
-      text: expect.stringContaining('--magnet'),
-    });
+    for (const words of [
+      ['show', '--help'],
+      ['help', 'show'],
+    ]) {
+      expect(parse(...words)).toMatchObject({
+        kind: 'print',
+        text: expect.stringMatching(/ show .*--magnet/s),
+      });
+    }
+    expect(parse('help')).toEqual(help);
+    for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(84);
   });
 });

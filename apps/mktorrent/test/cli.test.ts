@@ -1,7 +1,7 @@
 // The program as a process of its own.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseMetainfo } from '@bt/metainfo';
@@ -58,6 +58,20 @@ describe('the mktorrent process', () => {
       expect(readdirSync(folder)).toEqual(['big']);
     },
   );
+
+  it('makes the torrent though nobody reads any more what it says', async () => {
+    const folder = makeTempFolder();
+    mkdirSync(join(folder, 'tree'));
+    execFileSync('mkfifo', [join(folder, 'tree/pipe')]); // skipped, which is said after the hashing
+    writeFileSync(join(folder, 'tree/a'), 'hello');
+    const child = spawn(process.execPath, argumentsFor('tree', '-v'), {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.once('data', () => child.stderr.destroy());
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(readdirSync(folder).sort()).toEqual(['tree', 'tree.torrent']);
+  });
 
   it('ends at once after a second one while the system keeps a thread', async () => {
     const folder = makeTempFolder();

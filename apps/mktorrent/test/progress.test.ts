@@ -40,13 +40,13 @@ describe('Progress on a terminal', () => {
     progress.files(123_456_789, 2 ** 40);
     progress.files(1, 1);
     expect(written[1]).toBe('\rFound 1 file, 1 byte'.padEnd((written[0] as string).length));
-    const narrow = {
-      write: (chunk: string | Uint8Array) => written.push(`${chunk}`),
-      isTTY: true,
-      columns: 10,
+    const at = (columns: number) => {
+      const write = (chunk: string | Uint8Array) => written.push(`${chunk}`);
+      new Progress({ write, isTTY: true, columns }, 'Hashed', () => 0).files(123_456_789, 1);
+      return written.at(-1);
     };
-    new Progress(narrow, 'Hashed', () => 0).files(123_456_789, 1);
-    expect(written.at(-1)).toBe('\rFound 123');
+    expect(at(10)).toBe('\rFound 123');
+    expect(at(0)).toBe('\rFound 123,456,789 files, 1 byte'); // the terminal does not tell
   });
 });
 

@@ -195,6 +195,11 @@ describe('mktorrent', () => {
       4,
       /can't be written: its folder does not exist/,
     );
+    await failsWith(
+      ['tree', '-p', 'no/'],
+      4,
+      /no\/tree\.torrent can't be written: its folder does/,
+    );
     await failsWith(['tree', '-l', '20000'], 2, /20000 bytes is not possible/);
     await failsWith(['tree', '--v2', '-l', '48K'], 2, /power of two/);
     await failsWith(['tree', '-n', 'a/b'], 2, /'a\/b' is not possible as the name/);

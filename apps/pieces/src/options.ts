@@ -111,9 +111,9 @@ function folder(text: string): string {
   return text;
 }
 
-/** An option that is not repeatable. */
-function once(text: string, before?: string): string {
+function torrent(text: string, before?: string): string {
   if (before !== undefined) throw new InvalidArgumentError(`There is ${before} already.`);
+  if (text.startsWith('-')) throw new InvalidArgumentError('Name a file, one like it as ./-NAME.');
   return text;
 }
 
@@ -132,7 +132,7 @@ function command(version: string): Command {
     .usage('-t FILE [options]')
     .description('Download a torrent, and seed it.')
     .argument('[file]', 'the .torrent file (the same as -t)')
-    .option('-t, --torrent <file>', 'the .torrent file', once)
+    .option('-t, --torrent <file>', 'the .torrent file', torrent)
     .option('--dir <folder>', 'make the torrent here (default: the current folder)', folder)
     .option('--files <list>', 'only these files: globs or indices from 0, comma-separated', list)
     .option('--check', 'print how much of the wanted is right, and end: 0 when all, 1 otherwise')

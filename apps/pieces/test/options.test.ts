@@ -115,6 +115,7 @@ describe('wrong usage', () => {
     [['-t', ''], /Which torrent\?/],
     [['a', 'b'], /One torrent at a time: a or b\?/],
     [['-t', 'a', 'b'], /One torrent at a time: a or b\?/],
+    [['-t', '--check', 'a'], /Name a file/],
     [['-t', 'a', '-t', 'b'], /There is a already\./],
     [
       ['-t', 'magnet:?xt=urn:btih:00'],
