@@ -1,6 +1,6 @@
 // `pieces --check`: how much of the wanted files is on disk and right. Nobody is asked, and nothing is written to the folder.
 import { resolve } from 'node:path';
-import type { Info, Metainfo } from '@bt/metainfo';
+import { type Geometry, type Info, type Metainfo, PADDING } from '@bt/metainfo';
 import { StorageError } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -80,13 +80,22 @@ function count(info: Info, have: Uint8Array, files: readonly number[] | undefine
   const found = { pieceCount: 0, piecesHave: 0, wantedBytes: 0, verifiedBytes: 0 };
   for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
     if (isWanted[piece] === 0) continue;
-    const size = geometry.pieceSize(piece);
+    const bytes = contentOf(geometry, piece);
     found.pieceCount += 1;
-    found.wantedBytes += size;
+    found.wantedBytes += bytes;
     // BEP 3: the first piece is the highest bit.
     if ((have[piece >>> 3]! & (0x80 >>> (piece & 7))) === 0) continue;
     found.piecesHave += 1;
-    found.verifiedBytes += size;
+    found.verifiedBytes += bytes;
   }
   return found;
+}
+
+/** The bytes of files in a piece: its size without padding. */
+function contentOf(geometry: Geometry, piece: number): number {
+  let bytes = 0;
+  geometry.fileSpans(piece, 0, geometry.pieceSize(piece), (file, _offset, length) => {
+    if (file !== PADDING) bytes += length;
+  });
+  return bytes;
 }

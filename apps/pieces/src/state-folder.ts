@@ -1,7 +1,7 @@
 // The state folder holds a resume record for each torrent in each download folder (`@bt/storage` writes them). Here a note is put
 // beside each, which says where that is, and both are removed when they are of no use any more.
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { lstat, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Info, toHex } from '@bt/metainfo';
 import { defaultStateFolder } from '@bt/storage/node';
@@ -14,9 +14,9 @@ const MAX_LOOKED_AT = 200;
 const FILE_NAME = /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|json)$/;
 
 interface Note {
-  /** The download folder, and what the torrent is called in it. */
+  /** The download folder, and what the torrent may be called in it. */
   readonly folder: string;
-  readonly name: string;
+  readonly names: readonly string[];
   /** The file system that the folder is on. */
   readonly device: number;
   /** The process that uses the record. */
@@ -39,7 +39,9 @@ export class RecordUse {
   static async begin(info: Info, dir: string): Promise<RecordUse> {
     const { path: folder, device } = await locate(resolve(dir));
     const place = createHash('sha256').update(folder).digest('hex').slice(0, 16);
-    const note = { folder, name: info.name, device };
+    // Files may also lie under the torrent's own name, though that is not safe everywhere.
+    const names = [...new Set([info.name, info.files.originalPathOf(0)[0] ?? info.name])];
+    const note = { folder, names, device };
     const use = new RecordUse(defaultStateFolder(), `${toHex(info.infoHash)}-${place}`, note);
     await use.#write({ ...note, pid: process.pid });
     return use;
@@ -50,13 +52,13 @@ export class RecordUse {
     return this.#write(this.#note);
   }
 
-  /** Without a note the record is kept until nobody has used it for long: no reason to complain. */
+  /**
+   * Not in a folder that is not there: storage makes it with the first record. Without a note a record is kept until nobody has
+   * used it for long, so there is no reason to complain.
+   */
   async #write(note: Note): Promise<void> {
-    try {
-      await mkdir(this.stateFolder, { recursive: true, mode: 0o700 });
-      const text = `${JSON.stringify(note)}\n`;
-      await writeFile(join(this.stateFolder, `${this.name}.json`), text, { mode: 0o600 });
-    } catch {}
+    const path = join(this.stateFolder, `${this.name}.json`);
+    await writeFile(path, `${JSON.stringify(note)}\n`, { mode: 0o600 }).catch(() => {});
   }
 }
 
@@ -94,8 +96,8 @@ async function isUseless(paths: readonly string[], nowMs: number): Promise<boole
 async function readNote(path: string): Promise<Note | undefined> {
   try {
     const note = JSON.parse(await readFile(path, 'utf8')) as Partial<Note>;
-    const { folder, name, device } = note;
-    const isNote = [typeof folder, typeof name, typeof device].join() === 'string,string,number';
+    const { folder, names, device } = note;
+    const isNote = typeof folder === 'string' && typeof device === 'number' && Array.isArray(names);
     return isNote ? (note as Note) : undefined;
   } catch {
     return undefined;
@@ -111,15 +113,20 @@ function isRunning(pid: number): boolean {
 }
 
 /** The torrent is not there, but the file system that it was on is: no disk that is merely unplugged. */
-async function isDeleted({ folder, name, device }: Note): Promise<boolean> {
+async function isDeleted({ folder, names, device }: Note): Promise<boolean> {
+  for (const name of names) if (!(await isMissing(join(folder, `${name}`)))) return false;
+  return (await locate(folder)).device === device;
+}
+
+/** False also for what can't be told. */
+async function isMissing(path: string): Promise<boolean> {
   try {
-    await lstat(join(folder, name));
+    await lstat(path);
     return false;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') return false;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return ['ENOENT', 'ENOTDIR'].includes(code);
   }
-  return (await locate(folder)).device === device;
 }
 
 /** The real path of a folder that may have to be made yet, and the file system that it is or will be on: NaN when there is none. */

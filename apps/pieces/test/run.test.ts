@@ -141,6 +141,8 @@ describe('--check', () => {
       expect(wrong.events[0]).toMatchObject({ totalBytes: 104 * KiB + 1, fileCount: 3 });
       const checked = wrong.events.at(-1);
       expect(`${checked?.piecesHave} of ${checked?.pieceCount}`).toBe(expected[2]);
+      const whole = await pieces([...check, '--json']);
+      expect(whole.events.at(-1)?.wantedBytes).toBe(104 * KiB + 1);
     },
   );
 

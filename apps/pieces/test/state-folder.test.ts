@@ -29,6 +29,7 @@ async function record(digit: string, daysAgo: number, note?: object): Promise<st
 describe('the record in use', () => {
   let info: Info;
   beforeEach(async () => {
+    await mkdir(stateFolder(), { recursive: true });
     info = parseMetainfo((await share(folder.path, { a: 100 })).bytes).info;
   });
 
@@ -39,9 +40,9 @@ describe('the record in use', () => {
     expect(store.recordPath).toBe(join(stateFolder(), `${use.name}.resume`));
     await store.close();
     const note = () => JSON.parse(readFileSync(join(stateFolder(), `${use.name}.json`), 'utf8'));
-    expect(note()).toMatchObject({ folder: dir, name: 'tree', pid: process.pid });
+    expect(note()).toMatchObject({ folder: dir, names: ['tree'], pid: process.pid });
     await use.end();
-    expect(note()).toEqual({ folder: dir, name: 'tree', device: expect.any(Number) });
+    expect(note()).toEqual({ folder: dir, names: ['tree'], device: expect.any(Number) });
   });
 
   it('is never removed, nor is one of another process', async () => {
@@ -50,7 +51,7 @@ describe('the record in use', () => {
     await rm(join(folder.path, 'original'), { recursive: true });
     const other = await record('1', 200, {
       folder: '/',
-      name: 'gone',
+      names: ['gone'],
       device: 0,
       pid: process.pid,
     });
@@ -65,6 +66,7 @@ describe('other records', () => {
   let use: RecordUse;
   const left = async () => (await state()).filter((name) => !name.startsWith(use.name));
   beforeEach(async () => {
+    await mkdir(stateFolder(), { recursive: true });
     const { info } = parseMetainfo((await share(folder.path, { a: 100 })).bytes);
     use = await RecordUse.begin(info, folder.path);
   });
@@ -78,17 +80,19 @@ describe('other records', () => {
 
   it('are removed when their torrent is gone', async () => {
     const { device } = JSON.parse(readFileSync(join(stateFolder(), `${use.name}.json`), 'utf8'));
-    const there = { folder: join(folder.path, 'original'), name: 'tree', device };
+    const there = { folder: join(folder.path, 'original'), names: ['tree'], device };
     const kept = await record('1', 0, there);
-    await record('2', 0, { ...there, name: 'gone' });
+    const renamed = await record('4', 0, { ...there, names: ['gone', 'tree'] });
+    await record('2', 0, { ...there, names: ['gone'] });
     await record('3', 0, { ...there, folder: join(folder.path, 'gone', 'too') });
     await pruneRecords(use);
-    expect(await left()).toEqual([`${kept}.json`, `${kept}.resume`]);
+    const files = [kept, renamed].flatMap((name) => [`${name}.json`, `${name}.resume`]);
+    expect(await left()).toEqual(files);
   });
 
   it('stay while the disk of their torrent is away', async () => {
     const away = join(folder.path, 'unplugged');
-    const kept = await record('1', 0, { folder: away, name: 'tree', device: -1 });
+    const kept = await record('1', 0, { folder: away, names: ['tree'], device: -1 });
     await pruneRecords(use);
     expect(await left()).toEqual([`${kept}.json`, `${kept}.resume`]);
   });

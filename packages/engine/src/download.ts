@@ -2,9 +2,10 @@
 // Called back directly by the wire for each block: no object is made for one (design rule for the path of piece data).
 
 import type { Geometry } from '@bt/metainfo';
-import type { Picker, PickOptions } from '@bt/picker';
+import type { PeerHandle, Picker, PickOptions } from '@bt/picker';
 import type {
   BlockOutcome,
+  BlockWriter,
   Disk,
   PieceBuffers,
   PieceResult,
@@ -23,6 +24,23 @@ import type { Moment } from './moment.ts';
 import { type Identity, type Peer, PeerFault } from './peer.ts';
 import { RateMeter } from './rates.ts';
 import type { Peers } from './swarm/peers.ts';
+import type { WebSeedIdentity } from './web-seed/web-seed.ts';
+
+/** Who a block comes from: a peer, or a web seed. */
+export type Sender = Identity | WebSeedIdentity;
+
+/** One that sends blocks, one at a time: the connection to a peer, or a web seed. */
+export interface BlockSource {
+  readonly handle: PeerHandle;
+  readonly writer: BlockWriter;
+  readonly identity: Sender;
+  /** The block that is arriving. */
+  blockPiece: number;
+  blockOffset: number;
+  blockLength: number;
+  /** A block has come whole. */
+  countBlock(now: number, lengthBytes: number): void;
+}
 
 /** What the torrent is told. */
 export interface DownloadObserver {
@@ -33,7 +51,7 @@ export interface DownloadObserver {
   /** The disk has given up on it; what came of it is lost. */
   saveFailed(pieceIndex: number, error: StorageError | undefined): void;
   /** Sent wrong data, beyond doubt. */
-  liarFound(identity: Identity): void;
+  liarFound(sender: Sender): void;
 }
 
 export interface DownloadOptions {
@@ -43,7 +61,7 @@ export interface DownloadOptions {
   readonly buffers: PieceBuffers;
   readonly disk: Pick<Disk, 'stalledBy'>;
   readonly peers: Peers;
-  readonly blame: Blame<Identity>;
+  readonly blame: Blame<Sender>;
   readonly holdings: Holdings;
   readonly observer: DownloadObserver;
 }
@@ -63,7 +81,7 @@ const onParole: PickOptions = { parole: true };
 const slowly: PickOptions = { slow: true };
 const allowedFast: PickOptions = { allowedFastOnly: true };
 
-type Senders = (Identity | null | undefined)[];
+type Senders = (Sender | null | undefined)[];
 
 export class Download {
   /** Payload received, duplicates included. */
@@ -81,7 +99,7 @@ export class Download {
   readonly #buffers: PieceBuffers;
   readonly #disk: DownloadOptions['disk'];
   readonly #peers: Peers;
-  readonly #blame: Blame<Identity>;
+  readonly #blame: Blame<Sender>;
   readonly #holdings: Holdings;
   readonly #observer: DownloadObserver;
   readonly #senders = new Map<number, Senders>();
@@ -145,40 +163,50 @@ export class Download {
       this.requestCount -= 1;
       peer.pipeline.onBlock(now, now - askedMs, peer.down);
     }
-    const blockIndex = blockOffset / this.#geometry.blockLength;
-    if (lengthBytes !== this.#geometry.blockSize(pieceIndex, blockIndex)) {
+    if (lengthBytes !== this.#blockSizeAt(pieceIndex, blockOffset)) {
       throw new PeerFault('protocol-error');
     }
-    peer.blockPiece = pieceIndex;
-    peer.blockOffset = blockOffset;
-    peer.blockLength = lengthBytes;
+    return this.takeBlock(peer, pieceIndex, blockOffset, lengthBytes);
+  }
+
+  /** A block begins that the source was asked for. False: its bytes are skipped. */
+  takeBlock(
+    source: BlockSource,
+    pieceIndex: number,
+    blockOffset: number,
+    lengthBytes: number,
+  ): boolean {
+    const blockIndex = blockOffset / this.#geometry.blockLength;
+    source.blockPiece = pieceIndex;
+    source.blockOffset = blockOffset;
+    source.blockLength = lengthBytes;
     if (this.#isMissing(pieceIndex)) {
       // With a disk that takes nothing memory is full: the block has to come again later.
       if (this.#buffers.isFull && this.#disk.stalledBy !== undefined) {
-        this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+        this.#picker.releaseRequest(source.handle, pieceIndex, blockIndex);
         return false;
       }
-      if (peer.writer.start(pieceIndex, blockOffset, lengthBytes)) return true;
+      if (source.writer.start(pieceIndex, blockOffset, lengthBytes)) return true;
     }
-    this.#countDuplicate(peer, lengthBytes);
-    this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+    this.countDuplicate(source, lengthBytes);
+    this.#picker.releaseRequest(source.handle, pieceIndex, blockIndex);
     return false;
   }
 
-  /** The last byte of a block that `blockStart` took has been written. */
-  blockEnd(peer: Peer): void {
-    const { blockPiece: pieceIndex, blockLength: lengthBytes } = peer;
-    const blockIndex = peer.blockOffset / this.#geometry.blockLength;
-    const outcome: BlockOutcome = peer.writer.end();
+  /** The last byte of a block that was taken has been written. */
+  blockEnd(source: BlockSource): void {
+    const { blockPiece: pieceIndex, blockLength: lengthBytes } = source;
+    const blockIndex = source.blockOffset / this.#geometry.blockLength;
+    const outcome: BlockOutcome = source.writer.end();
     if (outcome === 'duplicate') {
-      this.#countDuplicate(peer, lengthBytes);
-      this.#picker.releaseRequest(peer.handle, pieceIndex, blockIndex);
+      this.countDuplicate(source, lengthBytes);
+      this.#picker.releaseRequest(source.handle, pieceIndex, blockIndex);
       return;
     }
-    this.#countBlock(peer, lengthBytes);
-    this.#picker.markReceived(peer.handle, pieceIndex, blockIndex, this.#cancel);
+    this.#countBlock(source, lengthBytes);
+    this.#picker.markReceived(source.handle, pieceIndex, blockIndex, this.#cancel);
     const senders = this.#sendersOf(pieceIndex);
-    if (senders.length > 0) senders[blockIndex] = peer.identity;
+    if (senders.length > 0) senders[blockIndex] = source.identity;
     if (outcome === 'last') this.savePiece(pieceIndex);
   }
 
@@ -273,16 +301,14 @@ export class Download {
     return !this.#holdings.has(pieceIndex) && !this.#saving.has(pieceIndex);
   }
 
-  #countBlock(peer: Peer, lengthBytes: number): void {
+  #countBlock(source: BlockSource, lengthBytes: number): void {
     const { now } = this.#moment;
-    peer.down.add(now, lengthBytes);
     this.meter.add(now, lengthBytes);
-    peer.lastBlockMs = now;
-    peer.pipeline.isSnubbed = false;
+    source.countBlock(now, lengthBytes);
   }
 
-  #countDuplicate(peer: Peer, lengthBytes: number): void {
-    this.#countBlock(peer, lengthBytes);
+  countDuplicate(source: BlockSource, lengthBytes: number): void {
+    this.#countBlock(source, lengthBytes);
     this.duplicateBytes += lengthBytes;
   }
 

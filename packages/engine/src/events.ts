@@ -36,12 +36,19 @@ export interface TorrentStats {
   readonly peerSources: SourceCounts;
   /** Messages of peer exchange (BEP 11) that came too soon or were malformed. */
   readonly exchangesIgnored: number;
+  /** Web seeds that are sending at the moment. */
+  readonly webSeedsServing: number;
+  /** Of `downloadedBytes`, from web seeds. */
+  readonly webSeedBytes: number;
   /** 0 to 1. */
   readonly checkedShare: number;
   readonly runningMs: number;
   /** Time since the download began, up to its end. */
   readonly downloadingMs: number;
-  /** Time since a peer was connected that has what we lack; 0 while there is one, or when nothing is lacking. */
+  /**
+   * Time since a peer was connected that has what we lack, or a web seed was sending; 0 while there is one, or when
+   * nothing is lacking.
+   */
   readonly uselessMs: number;
 }
 
@@ -88,6 +95,22 @@ export type TorrentEvent =
       readonly message: string | undefined;
       readonly peers: number;
       readonly intervalSeconds: number | undefined;
+    }
+  | {
+      readonly type: 'web-seed';
+      /** Its place in the list of the torrent's web seeds. */
+      readonly index: number;
+      /** Scheme, host and port only: the rest may hold a secret. */
+      readonly url: string;
+      /**
+       * `serving`: it has begun to send, or again after a failure; `waiting`: it has failed and is asked again after
+       * `retryMs`; `no-file`: it doesn't have one of the files (told of the first ten); `dropped`: given up for good;
+       * `banned`: dropped for wrong data.
+       */
+      readonly outcome: 'serving' | 'waiting' | 'no-file' | 'dropped' | 'banned';
+      readonly message: string | undefined;
+      readonly fileIndex: number | undefined;
+      readonly retryMs: number | undefined;
     }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'disk-error'; readonly error: StorageError }

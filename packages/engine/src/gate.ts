@@ -13,7 +13,8 @@ export class Gate {
   readonly #buffers: PieceBuffers;
   readonly #disk: Pick<Disk, 'stalledBy'>;
   readonly #limit: RateLimit;
-  #isShut = false;
+  /** Nothing is to be read. */
+  isShut = false;
 
   constructor(
     moment: Moment,
@@ -35,7 +36,7 @@ export class Gate {
 
   /** When the download limit opens it; Infinity when it is open or waits for the disk. */
   deadline(now: number): number {
-    if (!this.#isShut || this.#limit.isOpen(now)) return Number.POSITIVE_INFINITY;
+    if (!this.isShut || this.#limit.isOpen(now)) return Number.POSITIVE_INFINITY;
     return this.#limit.opensAt(now);
   }
 
@@ -45,14 +46,14 @@ export class Gate {
     const waitsForDisk = this.#buffers.isFull && this.#disk.stalledBy === undefined;
     const { now } = this.#moment;
     const isShut = waitsForDisk || !this.#limit.isOpen(now);
-    if (isShut === this.#isShut) return false;
-    this.#isShut = isShut;
+    if (isShut === this.isShut) return false;
+    this.isShut = isShut;
     for (const peer of this.#peers) peer.setGate(now, isShut);
     return !isShut;
   }
 
   /** A new connection begins as the others are. */
   admit(peer: Peer): void {
-    peer.setGate(this.#moment.now, this.#isShut);
+    peer.setGate(this.#moment.now, this.isShut);
   }
 }

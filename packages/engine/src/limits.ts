@@ -138,6 +138,57 @@ export const MAX_LSD_TELLERS = 1_000;
 /** Networks whose word about our own address is remembered, for each family; the oldest is forgotten first. */
 export const MAX_ADDRESS_VOTES = 32;
 
+// Web seeds.
+
+/** Web seeds of a torrent; more are ignored. */
+export const MAX_WEB_SEEDS = 100;
+/** Of these, so many are asked at a time. */
+export const MAX_ACTIVE_WEB_SEEDS = 8;
+/** One request asks for what a seed sends in this time ... */
+export const WEB_RANGE_MS = 10_000;
+/** ... within these bounds, and for so much while nothing is known of its rate. */
+export const MIN_WEB_RANGE_BYTES = 1 * MiB;
+export const FIRST_WEB_RANGE_BYTES = 4 * MiB;
+export const MAX_WEB_RANGE_BYTES = 64 * MiB;
+/** Of its range, a seed holds the blocks that it sends in this time: nobody else is asked for them before the end game. */
+export const WEB_CLAIM_MS = 4_000;
+/** The same in bytes: for one seed, and for all together. A whole piece is always held. */
+export const MAX_WEB_CLAIM_BYTES = 8 * MiB;
+export const MAX_WEB_CLAIMS_BYTES = 16 * MiB;
+/** Blocks that are had meanwhile are read and thrown away up to here; beyond, a new request costs less. */
+export const MAX_WEB_SKIP_BYTES = 512 * KiB;
+/** A server that sends whole files only: what is thrown away of a file, unless as much of it is of use. */
+export const MAX_WEB_WASTE_BYTES = 16 * MiB;
+/** Blocks that a seed is asked for where no gap is left: of begun pieces, and in the end game. */
+export const MAX_WEB_SCATTERED_BLOCKS = 64;
+/** Small files are asked for ahead of their turn: so many requests at a time ... */
+export const MAX_WEB_FETCHES = 4;
+/** ... while less than this is on its way. */
+export const WEB_AHEAD_BYTES = 256 * KiB;
+/** From a request to the head of its answer: names, connections and redirects included. */
+export const WEB_ANSWER_TIMEOUT_MS = 30_000;
+/** Silence within an answer. */
+export const WEB_SILENCE_TIMEOUT_MS = 30_000;
+/** A block of a web seed has to be complete after this long: 273 bytes a second. */
+export const WEB_BLOCK_TIMEOUT_MS = 60_000;
+/** One request for a range; what is left of it then is asked for anew. */
+export const WEB_RANGE_TIMEOUT_MS = 600_000;
+/** Wait after a seed's first failure; doubles with each further one in a row. */
+export const WEB_RETRY_FIRST_MS = 5_000;
+export const WEB_RETRY_MAX_MS = 1_800_000;
+/** The longest `Retry-After` that is believed. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
+/** Answers in a row that break the rules of HTTP, after which a seed is given up. */
+export const MAX_BAD_WEB_ANSWERS = 3;
+/** Events of files that one seed lacks. */
+export const MAX_NO_FILE_EVENTS = 10;
+export const MAX_WEB_REDIRECTS = 5;
+export const MAX_WEB_HEADER_BYTES = 16 * KiB;
+/** 1xx answers before the real one. */
+export const MAX_WEB_INFORMATIONAL_ANSWERS = 8;
+/** An idle connection to a web seed is closed after this long. */
+export const WEB_IDLE_MS = 15_000;
+
 // Suspicion.
 
 /** Pieces that failed their hash whose senders and block hashes are kept until the piece passes. */

@@ -166,6 +166,13 @@ export class Peer {
     return this.identity.endpoint;
   }
 
+  /** A block has come whole. */
+  countBlock(now: number, lengthBytes: number): void {
+    this.down.add(now, lengthBytes);
+    this.lastBlockMs = now;
+    this.pipeline.isSnubbed = false;
+  }
+
   /** Sends what the session has written. */
   flush(now: number): void {
     this.isDirty = false;

@@ -11,6 +11,7 @@ import type { Presence } from './presence.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { Reader } from './readers.ts';
 import type { Strategies } from './strategies.ts';
+import type { WebFetchEffect } from './web-seed/web-fetch.ts';
 
 export interface TorrentOptions {
   readonly now: number;
@@ -39,6 +40,8 @@ export interface TorrentOptions {
   /** The UDP port of our DHT node; a private torrent doesn't use it. Default 0: there is none. */
   readonly dhtPort?: number | undefined;
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
+  /** BEP 19; http and https. */
+  readonly webSeeds?: readonly string[] | undefined;
   readonly strategies: Strategies;
   readonly random: () => number;
   readonly downLimit: RateLimit;
@@ -59,6 +62,7 @@ export type TorrentEffect =
   | { readonly type: 'dial'; readonly endpoint: Endpoint }
   | AnnounceEffect
   | DiscoveryEffect
+  | WebFetchEffect
   /** The chunk that a reader waited for; without bytes the read failed. */
   | {
       readonly type: 'chunk';

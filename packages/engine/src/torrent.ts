@@ -13,7 +13,7 @@ import { type Disk, PieceBuffers, type PieceResult, type StorageError } from '@b
 import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
-import { Download } from './download.ts';
+import { Download, type Sender } from './download.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
 import { FileProgress } from './file-progress.ts';
 import { Gate } from './gate.ts';
@@ -22,7 +22,7 @@ import { Haves } from './haves.ts';
 import { Holdings } from './holdings.ts';
 import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
 import type { Moment } from './moment.ts';
-import type { Identity, Peer, PeerTransport } from './peer.ts';
+import type { Peer, PeerTransport } from './peer.ts';
 import { Presence } from './presence.ts';
 import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
@@ -33,7 +33,11 @@ import type { Peers } from './swarm/peers.ts';
 import { PieceExchange } from './swarm/piece-exchange.ts';
 import type { NewPeer, Swarm } from './swarm/swarm.ts';
 import type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
+import { type StatsParts, torrentStats } from './torrent-stats.ts';
 import { Upload } from './upload.ts';
+import type { WebAnswer } from './web-seed/answer.ts';
+import type { WebFetchFailure } from './web-seed/web-fetch.ts';
+import { WebSeeds } from './web-seed/web-seeds.ts';
 
 const TICK_MS = 1_000;
 /** Pieces begun and unfinished, in bytes, beyond which peers are kept to those that are begun. */
@@ -58,7 +62,9 @@ export class Torrent {
   readonly #exchange: PieceExchange;
   readonly #readers: Readers;
   readonly #hashes: HashExchange;
+  readonly #webSeeds: WebSeeds;
   readonly #files: FileProgress;
+  readonly #statsParts: StatsParts;
   readonly #startedMs: number;
   #doneMs: number | undefined;
   #isStopped = false;
@@ -112,13 +118,16 @@ export class Torrent {
       buffers,
       disk,
       peers,
-      blame: new Blame<Identity>(),
+      blame: new Blame<Sender>(),
       holdings,
       observer: {
         pieceSaved: (pieceIndex) => this.#pieceSaved(pieceIndex),
         pieceFailed: (pieceIndex) => this.#pieceFailed(pieceIndex),
         saveFailed: (pieceIndex, error) => this.#saveFailed(pieceIndex, error),
-        liarFound: (identity) => this.#swarm.ban(identity),
+        liarFound: (sender) => {
+          if ('webSeed' in sender) this.#webSeeds.ban(sender.webSeed);
+          else this.#swarm.ban(sender);
+        },
       },
     });
     this.#upload = new Upload({
@@ -189,7 +198,31 @@ export class Torrent {
       downloadedBytes: this.#download.meter.totalBytes,
       leftBytes: holdings.leftBytes,
     });
+    this.#webSeeds = new WebSeeds({
+      moment,
+      info,
+      urls: options.webSeeds ?? [],
+      picker,
+      buffers,
+      disk,
+      download: this.#download,
+      holdings,
+      random,
+      isSequential: options.sequential ?? false,
+      push: (effect) => presence.push(effect),
+    });
     this.#files = new FileProgress(geometry, info.files, holdings);
+    this.#statsParts = {
+      info,
+      holdings,
+      picker,
+      buffers,
+      presence,
+      exchange: this.#exchange,
+      download: this.#download,
+      upload: this.#upload,
+      webSeeds: this.#webSeeds,
+    };
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
     const { exchange } = presence.discovery;
@@ -207,6 +240,7 @@ export class Torrent {
     this.#emit({ type: 'state', state: this.#state });
     this.#hashes.start();
     this.#presence.start();
+    this.#webSeeds.start();
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#settle();
   }
@@ -219,6 +253,7 @@ export class Torrent {
     this.#download.isHalted = true;
     this.#haves.flush(true);
     this.#presence.stop();
+    this.#webSeeds.stop();
     this.#buffers.flush();
     this.#setState('stopped');
     this.#presence.drainAnnouncing();
@@ -304,6 +339,28 @@ export class Torrent {
   ): void {
     this.#moment.now = now;
     this.#presence.announceFailed(requestId, url, failure);
+    this.#settle();
+  }
+
+  /** The head of a web seed's answer to `fetchId`, redirects followed. */
+  handleWebAnswer(now: number, fetchId: number, answer: WebAnswer): void {
+    this.#moment.now = now;
+    this.#webSeeds.handleAnswer(fetchId, answer);
+    this.#settle();
+  }
+
+  /** Bytes of its body, which are used during the call. */
+  handleWebBytes(now: number, fetchId: number, chunk: Uint8Array): void {
+    this.#moment.now = now;
+    this.#gate.charge(chunk.length);
+    this.#webSeeds.handleBytes(fetchId, chunk);
+    this.#settle();
+  }
+
+  /** The answer is over, or came to nothing. Not after `web-fetch-cancel`. */
+  handleWebEnd(now: number, fetchId: number, failure?: WebFetchFailure): void {
+    this.#moment.now = now;
+    this.#webSeeds.handleEnd(fetchId, failure);
     this.#settle();
   }
 
@@ -417,6 +474,7 @@ export class Torrent {
       this.#disk.retry();
     }
     this.#presence.announcing.handleTimeout(now);
+    this.#webSeeds.handleTimeout();
     this.#upload.pumpWaiting();
     this.#settle();
   }
@@ -431,6 +489,7 @@ export class Torrent {
       this.#upload.deadline(now),
       this.#gate.deadline(now),
       this.#presence.deadline(),
+      this.#webSeeds.deadline(),
       this.#retryMs,
     );
   }
@@ -469,35 +528,12 @@ export class Torrent {
   }
 
   stats(now: number): TorrentStats {
-    const { geometry, files } = this.info;
-    const download = this.#download;
-    const upload = this.#upload;
-    const downloadedBytes = download.meter.totalBytes;
-    const uploadedBytes = upload.meter.totalBytes;
-    let seedsConnected = 0;
-    for (const peer of this.#peers) if (this.#picker.isSeed(peer.handle)) seedsConnected += 1;
-    return {
+    return torrentStats(this.#statsParts, {
+      now,
       state: this.#state,
-      totalBytes: files.contentLength,
-      wantedBytes: this.#holdings.wantedBytes,
-      verifiedBytes: this.#holdings.verifiedBytes,
-      pieceCount: geometry.pieceCount,
-      piecesHave: this.#holdings.count,
-      piecesInFlight: this.#buffers.pieceCount + download.savingCount,
-      downloadedBytes,
-      uploadedBytes,
-      duplicateBytes: download.duplicateBytes,
-      rejectedBytes: download.rejectedBytes,
-      downRate: download.meter.rate(now),
-      upRate: upload.meter.rate(now),
-      ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
-      ...this.#presence.counts(),
-      seedsConnected,
-      checkedShare: 1,
-      runningMs: now - this.#startedMs,
-      downloadingMs: (this.#doneMs ?? now) - this.#startedMs,
-      uselessMs: this.#holdings.isDone ? 0 : now - this.#exchange.lastUsefulMs,
-    };
+      startedMs: this.#startedMs,
+      doneMs: this.#doneMs,
+    });
   }
 
   // Inside.
@@ -580,7 +616,9 @@ export class Torrent {
     if (this.#mustRequestAll) {
       this.#mustRequestAll = false;
       this.#exchange.requestAll();
+      this.#webSeeds.wake();
     }
+    this.#webSeeds.run(this.#gate.isShut);
     this.#presence.settle();
   }
 

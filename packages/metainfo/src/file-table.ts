@@ -98,6 +98,12 @@ export class FileTable implements Iterable<FileEntry> {
     return this.#columns.paths.originalOf(index);
   }
 
+  /** {@link originalPathOf} byte by byte, as servers know it (BEP 19); undefined for a pad file without a path. */
+  rawPathOf(index: number): readonly Uint8Array[] | undefined {
+    this.#flagsOf(index);
+    return this.#columns.paths.rawOf(index);
+  }
+
   symlinkTargetOf(index: number): readonly string[] | undefined {
     if (!this.isSymlink(index)) return undefined;
     return this.#columns.paths.symlinkTargetOf(index);

@@ -91,12 +91,16 @@ export class InfoPaths {
 
   /** The path as it was received, the torrent's name first. */
   originalOf(fileIndex: number): readonly string[] {
+    const components = this.rawOf(fileIndex);
+    if (components === undefined) return this.pathOf(fileIndex);
+    return components.map((bytes) => decodeUtf8(bytes) ?? decodeLossy(bytes));
+  }
+
+  /** The same as bytes; undefined for a pad file without a path. */
+  rawOf(fileIndex: number): readonly Uint8Array[] | undefined {
     const { raw, folder, rawName } = this.#options;
     const components = raw.componentsOf(fileIndex);
-    if (components === undefined) return this.pathOf(fileIndex);
-    return (folder === undefined ? components : [rawName, ...components]).map(
-      (bytes) => decodeUtf8(bytes) ?? decodeLossy(bytes),
-    );
+    return components === undefined || folder === undefined ? components : [rawName, ...components];
   }
 
   /**

@@ -392,6 +392,22 @@ describe('M7: fields that can not be', () => {
     expect(parseInfo(info, { windowsNames: true }).files.pathOf(0)).toEqual(['a_', 'who_']);
   });
 
+  test('paths are also known as the torrent spells them', () => {
+    const raw = (info: Fields) =>
+      parseInfo(encode(info), { windowsNames: true })
+        .files.rawPathOf(0)
+        ?.map((component) => Buffer.from(component).toString('latin1'));
+    expect(raw(v1Files([{ path: ['who?', 'CON'] }], { name: 'a*' }))).toEqual([
+      'a*',
+      'who?',
+      'CON',
+    ]);
+    expect(raw(v1Info({ name: Uint8Array.of(0xff, 0x3a) }))).toEqual(['\xff:']);
+    expect(raw(v2Info())).toEqual(['file.bin']);
+    expect(raw(v2Info({ name: 'other' }))).toEqual(['other', 'file.bin']);
+    expect(raw(v1Files([{ attr: 'p' }, { path: ['a'] }]))).toBeUndefined();
+  });
+
   test('private is any number but 0 (BEP 27)', () => {
     const isPrivate = (value: BencodeInput) => parseFields(v1Info({ private: value })).isPrivate;
     expect([1, 2, -1, 2n ** 70n].map(isPrivate)).toEqual([true, true, true, true]);

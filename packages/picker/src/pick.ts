@@ -47,6 +47,24 @@ export function pickBlocks(
   return picked;
 }
 
+/** Asks the peer for every free block of one piece, and says for how many. */
+export function pickPieceBlocks(
+  state: PickerState,
+  peer: Peer,
+  pieceIndex: number,
+  sink: PickSink,
+  options: PickOptions,
+): number {
+  if (!peer.has(pieceIndex) || !state.isWanted(pieceIndex)) return 0;
+  if (state.slotOf[pieceIndex] === HAVE) return 0;
+  const piece = state.openPieceOf(pieceIndex) ?? state.begin(pieceIndex, peer);
+  const isAlone = options.parole === true;
+  if (piece.freeCount === 0) return 0;
+  if (!(isAlone ? mayTakeOver(state, piece, peer) : mayJoin(state, piece, peer))) return 0;
+  if (isAlone) state.own(piece, peer);
+  return takeFree(state, peer, piece, piece.freeCount, sink);
+}
+
 /** Blocks of begun pieces, then of fresh ones, as long as there are any. */
 function pickByStrategy(state: PickerState, peer: Peer, count: number, sink: PickSink): number {
   let picked = 0;

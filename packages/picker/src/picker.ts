@@ -4,8 +4,8 @@ import { PickerError } from './errors.ts';
 import { addPiece, clearPieces, setPieces, setSeed } from './holdings.ts';
 import { RECEIVED } from './open-piece.ts';
 import { Peer } from './peer.ts';
-import { pickBlocks } from './pick.ts';
-import { bitsFromBytes } from './piece-set.ts';
+import { pickBlocks, pickPieceBlocks } from './pick.ts';
+import { bitsFromBytes, firstPiece } from './piece-set.ts';
 import { NONE } from './requests.ts';
 import { HAVE, PickerState } from './state.ts';
 import type {
@@ -132,6 +132,20 @@ export class Picker {
   }
 
   /**
+   * As `pick`, but every free block of one piece, in their order: for a source that is read from one place on, such as a
+   * web seed. Nothing of a piece that is had, not wanted, not the peer's, or left to another peer alone.
+   */
+  pickPiece(
+    peer: PeerHandle,
+    pieceIndex: number,
+    sink: PickSink,
+    options: PickOptions = NO_OPTIONS,
+  ): number {
+    this.#checkPiece(pieceIndex);
+    return pickPieceBlocks(this.#state, this.#peer(peer), pieceIndex, sink, options);
+  }
+
+  /**
    * A block has come from the peer, whether or not it was (still) asked for it. 'accepted': it was missing; `cancel` is
    * told of every other peer that was asked for it. 'duplicate': it was there already, and is counted.
    */
@@ -210,6 +224,19 @@ export class Picker {
   hasPiece(pieceIndex: number): boolean {
     this.#checkPiece(pieceIndex);
     return this.#state.slotOf[pieceIndex] === HAVE;
+  }
+
+  /** The piece is missing and wanted, no block of it has come, and nobody was asked for one. */
+  isFresh(pieceIndex: number): boolean {
+    this.#checkPiece(pieceIndex);
+    return this.#state.slotOf[pieceIndex] === NONE && this.#state.isWanted(pieceIndex);
+  }
+
+  /** The first piece of priority 7 with a block that nobody was asked for; undefined when there is none. */
+  get firstUrgent(): number | undefined {
+    const { urgent } = this.#state;
+    const word = urgent.findWord(undefined, 0);
+    return word < 0 ? undefined : firstPiece(word, urgent.words[word]!);
   }
 
   /** The piece's hash is right: we have it. */

@@ -100,6 +100,59 @@ describe('a block', () => {
   });
 });
 
+describe('a piece asked for as a whole', () => {
+  const pickPiece = (picker: Picker, peer: number, piece: number, options?: PickOptions) => {
+    const chosen: number[] = [];
+    picker.pickPiece(peer, piece, (_, block) => chosen.push(block), options);
+    return chosen;
+  };
+
+  test('is asked for from its first block to its last, but for those asked of others', () => {
+    const picker = createPicker(3);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    expect(picker.isFresh(1)).toBe(true);
+    expect(pickPiece(picker, a, 1)).toEqual([0, 1, 2, 3]);
+    expect(picker.isFresh(1)).toBe(false);
+    picker.releaseRequest(a, 1, 2);
+    expect(pickPiece(picker, b, 1)).toEqual([2]);
+    expect(pickPiece(picker, b, 1)).toEqual([]);
+    assertInvariants(picker);
+  });
+
+  test('is left to the peer alone that is on parole', () => {
+    const picker = createPicker(2);
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    expect(pickPiece(picker, a, 0, { parole: true })).toHaveLength(4);
+    picker.releaseRequest(a, 0, 3);
+    expect(pickPiece(picker, b, 0)).toEqual([]);
+    expect(pickPiece(picker, a, 0, { parole: true })).toEqual([3]);
+  });
+
+  test('is not asked of a peer that lacks it, nor when it is had or not wanted', () => {
+    const picker = createPicker(3);
+    const peer = picker.addPeer();
+    picker.peerHave(peer, 1);
+    picker.peerHave(peer, 2);
+    picker.markHave(1);
+    picker.setPiecePriority(2, 0);
+    for (const piece of [0, 1, 2]) expect(pickPiece(picker, peer, piece)).toEqual([]);
+    expect([0, 1, 2].map((piece) => picker.isFresh(piece))).toEqual([true, false, false]);
+    expect(() => pickPiece(picker, peer, 3)).toThrow(PickerError);
+  });
+
+  test('that is urgent is known until all of it is asked for', () => {
+    const picker = createPicker(100);
+    const peer = seedOf(picker);
+    expect(picker.firstUrgent).toBeUndefined();
+    for (const piece of [70, 40]) picker.setPiecePriority(piece, 7);
+    expect(picker.firstUrgent).toBe(40);
+    pickPiece(picker, peer, 40);
+    expect(picker.firstUrgent).toBe(70);
+    picker.releaseRequest(peer, 40, 0);
+    expect(picker.firstUrgent).toBe(40);
+  });
+});
+
 describe('resume', () => {
   test('pieces and blocks found on disk are not asked for', () => {
     const picker = createPicker(3);

@@ -32,10 +32,11 @@ const operations = [
   ...['pick', 'pick', 'pick', 'pick', 'pick', 'pick', 'receive', 'receive', 'receive', 'receive'],
   ...['receive', 'receive', 'release', 'release', 'releaseAll', 'pass', 'pass', 'pass'],
   ...['priority', 'markHave', 'markBlock', 'lose', 'forget', 'allow', 'hurried', 'choked'],
+  ...['piece', 'piece'],
 ];
 
 /** Operations after which a begun piece may be left to one peer alone. */
-const suspicions = ['fail', 'fail', 'parole', 'parole', 'slow', 'slow', 'anything'];
+const suspicions = ['fail', 'fail', 'parole', 'parole', 'slow', 'slow', 'anything', 'lonePiece'];
 
 /** One step: which operation, and numbers that its arguments are derived from. */
 const steps = (names: readonly string[]) =>
@@ -199,6 +200,26 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
         expect(chosen).toBeLessThanOrEqual(count);
         break;
       }
+      case 'piece':
+      case 'lonePiece': {
+        const parole = op === 'lonePiece';
+        const isFree = (j: number) =>
+          !model.received[p]!.has(j) && askers(model, p, j).length === 0;
+        const free = blocks(model, p).filter(isFree);
+        const isAskable = told.pieces.has(p) && isWanted(model, p);
+        const chosen: number[] = [];
+        const ask = (i: number, j: number) => {
+          checkChoice(model, peer, i, j);
+          expect(i).toBe(p);
+          told.asked.add(key(i, j));
+          chosen.push(j);
+        };
+        const total = picker.pickPiece(peer, p, ask, { parole });
+        expect(total).toBe(chosen.length);
+        const isLeftOut = !plain && chosen.length === 0;
+        if (!isLeftOut) expect(chosen).toEqual(isAskable ? free : []);
+        break;
+      }
       case 'receive': {
         const wish = [...told.asked][b % Math.max(1, told.asked.size)];
         const [i, j] = wish === undefined ? [p, block] : wish.split(':').map(Number);
@@ -268,6 +289,8 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
     expect(picker.isComplete).toBe(missing === 0);
     expect(picker.wantedMissing).toBe(blockCounts.filter((_, p) => isWanted(model, p)).length);
     if (plain) expect(picker.inEndGame).toBe(inEndGame(model));
+    expect(picker.firstUrgent).toBe(firstUrgent(model));
+    for (let p = 0; p < pieceCount; p += 1) expect(picker.isFresh(p)).toBe(isFresh(model, p));
     for (const [peer, { asked, pieces }] of model.peers) {
       expect(picker.isInteresting(peer)).toBe(isInteresting(model, peer));
       expect(picker.outstanding(peer)).toBe(asked.size);
@@ -275,6 +298,16 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
     }
   };
   return { picker, perform, compare };
+}
+
+/** The first urgent piece with a block that has not come and is asked of nobody. */
+function firstUrgent(model: Model): number | undefined {
+  for (let p = 0; p < model.pieceCount; p += 1) {
+    if (!isWanted(model, p) || model.priorities[p] !== 7) continue;
+    const isFree = (b: number) => !model.received[p]!.has(b) && askers(model, p, b).length === 0;
+    if (blocks(model, p).some(isFree)) return p;
+  }
+  return undefined;
 }
 
 /** What holds for any choice: wanted, the peer's, not there, not asked of this peer. */

@@ -25,6 +25,8 @@ const stats: TorrentStats = {
   peersKnown: 7,
   peerSources: {} as TorrentStats['peerSources'],
   exchangesIgnored: 0,
+  webSeedsServing: 0,
+  webSeedBytes: 0,
   checkedShare: 1,
   runningMs: 12_000,
   downloadingMs: 10_000,

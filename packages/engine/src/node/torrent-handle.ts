@@ -498,6 +498,8 @@ function emptyStats(metainfo: Metainfo): TorrentStats {
     peersKnown: 0,
     peerSources: countSources([], []),
     exchangesIgnored: 0,
+    webSeedsServing: 0,
+    webSeedBytes: 0,
     checkedShare: 0,
     runningMs: 0,
     downloadingMs: 0,

@@ -26,6 +26,7 @@ import {
 } from '../../src/index.ts';
 import type { Content } from './content.ts';
 import { SimDisk } from './sim-disk.ts';
+import { isWebFetchEffect, SimWebFetches, type SimWebServer } from './sim-web-server.ts';
 
 const PORT = 6881;
 
@@ -50,6 +51,7 @@ export interface NodeOptions {
   readonly sequential?: boolean;
   readonly diskDelayMs?: number;
   readonly announces?: boolean;
+  readonly webServers?: readonly SimWebServer[];
   /** Of a hybrid torrent it knows only this. */
   readonly half?: 'v1' | 'v2';
   /** As from a magnet link: the piece layers are yet to come from peers. */
@@ -118,6 +120,7 @@ export class SimNode {
   isStopped = false;
   readonly #swarm: SimSwarm;
   readonly #alarm: Alarm;
+  readonly #webFetches: SimWebFetches;
 
   constructor(swarm: SimSwarm, options: NodeOptions) {
     this.#swarm = swarm;
@@ -151,6 +154,7 @@ export class SimNode {
       peerExchange: options.peerExchange ?? false,
       dhtPort: options.dht === true ? PORT : 0,
       announceTiers: options.announces === false ? [] : [['http://10.9.9.9/announce']],
+      webSeeds: options.webServers?.map(({ url }) => url),
       strategies: { ...defaultStrategies, ...options.strategies },
       random: swarm.random,
       downLimit: new RateLimit(options.downBytesPerSecond),
@@ -161,6 +165,11 @@ export class SimNode {
       sequential: options.sequential,
     });
     const { torrent } = this;
+    this.#webFetches = new SimWebFetches(options.webServers ?? [], (id) => ({
+      answer: (answer) => this.act(() => torrent.handleWebAnswer(clock.now, id, answer)),
+      bytes: (chunk) => this.act(() => torrent.handleWebBytes(clock.now, id, chunk)),
+      end: (failure) => this.act(() => torrent.handleWebEnd(clock.now, id, failure)),
+    }));
     this.#alarm = new Alarm(clock, () => this.act(() => torrent.handleTimeout(clock.now)));
     this.disk.connect({
       onPieceSaved: (piece, result) =>
@@ -216,6 +225,7 @@ export class SimNode {
       else if (effect.type === 'dht-lookup') this.#lookUp();
       else if (effect.type === 'dht-node') this.nodesTold.push(effect.endpoint);
       else if (effect.type === 'chunk') this.onChunk?.(effect.bytes);
+      else if (isWebFetchEffect(effect)) this.#webFetches.carryOut(effect);
     }
     this.#alarm.set(this.torrent.deadline());
   }

@@ -1,0 +1,68 @@
+// The numbers of a torrent, put together from its parts.
+
+import type { Info } from '@bt/metainfo';
+import type { Picker } from '@bt/picker';
+import type { PieceBuffers } from '@bt/storage';
+import type { Download } from './download.ts';
+import type { TorrentState, TorrentStats } from './events.ts';
+import type { Holdings } from './holdings.ts';
+import type { Presence } from './presence.ts';
+import type { PieceExchange } from './swarm/piece-exchange.ts';
+import type { Upload } from './upload.ts';
+import type { WebSeeds } from './web-seed/web-seeds.ts';
+
+export interface StatsParts {
+  readonly info: Info;
+  readonly holdings: Holdings;
+  readonly picker: Picker;
+  readonly buffers: PieceBuffers;
+  readonly presence: Presence;
+  readonly download: Download;
+  readonly upload: Upload;
+  readonly exchange: PieceExchange;
+  readonly webSeeds: WebSeeds;
+}
+
+export interface StatsMoment {
+  readonly now: number;
+  readonly state: TorrentState;
+  readonly startedMs: number;
+  /** When the download ended. */
+  readonly doneMs: number | undefined;
+}
+
+export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentStats {
+  const { info, holdings, picker, buffers, presence } = parts;
+  const { exchange, download, upload, webSeeds } = parts;
+  const { geometry, files } = info;
+  const { now, state, startedMs, doneMs } = moment;
+  const downloadedBytes = download.meter.totalBytes;
+  const uploadedBytes = upload.meter.totalBytes;
+  let seedsConnected = 0;
+  for (const peer of presence.peers) if (picker.isSeed(peer.handle)) seedsConnected += 1;
+  const lastUsefulMs = Math.max(exchange.lastUsefulMs, webSeeds.lastUseful(now));
+  return {
+    state,
+    totalBytes: files.contentLength,
+    wantedBytes: holdings.wantedBytes,
+    verifiedBytes: holdings.verifiedBytes,
+    pieceCount: geometry.pieceCount,
+    piecesHave: holdings.count,
+    piecesInFlight: buffers.pieceCount + download.savingCount,
+    downloadedBytes,
+    uploadedBytes,
+    duplicateBytes: download.duplicateBytes,
+    rejectedBytes: download.rejectedBytes,
+    downRate: download.meter.rate(now),
+    upRate: upload.meter.rate(now),
+    ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
+    ...presence.counts(),
+    seedsConnected,
+    webSeedsServing: webSeeds.servingCount,
+    webSeedBytes: webSeeds.downloadedBytes,
+    checkedShare: 1,
+    runningMs: now - startedMs,
+    downloadingMs: (doneMs ?? now) - startedMs,
+    uselessMs: holdings.isDone ? 0 : now - lastUsefulMs,
+  };
+}
