@@ -14,7 +14,8 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 // Whoever reads our output may stop reading (`mktorrent show x | head`): no reason to complain.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit();
-  throw error;
+  process.stderr.write(`mktorrent: Standard output can't be written (${error.code}).\n`);
+  process.exit(EXIT.disk);
 });
 
 // Whoever reads what we say of it may stop too, and still wants the torrent.

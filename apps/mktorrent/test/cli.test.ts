@@ -1,11 +1,19 @@
 // The program as a process of its own.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseMetainfo } from '@bt/metainfo';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { makeTempFolder } from './harness.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
@@ -29,6 +37,21 @@ describe('the mktorrent process', () => {
     );
     expect({ status, stderr: stderr.toString() }).toEqual({ status: 0, stderr: '' });
     expect(parseMetainfo(stdout).info.name).toBe('x');
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says so when its output has no room', () => {
+    const folder = makeTempFolder();
+    writeFileSync(join(folder, 'a'), 'hello');
+    const full = openSync('/dev/full', 'w');
+    onTestFinished(() => closeSync(full));
+    const { status, stderr } = spawnSync(process.execPath, argumentsFor('a', '-p', '-'), {
+      cwd: folder,
+      stdio: ['ignore', full, 'pipe'],
+    });
+    expect({ status, stderr: stderr.toString() }).toEqual({
+      status: 4,
+      stderr: "mktorrent: Standard output can't be written (ENOSPC).\n",
+    });
   });
 
   it('ends with 2 and a sentence when it is called wrongly', () => {

@@ -14,7 +14,13 @@ async function main(): Promise<number> {
   const { stdout, stderr } = process;
   const interrupted = new AbortController();
   // A reader that has gone away (`pieces --json | head -1`) is an interruption, not a crash.
-  for (const stream of [stdout, stderr]) stream.on('error', () => interrupted.abort());
+  let outputError: NodeJS.ErrnoException | undefined;
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') outputError ??= error;
+      interrupted.abort();
+    });
+  }
   const parsed = parseOptions(process.argv.slice(2), manifest.version);
   if ('text' in parsed) {
     (parsed.isError ? stderr : stdout).write(parsed.text);
@@ -33,7 +39,7 @@ async function main(): Promise<number> {
     });
   }
   const { run } = await import('./run.ts');
-  return await run(
+  const exitCode = await run(
     parsed,
     {
       isTerminal: stdout.isTTY === true,
@@ -46,6 +52,9 @@ async function main(): Promise<number> {
     },
     interrupted.signal,
   );
+  if (outputError === undefined) return exitCode;
+  stderr.write(`pieces: The output can't be written (${outputError.code}).\n`);
+  return EXIT.disk;
 }
 
 process.exitCode = await main();

@@ -6,6 +6,7 @@ import {
   spawnSync,
 } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -118,6 +119,20 @@ describe('the pieces process', () => {
       if (event === 'seeding') child.stdout.destroy();
     });
     expect(await ended).toEqual({ code: 0, signal: null, error: '' });
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says so when its output has no room', async () => {
+    const shared = await share(folder.path, { a: 100 });
+    const full = openSync('/dev/full', 'w');
+    onTestFinished(() => closeSync(full));
+    const args = [...NODE_ARGS, ...download(shared), '--bind', LOCALHOST];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      stdio: ['ignore', full, 'pipe'],
+    });
+    expect({ status, error: `${stderr}` }).toEqual({
+      status: 4,
+      error: "pieces: The output can't be written (ENOSPC).\n",
+    });
   });
 
   it('ends with 2 and a sentence when it is called wrongly', () => {
