@@ -16,6 +16,7 @@
  * - `missing`: the file is not there (any more)
  * - `truncated`: the file ends before the bytes that were asked for
  * - `changed`: size, mtime or ctime differ from what this life knows of the file: somebody else wrote to it
+ * - `in-use`: another process has the torrent open in this folder
  * - `closed`: the store was closed before the work was done
  * - `aborted`: the caller's AbortSignal fired
  * - `bad-argument`: the caller's mistake, never a disk's or a stranger's
@@ -33,6 +34,7 @@ export type StorageErrorCode =
   | 'missing'
   | 'truncated'
   | 'changed'
+  | 'in-use'
   | 'closed'
   | 'aborted'
   | 'bad-argument';
@@ -107,6 +109,7 @@ const advice: Readonly<Record<StorageErrorCode, string>> = {
   missing: 'the file is not there',
   truncated: 'the file is shorter than it should be',
   changed: 'another program wrote to the file',
+  'in-use': 'another process has this torrent open in this folder',
   closed: 'the store is closed',
   aborted: 'aborted',
   'bad-argument': 'wrong argument',

@@ -99,7 +99,8 @@ export class FileStore implements Disk {
 
   /**
    * Look at what is in the folder, hash what no record vouches for, and make the empty files.
-   * @throws StorageError when the folder or a wanted file can't be used, or `aborted`.
+   * @throws StorageError when the folder or a wanted file can't be used, `in-use` when another process has the torrent open
+   *   in the folder, or `aborted`.
    */
   static async open(options: FileStoreOptions): Promise<FileStore> {
     const pool = options.pool ?? acquireSharedPool();
@@ -358,6 +359,7 @@ export class FileStore implements Disk {
     });
     await Promise.all([written, this.#checker.idle(), this.#endReads(), this.#awaitRecord()]);
     await inTime(this.#record.close());
+    await inTime(this.#record.unlock());
     this.#readAhead.forget(this.#source);
     await this.#executor.forget(this.root);
     calm?.();

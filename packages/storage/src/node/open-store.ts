@@ -44,14 +44,44 @@ export interface Opened {
 }
 
 export async function openStore(options: FileStoreOptions, pool: DiskPool): Promise<Opened> {
-  const { info, signal, readOnly = false } = options;
+  const { signal, readOnly = false } = options;
   throwIfAborted(signal);
   const root = await resolveRoot(options.folder, readOnly, signal);
-  const resume =
-    options.stateFolder === null
-      ? undefined
-      : new ResumeFile(options.stateFolder ?? defaultStateFolder(), info.infoHash, root);
   const bootId = await readBootId();
+  throwIfAborted(signal);
+  const resume = lockRecord(options, root, bootId);
+  try {
+    return await openLocked(options, pool, { root, resume, bootId });
+  } catch (error) {
+    await resume?.unlock();
+    throw error;
+  }
+}
+
+/** @throws StorageError `in-use` */
+function lockRecord(
+  { info, stateFolder, readOnly }: FileStoreOptions,
+  root: string,
+  bootId: string,
+): ResumeFile | undefined {
+  if (stateFolder === null) return undefined;
+  const resume = new ResumeFile(stateFolder ?? defaultStateFolder(), info.infoHash, root);
+  try {
+    resume.lock(bootId);
+    return resume;
+  } catch (error) {
+    // Who only looks may look, and leaves the record to whoever has it.
+    if (readOnly === true) return undefined;
+    throw error;
+  }
+}
+
+async function openLocked(
+  options: FileStoreOptions,
+  pool: DiskPool,
+  { root, resume, bootId }: Pick<Opened, 'resume' | 'bootId'> & { readonly root: string },
+): Promise<Opened> {
+  const { info, signal, readOnly = false } = options;
   const record = await untilAborted(loadRecord(info, resume), signal);
   const survey = await surveyFiles(root, info.files, signal);
   const { found } = survey;

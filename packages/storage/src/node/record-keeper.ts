@@ -92,6 +92,11 @@ export class RecordKeeper {
     await this.#file?.idle();
   }
 
+  /** After `close`: another store may have the record. */
+  async unlock(): Promise<void> {
+    await this.#file?.unlock();
+  }
+
   /** Nobody writes any more: what the files are now is what the record says. */
   async close(): Promise<void> {
     this.#isClosed = true;

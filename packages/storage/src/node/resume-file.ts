@@ -11,6 +11,7 @@ import fs from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
+import { LockedError, takeLock } from './lock-file.ts';
 import { makeFolder, nodeFileSystem } from './open-files.ts';
 
 /** `$XDG_STATE_HOME/pieces`, on most systems `~/.local/state/pieces`; on Windows `%LOCALAPPDATA%\pieces`. */
@@ -30,9 +31,13 @@ export async function readBootId(): Promise<string> {
   }
 }
 
-/** One torrent's record in one download folder. Saves are carried out one after the other; of several that wait, the last. */
+/**
+ * One torrent's record in one download folder, which one store at a time has (`lock-file.ts`). Saves are carried out one after the other; of several that wait, the last.
+ */
 export class ResumeFile {
   readonly path: string;
+  readonly #root: string;
+  #unlock: (() => Promise<void>) | undefined;
   #next: (() => Uint8Array) | undefined;
   #saving: Promise<StorageError | undefined> | undefined;
 
@@ -40,6 +45,23 @@ export class ResumeFile {
     const place = createHash('sha256').update(root).digest('hex').slice(0, 16);
     const torrent = Buffer.from(infoHash).toString('hex');
     this.path = path.join(stateFolder, `${torrent}-${place}.resume`);
+    this.#root = root;
+  }
+
+  /** @throws StorageError `in-use` */
+  lock(bootId: string): void {
+    try {
+      this.#unlock = takeLock(`${this.path}.lock`, bootId);
+    } catch (error) {
+      if (!(error instanceof LockedError)) throw error;
+      throw storageError('in-use', { path: this.#root, cause: error });
+    }
+  }
+
+  /** To be called when nothing is going to be saved any more. */
+  async unlock(): Promise<void> {
+    await this.#unlock?.();
+    this.#unlock = undefined;
   }
 
   /** The bytes of the record; undefined when there is none that can be read. */

@@ -148,7 +148,7 @@ describe('closing a store', () => {
     const where = place();
     sample.writeTo(where.data);
     const { pool } = hungPool(() => false);
-    const { store, events } = await openSample(sample, where, { pool });
+    const { store, events } = await openSample(sample, where, { pool, ...noRecord });
     vi.spyOn(fs, 'read').mockImplementation((() => {}) as unknown as typeof fs.read);
     store.readBlock(0, 0, 16_384, 7);
     expect(await settlesWithin(store.close(), 2 * ANSWER_TIMEOUT_MS)).toBe(true);
