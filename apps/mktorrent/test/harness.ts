@@ -1,5 +1,5 @@
 // Runs the program in this process, with everything it says kept.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
@@ -16,6 +16,16 @@ export interface Said {
 export function makeTempFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'bt-mktorrent-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder with a `tree` of three files. */
+export function sample(): string {
+  const folder = makeTempFolder();
+  mkdirSync(join(folder, 'tree/sub'), { recursive: true });
+  writeFileSync(join(folder, 'tree/a.txt'), 'a'.repeat(40_000));
+  writeFileSync(join(folder, 'tree/sub/b.txt'), 'b');
+  writeFileSync(join(folder, 'tree/sub/empty'), '');
   return folder;
 }
 

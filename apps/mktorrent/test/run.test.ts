@@ -1,10 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import {
-  appendFileSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -12,16 +10,7 @@ import {
 import { join } from 'node:path';
 import { parseMetainfo } from '@bt/metainfo';
 import { describe, expect, it } from 'vitest';
-import { makeTempFolder, mktorrent } from './harness.ts';
-
-function sample(): string {
-  const folder = makeTempFolder();
-  mkdirSync(join(folder, 'tree/sub'), { recursive: true });
-  writeFileSync(join(folder, 'tree/a.txt'), 'a'.repeat(40_000));
-  writeFileSync(join(folder, 'tree/sub/b.txt'), 'b');
-  writeFileSync(join(folder, 'tree/sub/empty'), '');
-  return folder;
-}
+import { makeTempFolder, mktorrent, sample } from './harness.ts';
 
 const torrentIn = (folder: string, name = 'tree.torrent') =>
   parseMetainfo(readFileSync(join(folder, name)));
@@ -279,188 +268,5 @@ describe('mktorrent', () => {
       /Hashed 0\.0% of 1 TiB.*left.*\r +\rmktorrent: Interrupted; nothing was written\.\n$/s,
     );
     expect(readdirSync(folder)).toEqual(['big']);
-  });
-});
-
-describe('mktorrent show', () => {
-  it('tells what a torrent holds, as text, as JSON and as a magnet link', async () => {
-    const folder = sample();
-    await mktorrent(folder, [
-      'tree',
-      '--v2',
-      '-a',
-      'http://a/,http://b/',
-      '-a',
-      'udp://c:1',
-      '-c',
-      'he\x1b[31mllo',
-      '--private',
-      '--web-seed',
-      'http://w/',
-    ]);
-    const text = await mktorrent(folder, ['show', 'tree.torrent']);
-    expect(text).toMatchObject({ code: 0, stderr: '' });
-    expect(text.stdout).toBe(
-      `Name:         tree
-Version:      v2
-Info-hash v2: ${JSON.parse((await mktorrent(folder, ['show', 'tree.torrent', '--json'])).stdout).infoHashV2}
-Size:         39.1 KiB (40,001 bytes)
-Pieces:       4 pieces of 16 KiB
-Private:      yes
-Comment:      he\\u{1b}[31mllo
-Created by:   @bt/mktorrent 0.0.0
-Created at:   2023-11-14T22:13:20.000Z
-Tier 1:       http://a/, http://b/
-Tier 2:       udp://c:1
-Web seed:     http://w/
-3 files, each with the index that pieces --files takes:
-  0  39.1 KiB  tree/a.txt
-  1    1 byte  tree/sub/b.txt
-  2   0 bytes  tree/sub/empty
-`.replace(/mktorrent \d[^\n]*/, () => text.stdout.match(/mktorrent \d[^\n]*/)?.[0] ?? ''),
-    );
-    const magnet = await mktorrent(folder, ['show', 'tree.torrent', '--magnet']);
-    expect(magnet.stdout).toMatch(/^magnet:\?xt=urn:btmh:1220[0-9a-f]{64}&dn=tree&[^\n]*\n$/);
-  });
-
-  it('refuses what is no torrent with 3, and what is not there with 4', async () => {
-    const folder = sample();
-    await mktorrent(folder, ['tree']);
-    const path = join(folder, 'tree.torrent');
-    const bytes = readFileSync(path);
-    for (const bad of [
-      bytes.subarray(0, -1),
-      Buffer.from('nonsense'),
-      Buffer.concat([bytes, Buffer.from('x')]),
-    ]) {
-      writeFileSync(path, bad);
-      const said = await mktorrent(folder, ['show', 'tree.torrent']);
-      expect(said).toMatchObject({
-        code: 3,
-        stdout: '',
-        stderr: expect.stringMatching(
-          /^mktorrent: .*tree\.torrent is not a valid \.torrent: [^\n]+\.\n$/,
-        ),
-      });
-    }
-    truncateSync(path, 65 * 2 ** 20);
-    expect(await mktorrent(folder, ['show', 'tree.torrent'])).toMatchObject({
-      code: 3,
-      stderr: expect.stringContaining('too large'),
-    });
-    expect(await mktorrent(folder, ['show', 'gone'])).toMatchObject({
-      code: 4,
-      stderr: expect.stringContaining('does not exist'),
-    });
-  });
-
-  // Root may read everything.
-  it.skipIf(process.getuid?.() === 0)('says what to do about a missing permission', async () => {
-    const folder = sample();
-    writeFileSync(join(folder, 'tree/secret.torrent'), 'x', { mode: 0 });
-    expect((await mktorrent(folder, ['show', 'tree/secret.torrent'])).stderr).toMatch(
-      /secret\.torrent can't be read: you have no permission, see its owner and mode\.\n$/,
-    );
-    expect((await mktorrent(folder, ['tree'])).stderr).toMatch(
-      /secret\.torrent can't be read: .*; mend that, or leave it out with --exclude\.\n$/,
-    );
-  });
-
-  it.each(['show', 'check'])('says in one sentence what %s can not read', async (command) => {
-    const folder = sample();
-    writeFileSync(join(folder, 'empty'), '');
-    const sentenceFor = async (file: string, code: number) => {
-      const words = command === 'show' ? [file] : [file, 'tree'];
-      const said = await mktorrent(folder, [command, ...words]);
-      expect(said).toMatchObject({ code, stdout: '' });
-      return said.stderr;
-    };
-    expect(await sentenceFor('tree', 4)).toBe(
-      `mktorrent: ${folder}/tree is a folder: give the .torrent itself.\n`,
-    );
-    expect(await sentenceFor('gone', 4)).toBe(`mktorrent: ${folder}/gone does not exist.\n`);
-    expect(await sentenceFor('empty/x', 4)).toBe(`mktorrent: ${folder}/empty/x does not exist.\n`);
-    expect(await sentenceFor('empty', 3)).toBe(
-      `mktorrent: ${folder}/empty is empty: no .torrent is.\n`,
-    );
-  });
-});
-
-describe('mktorrent check', () => {
-  it('ends with 0 when all is right and with 1 when something is not', async () => {
-    const folder = sample();
-    await mktorrent(folder, ['tree', '-l', '16K']);
-    expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
-      code: 0,
-      stdout: 'All is there and right: 100% of 39.1 KiB, 3 of 3 pieces.\n',
-      stderr: '',
-    });
-    expect((await mktorrent(folder, ['check', 'tree.torrent', '.'])).code).toBe(0);
-    const bytes = readFileSync(join(folder, 'tree/a.txt'));
-    bytes[0] = 0;
-    writeFileSync(join(folder, 'tree/a.txt'), bytes);
-    appendFileSync(join(folder, 'tree/sub/empty'), 'x');
-    expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
-      code: 1,
-      stdout: `${folder}/tree/a.txt is damaged: 2 of 3 pieces right
-${folder}/tree/sub/empty has the wrong length
-Not whole: 59.0% of 39.1 KiB, 2 of 3 pieces.\n`,
-    });
-    const json = JSON.parse(
-      (await mktorrent(folder, ['check', 'tree.torrent', 'tree', '--json'])).stdout,
-    );
-    expect(json).toMatchObject({
-      whole: false,
-      pieces: 3,
-      goodPieces: 2,
-      bytes: 40_001,
-      goodBytes: 23_617,
-      problems: [{ problem: 'damaged' }, { problem: 'wrong-length' }],
-    });
-  });
-
-  it('refuses a bad torrent with 3 and missing data with 4', async () => {
-    const folder = sample();
-    expect((await mktorrent(folder, ['check', 'tree/a.txt', 'tree'])).code).toBe(3);
-    await mktorrent(folder, ['tree']);
-    expect((await mktorrent(folder, ['check', 'tree.torrent', 'gone'])).code).toBe(4);
-  });
-
-  it('says so when nothing is there, and with --json names every file', async () => {
-    const folder = sample();
-    mkdirSync(join(folder, 'other'));
-    await mktorrent(folder, ['tree', '--hybrid']);
-    expect(await mktorrent(folder, ['check', 'tree.torrent', 'other'])).toMatchObject({
-      code: 1,
-      stdout: `Nothing of tree is in ${folder}/other: give the file or folder it was made of, or the folder around that.\n`,
-      stderr: '',
-    });
-    const { stdout } = await mktorrent(folder, ['check', 'tree.torrent', 'other', '--json']);
-    const { problems } = JSON.parse(stdout) as { problems: { problem: string }[] };
-    expect(problems.map(({ problem }) => problem)).toEqual(['missing', 'missing', 'missing']);
-  });
-
-  it('names twenty problems on a terminal, and all elsewhere', async () => {
-    const folder = makeTempFolder();
-    mkdirSync(join(folder, 'tree'));
-    for (let file = 0; file < 30; file++) writeFileSync(join(folder, `tree/${file}`), 'a');
-    await mktorrent(folder, ['tree']);
-    for (let file = 5; file < 30; file++) rmSync(join(folder, `tree/${file}`));
-    const words = ['check', 'tree.torrent', 'tree'];
-    expect((await mktorrent(folder, words)).stdout.split('\n')).toHaveLength(32);
-    let shown = '';
-    const stdout = {
-      isTTY: true,
-      write: (chunk: string | Uint8Array) => {
-        shown += chunk;
-      },
-    };
-    await mktorrent(folder, words, { stdout });
-    expect(shown.split('\n').slice(19)).toEqual([
-      expect.stringMatching(/ is /),
-      'and 10 more; --json lists them all',
-      expect.stringMatching(/^Not whole: /),
-      '',
-    ]);
   });
 });
