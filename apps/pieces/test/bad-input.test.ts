@@ -103,10 +103,10 @@ describe('names that mean something to some system', () => {
     expect(code).toBe(1);
     for (const name of ['CON', 'a:b', 'dot.']) {
       expect(error).toContain(
-        `Warning: tree/${name} is not a safe name on every system; it is kept as `,
+        `Warning: tree/${name} is not a safe name on every system; it is downloaded as `,
       );
     }
-    expect(error).toMatch(/Warning: tree\/same is .* kept as tree\/same\.1\./);
+    expect(error).toMatch(/Warning: tree\/same is .* downloaded as tree\/same\.1\./);
   });
 
   it('are told as they are written, also where they begin like a sentence', async () => {

@@ -37,10 +37,10 @@ export class TextView implements View {
       this.#print(`Info-hash ${toHex(info.infoHash)}${at ? `, listening on ${at}` : ''}`);
     }
     for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
-      this.#warn(`${original} is not a safe name on every system; it is kept as ${renamed}.`);
+      this.#warn(`${original} is not a safe name on every system; it is downloaded as ${renamed}.`);
     }
     const more = warnings.length - MAX_RENAMED_LINES;
-    if (more > 0) this.#warn(`${more} more names are kept otherwise; --json lists them.`);
+    if (more > 0) this.#warn(`${more} more names are downloaded as others; --json lists them.`);
   }
 
   event(event: TorrentEvent): void {
