@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
 import { asFailure, cannotListen, nobodyFound } from './failures.ts';
 import type { Options } from './options.ts';
 import { selectFiles } from './selection.ts';
-import { pruneRecords, RecordUse } from './state-folder.ts';
+import { pruneRecords, TorrentRecord } from './state-folder.ts';
 import { strategiesOf } from './strategies.ts';
 import { readTorrent } from './torrent-file.ts';
 import { JsonView } from './view/json.ts';
@@ -26,14 +26,15 @@ export async function run(
 ): Promise<ExitCode> {
   const view = makeView(options, terminal);
   let session: Session | undefined;
-  let record: RecordUse | undefined;
+  let record: TorrentRecord | undefined;
   let pruning: Promise<void> | undefined;
   try {
     const metainfo = await readTorrent(options.torrentFile);
     const files =
       options.files.length === 0 ? undefined : selectFiles(metainfo.info.files, options.files);
     const { dir } = options;
-    record = await RecordUse.begin(metainfo.info, dir);
+    record = await TorrentRecord.of(metainfo.info, dir);
+    await record.noteUse();
     pruning = pruneRecords(record);
     if (options.checkOnly) return await check({ metainfo, files, dir }, view, interrupted);
     session = await open(options);
@@ -54,7 +55,7 @@ export async function run(
     return failure.exitCode;
   } finally {
     await session?.stop();
-    await record?.end();
+    await record?.noteUse();
     await pruning;
   }
 }

@@ -1,5 +1,5 @@
-// The state folder holds a resume record for each torrent in each download folder (`@bt/storage` writes them). Here a note is put
-// beside each, which says where that is, and both are removed when they are of no use any more.
+// The state folder holds a resume record for each torrent in each download folder, and a lock while a process uses it (`@bt/storage`
+// writes both). Here a note is put beside each, which says where that is, and they are removed when they are of no use any more.
 import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -11,7 +11,8 @@ const KEPT_MS = 180 * 24 * 3_600_000;
 /** Records that are looked at in one run. */
 const MAX_LOOKED_AT = 200;
 /** The files of a record; what stands before the dot is its name. */
-const FILE_NAME = /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|json)$/;
+const FILE_NAME =
+  /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|resume\.lock|json)$/;
 
 interface Note {
   /** The download folder, and what the torrent may be called in it. */
@@ -19,12 +20,10 @@ interface Note {
   readonly names: readonly string[];
   /** The file system that the folder is on. */
   readonly device: number;
-  /** The process that uses the record. */
-  readonly pid?: number | undefined;
 }
 
-/** A torrent's record, while this process uses it. */
-export class RecordUse {
+/** A torrent's record, and the note beside it. */
+export class TorrentRecord {
   readonly stateFolder: string;
   /** The name of the record's files. */
   readonly name: string;
@@ -36,42 +35,35 @@ export class RecordUse {
     this.#note = note;
   }
 
-  static async begin(info: Info, dir: string): Promise<RecordUse> {
+  static async of(info: Info, dir: string): Promise<TorrentRecord> {
     const { path: folder, device } = await locate(resolve(dir));
     const place = createHash('sha256').update(folder).digest('hex').slice(0, 16);
     // Files may also lie under the torrent's own name, though that is not safe everywhere.
     const names = [...new Set([info.name, info.files.originalPathOf(0)[0] ?? info.name])];
-    const note = { folder, names, device };
-    const use = new RecordUse(defaultStateFolder(), `${toHex(info.infoHash)}-${place}`, note);
-    await use.#write({ ...note, pid: process.pid });
-    return use;
-  }
-
-  /** Never rejects. */
-  end(): Promise<void> {
-    return this.#write(this.#note);
+    const name = `${toHex(info.infoHash)}-${place}`;
+    return new TorrentRecord(defaultStateFolder(), name, { folder, names, device });
   }
 
   /**
-   * Not in a folder that is not there: storage makes it with the first record. Without a note a record is kept until nobody has
-   * used it for long, so there is no reason to complain.
+   * Notes that it is used now. Not in a folder that is not there: storage makes it with the first record. Never rejects: without a
+   * note a record is kept until nobody has used it for long.
    */
-  async #write(note: Note): Promise<void> {
+  async noteUse(): Promise<void> {
     const path = join(this.stateFolder, `${this.name}.json`);
-    await writeFile(path, `${JSON.stringify(note)}\n`, { mode: 0o600 }).catch(() => {});
+    await writeFile(path, `${JSON.stringify(this.#note)}\n`, { mode: 0o600 }).catch(() => {});
   }
 }
 
 /**
- * Removes records that nobody has used for 180 days, and those whose torrent has been deleted; never one that a process uses. Looks
- * at 200 of them, others each time. Never rejects.
+ * Removes records that nobody has used for 180 days, and those whose torrent has been deleted; never `own`, nor one that a process
+ * uses. Looks at 200 of them, others each time. Never rejects.
  */
-export async function pruneRecords(use: RecordUse, nowMs = Date.now()): Promise<void> {
-  const { stateFolder } = use;
+export async function pruneRecords(own: TorrentRecord, nowMs = Date.now()): Promise<void> {
+  const { stateFolder } = own;
   const records = new Map<string, string[]>();
   for (const fileName of await readdir(stateFolder).catch(() => [])) {
     const [, name] = FILE_NAME.exec(fileName) ?? [];
-    if (name === undefined || name === use.name) continue;
+    if (name === undefined || name === own.name) continue;
     const paths = records.get(name) ?? [];
     records.set(name, [...paths, join(stateFolder, fileName)]);
   }
@@ -79,26 +71,33 @@ export async function pruneRecords(use: RecordUse, nowMs = Date.now()): Promise<
   const first = Math.floor(Math.random() * all.length);
   const some = [...all.slice(first), ...all.slice(0, first)].slice(0, MAX_LOOKED_AT);
   for (const paths of some) {
-    if (!(await isUseless(paths, nowMs))) continue;
-    for (const path of paths) await rm(path, { force: true }).catch(() => {});
+    for (const path of await uselessOf(paths, nowMs))
+      await rm(path, { force: true }).catch(() => {});
   }
 }
 
-async function isUseless(paths: readonly string[], nowMs: number): Promise<boolean> {
-  const notePath = paths.find((path) => path.endsWith('.json'));
-  const note = notePath === undefined ? undefined : await readNote(notePath);
-  if (note?.pid !== undefined && isRunning(note.pid)) return false;
+/** Those of a record's files that are of no use any more. */
+async function uselessOf(paths: readonly string[], nowMs: number): Promise<readonly string[]> {
+  const lock = await readJson<{ readonly pid: number }>(paths, '.lock');
+  if (typeof lock?.pid === 'number' && isRunning(lock.pid)) return [];
   const stats = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
   const usedMs = Math.max(...stats.map((file) => file?.mtimeMs ?? 0));
-  return nowMs - usedMs > KEPT_MS || (note !== undefined && (await isDeleted(note)));
+  if (nowMs - usedMs > KEPT_MS) return paths;
+  const note = await readJson<Note>(paths, '.json');
+  if (note === undefined || !(await isDeleted(note))) return [];
+  // A lock that a dead process has left may be another's by now; an old one is nobody's.
+  return paths.filter((path) => !path.endsWith('.lock'));
 }
 
-async function readNote(path: string): Promise<Note | undefined> {
+/** What the file with this ending says, if there is one that says anything. */
+async function readJson<T>(
+  paths: readonly string[],
+  ending: string,
+): Promise<Partial<T> | undefined> {
+  const path = paths.find((each) => each.endsWith(ending));
+  if (path === undefined) return undefined;
   try {
-    const note = JSON.parse(await readFile(path, 'utf8')) as Partial<Note>;
-    const { folder, names, device } = note;
-    const isNote = typeof folder === 'string' && typeof device === 'number' && Array.isArray(names);
-    return isNote ? (note as Note) : undefined;
+    return JSON.parse(await readFile(path, 'utf8')) ?? undefined;
   } catch {
     return undefined;
   }
@@ -113,7 +112,8 @@ function isRunning(pid: number): boolean {
 }
 
 /** The torrent is not there, but the file system that it was on is: no disk that is merely unplugged. */
-async function isDeleted({ folder, names, device }: Note): Promise<boolean> {
+async function isDeleted({ folder, names, device }: Partial<Note>): Promise<boolean> {
+  if (typeof folder !== 'string' || !Array.isArray(names)) return false;
   for (const name of names) if (!(await isMissing(join(folder, `${name}`)))) return false;
   return (await locate(folder)).device === device;
 }

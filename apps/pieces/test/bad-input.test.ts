@@ -6,6 +6,8 @@ import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { encode } from '@bt/bencode';
+import { parseMetainfo } from '@bt/metainfo';
+import { FileStore } from '@bt/storage/node';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { KiB, LOCALHOST, pieces, seed, share, useTempFolder } from './harness.ts';
 
@@ -167,6 +169,17 @@ describe('something in the way', () => {
     expect(code).toBe(4);
     expectSentence(error, /a file stands where a folder should be/);
     expect(readFileSync(join(copy(), 'tree', 'sub'), 'utf8')).toBe('mine');
+  });
+
+  it('another program that has the torrent open there', async () => {
+    const shared = await share(folder.path, { a: 40_000 });
+    const { info } = parseMetainfo(shared.bytes);
+    const store = await FileStore.open({ info, folder: shared.dir });
+    onTestFinished(() => store.close());
+    const { code, error } = await pieces(['-t', shared.file, '--dir', shared.dir]);
+    expect(code).toBe(4);
+    expectSentence(error, /original: another process has this torrent open in this folder\./);
+    expect((await pieces(['-t', shared.file, '--dir', shared.dir, '--check'])).code).toBe(0);
   });
 
   it('a file as the download folder', async () => {

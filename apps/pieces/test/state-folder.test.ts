@@ -1,10 +1,11 @@
-import { readFileSync, realpathSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Info, parseMetainfo } from '@bt/metainfo';
 import { FileStore } from '@bt/storage/node';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { pruneRecords, RecordUse } from '../src/state-folder.ts';
+import { pruneRecords, TorrentRecord } from '../src/state-folder.ts';
 import { pieces, share, useTempFolder } from './harness.ts';
 
 const DAY_MS = 24 * 3_600_000;
@@ -26,74 +27,98 @@ async function record(digit: string, daysAgo: number, note?: object): Promise<st
   return name;
 }
 
-describe('the record in use', () => {
+describe('the own record', () => {
   let info: Info;
   beforeEach(async () => {
-    await mkdir(stateFolder(), { recursive: true });
     info = parseMetainfo((await share(folder.path, { a: 100 })).bytes).info;
   });
 
   it('has the name that storage gives it, also in a folder that is not there yet', async () => {
     const dir = join(realpathSync(folder.path), 'new', 'place');
-    const use = await RecordUse.begin(info, dir);
+    const own = await TorrentRecord.of(info, dir);
     const store = await FileStore.open({ info, folder: dir });
-    expect(store.recordPath).toBe(join(stateFolder(), `${use.name}.resume`));
+    expect(store.recordPath).toBe(join(stateFolder(), `${own.name}.resume`));
+    await own.noteUse();
     await store.close();
-    const note = () => JSON.parse(readFileSync(join(stateFolder(), `${use.name}.json`), 'utf8'));
-    expect(note()).toMatchObject({ folder: dir, names: ['tree'], pid: process.pid });
-    await use.end();
-    expect(note()).toEqual({ folder: dir, names: ['tree'], device: expect.any(Number) });
+    const note = readFileSync(join(stateFolder(), `${own.name}.json`), 'utf8');
+    expect(JSON.parse(note)).toEqual({ folder: dir, names: ['tree'], device: expect.any(Number) });
   });
 
-  it('is never removed, nor is one of another process', async () => {
-    const use = await RecordUse.begin(info, folder.path);
-    await writeFile(join(stateFolder(), `${use.name}.resume`), 'record');
-    await rm(join(folder.path, 'original'), { recursive: true });
-    const other = await record('1', 200, {
-      folder: '/',
-      names: ['gone'],
-      device: 0,
-      pid: process.pid,
-    });
-    await pruneRecords(use, Date.now() + 1_000 * DAY_MS);
-    expect(await state()).toEqual(
-      [`${use.name}.json`, `${use.name}.resume`, `${other}.json`, `${other}.resume`].sort(),
-    );
+  it('is never removed', async () => {
+    const own = await TorrentRecord.of(info, folder.path);
+    await mkdir(stateFolder(), { recursive: true });
+    await own.noteUse();
+    await writeFile(join(stateFolder(), `${own.name}.resume`), 'record');
+    await pruneRecords(own, Date.now() + 1_000 * DAY_MS);
+    expect(await state()).toEqual([`${own.name}.json`, `${own.name}.resume`]);
   });
 });
 
 describe('other records', () => {
-  let use: RecordUse;
-  const left = async () => (await state()).filter((name) => !name.startsWith(use.name));
+  let own: TorrentRecord;
+  const left = async () => (await state()).filter((name) => !name.startsWith(own.name));
   beforeEach(async () => {
     await mkdir(stateFolder(), { recursive: true });
     const { info } = parseMetainfo((await share(folder.path, { a: 100 })).bytes);
-    use = await RecordUse.begin(info, folder.path);
+    own = await TorrentRecord.of(info, folder.path);
+    await own.noteUse();
   });
 
   it('are removed when nobody has used them for 180 days', async () => {
     await record('1', 181);
     const kept = await record('2', 179);
-    await pruneRecords(use);
+    await pruneRecords(own);
     expect(await left()).toEqual([`${kept}.resume`]);
   });
 
   it('are removed when their torrent is gone', async () => {
-    const { device } = JSON.parse(readFileSync(join(stateFolder(), `${use.name}.json`), 'utf8'));
+    const { device } = JSON.parse(readFileSync(join(stateFolder(), `${own.name}.json`), 'utf8'));
     const there = { folder: join(folder.path, 'original'), names: ['tree'], device };
     const kept = await record('1', 0, there);
     const renamed = await record('4', 0, { ...there, names: ['gone', 'tree'] });
     await record('2', 0, { ...there, names: ['gone'] });
     await record('3', 0, { ...there, folder: join(folder.path, 'gone', 'too') });
-    await pruneRecords(use);
+    await pruneRecords(own);
     const files = [kept, renamed].flatMap((name) => [`${name}.json`, `${name}.resume`]);
     expect(await left()).toEqual(files);
+  });
+
+  it('stay while a process uses them', async () => {
+    const shared = await share(join(folder.path, 'other'), { b: 100 });
+    const { info } = parseMetainfo(shared.bytes);
+    const store = await FileStore.open({ info, folder: shared.dir });
+    const used = await TorrentRecord.of(info, shared.dir);
+    await used.noteUse();
+    await rm(shared.dir, { recursive: true });
+    const names = ['json', 'resume.lock'].map((ending) => `${used.name}.${ending}`);
+    await pruneRecords(own, Date.now() + 1_000 * DAY_MS);
+    expect(await left()).toEqual(expect.arrayContaining(names));
+    await store.close();
+    await pruneRecords(own);
+    expect(await left()).toEqual([]);
+  });
+
+  it('are removed with the lock of a dead process when that is as old', async () => {
+    const dead = `${spawnSync(process.execPath, ['-p', 'process.pid']).stdout}`.trim();
+    const note = { folder: '/', names: ['gone'], device: statSync('/').dev };
+    const [recent, old] = [await record('1', 1, note), await record('2', 200, note)];
+    for (const [name, daysAgo] of [
+      [recent, 1],
+      [old, 200],
+    ] as const) {
+      const path = join(stateFolder(), `${name}.resume.lock`);
+      await writeFile(path, `{"pid":${dead}}`);
+      const seconds = (Date.now() - daysAgo * DAY_MS) / 1000;
+      await utimes(path, seconds, seconds);
+    }
+    await pruneRecords(own);
+    expect(await left()).toEqual([`${recent}.resume.lock`]);
   });
 
   it('stay while the disk of their torrent is away', async () => {
     const away = join(folder.path, 'unplugged');
     const kept = await record('1', 0, { folder: away, names: ['tree'], device: -1 });
-    await pruneRecords(use);
+    await pruneRecords(own);
     expect(await left()).toEqual([`${kept}.json`, `${kept}.resume`]);
   });
 
@@ -106,9 +131,9 @@ describe('other records', () => {
     }
     await writeFile(join(stateFolder(), 'something.else'), '');
     await utimes(join(stateFolder(), 'something.else'), 0, 0);
-    await pruneRecords(use);
+    await pruneRecords(own);
     expect(await left()).toHaveLength(51);
-    await pruneRecords(use);
+    await pruneRecords(own);
     expect(await left()).toEqual(['something.else']);
   });
 });
