@@ -4,7 +4,7 @@
 
 import { MAX_ATTEMPTS_PER_PIECE, MAX_SUSPECT_ATTEMPTS } from './limits.ts';
 
-const HASH_BYTES = 20;
+const HASH_BYTES = 32;
 
 /** Somebody who sends blocks. It outlives its connection, so that a liar can't leave before it is found out. */
 export interface Contributor {
@@ -38,17 +38,15 @@ export class Blame<C extends Contributor> {
     senders: BlockSenders<C>,
     blockHashes: Uint8Array | undefined,
   ): C | undefined {
-    const distinct = new Set(senders);
-    distinct.delete(null);
-    const [first] = distinct;
-    if (distinct.size === 1 && first) return first;
+    const sole = soleSender(senders);
+    if (sole !== undefined) return sole;
     if (blockHashes === undefined || this.#count >= MAX_SUSPECT_ATTEMPTS) return undefined;
     const attempts = this.#attempts.get(pieceIndex) ?? [];
     if (attempts.length >= MAX_ATTEMPTS_PER_PIECE) return undefined;
     attempts.push({ senders, blockHashes });
     this.#attempts.set(pieceIndex, attempts);
     this.#count += 1;
-    for (const sender of distinct) if (sender) sender.suspicions += 1;
+    for (const sender of new Set(senders)) if (sender) sender.suspicions += 1;
     return undefined;
   }
 
@@ -78,7 +76,16 @@ export class Blame<C extends Contributor> {
   }
 }
 
-function sameHash(a: Uint8Array, b: Uint8Array, blockIndex: number): boolean {
+/** Who sent every block, if it was one peer: if the piece is wrong, it has sent what is wrong of it. */
+export function soleSender<C extends Contributor>(senders: BlockSenders<C>): C | undefined {
+  const distinct = new Set(senders);
+  distinct.delete(null);
+  const [first] = distinct;
+  return distinct.size === 1 && first ? first : undefined;
+}
+
+/** Whether a block hashes to the same in two lists of block hashes. */
+export function sameHash(a: Uint8Array, b: Uint8Array, blockIndex: number): boolean {
   const end = (blockIndex + 1) * HASH_BYTES;
   for (let i = blockIndex * HASH_BYTES; i < end; i += 1) if (a[i] !== b[i]) return false;
   return true;

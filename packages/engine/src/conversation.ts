@@ -2,7 +2,7 @@
 // the wire calls it directly, with numbers and with views that are valid only during the call.
 
 import type { Picker } from '@bt/picker';
-import type { Handshake, WireHandler } from '@bt/wire';
+import type { Handshake, HashRequest, WireHandler } from '@bt/wire';
 import type { Download } from './download.ts';
 import type { Peer } from './peer.ts';
 import type { GreetingObserver } from './swarm/exchange.ts';
@@ -15,6 +15,14 @@ export interface ConversationOptions {
   readonly upload: Upload;
   readonly swarm: GreetingObserver;
   readonly exchange: ConversationObserver;
+  readonly hashes: HashObserver;
+}
+
+/** Messages of BEP 52. */
+export interface HashObserver {
+  requested(peer: Peer, request: HashRequest): void;
+  /** The answer to a request of ours; without hashes it is a refusal. */
+  answered(peer: Peer, request: HashRequest, hashes: Uint8Array | undefined): void;
 }
 
 /** What the exchange of pieces is told beyond the way of blocks. */
@@ -34,6 +42,7 @@ export class Conversation implements WireHandler {
   readonly #upload: Upload;
   readonly #swarm: GreetingObserver;
   readonly #exchange: ConversationObserver;
+  readonly #hashes: HashObserver;
 
   constructor(options: ConversationOptions) {
     this.#peer = options.peer;
@@ -42,6 +51,7 @@ export class Conversation implements WireHandler {
     this.#upload = options.upload;
     this.#swarm = options.swarm;
     this.#exchange = options.exchange;
+    this.#hashes = options.hashes;
   }
 
   onHandshake(handshake: Handshake): void {
@@ -116,6 +126,20 @@ export class Conversation implements WireHandler {
 
   onCancel(pieceIndex: number, blockOffset: number, lengthBytes: number): void {
     this.#upload.cancelled(this.#peer, pieceIndex, blockOffset, lengthBytes);
+  }
+
+  // Hashes (BEP 52).
+
+  onHashRequest(request: HashRequest): void {
+    this.#hashes.requested(this.#peer, request);
+  }
+
+  onHashes(request: HashRequest, hashes: Uint8Array): void {
+    this.#hashes.answered(this.#peer, request, hashes);
+  }
+
+  onHashReject(request: HashRequest): void {
+    this.#hashes.answered(this.#peer, request, undefined);
   }
 
   // Extensions (BEP 5 and 10).

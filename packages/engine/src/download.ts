@@ -12,7 +12,8 @@ import type {
   PieceShape,
   StorageError,
 } from '@bt/storage';
-import type { Blame } from './blame.ts';
+import { type Blame, type BlockSenders, sameHash, soleSender } from './blame.ts';
+import type { BlockJudge, FailedPiece } from './failed-piece.ts';
 import type { Holdings } from './holdings.ts';
 import {
   LAPSED_REQUEST_MS,
@@ -52,6 +53,8 @@ export interface DownloadObserver {
   saveFailed(pieceIndex: number, error: StorageError | undefined): void;
   /** Sent wrong data, beyond doubt. */
   liarFound(sender: Sender): void;
+  /** Right by its v2 hash and wrong by that of v1: no peer can send what is right by both. */
+  pieceContradicted(pieceIndex: number): void;
 }
 
 export interface DownloadOptions {
@@ -81,6 +84,13 @@ const onParole: PickOptions = { parole: true };
 const slowly: PickOptions = { slow: true };
 const allowedFast: PickOptions = { allowedFastOnly: true };
 
+/** A full piece, while it is with the disk or with the judge. */
+interface SavedPiece {
+  readonly senders: BlockSenders<Sender>;
+  /** If it fails, its blocks are still there. */
+  readonly keepWrong: boolean;
+}
+
 type Senders = (Sender | null | undefined)[];
 
 export class Download {
@@ -93,6 +103,7 @@ export class Download {
   requestCount = 0;
   /** Nothing is asked for while this holds: the torrent is being stopped. */
   isHalted = false;
+  judge: BlockJudge | undefined;
   readonly #moment: Moment;
   readonly #geometry: DownloadOptions['geometry'];
   readonly #picker: Picker;
@@ -104,7 +115,7 @@ export class Download {
   readonly #observer: DownloadObserver;
   readonly #senders = new Map<number, Senders>();
   /** Full pieces that are with the disk. */
-  readonly #saving = new Map<number, Senders>();
+  readonly #saving = new Map<number, SavedPiece>();
   #asking: Peer | undefined;
 
   constructor(options: DownloadOptions) {
@@ -212,16 +223,24 @@ export class Download {
 
   /** Gives a complete piece to the disk. */
   savePiece(pieceIndex: number): void {
-    this.#saving.set(pieceIndex, this.#sendersOf(pieceIndex));
+    const keepWrong = this.judge?.isOpen === true;
+    this.#saving.set(pieceIndex, { senders: this.#sendersOf(pieceIndex), keepWrong });
     this.#senders.delete(pieceIndex);
-    this.#buffers.save(pieceIndex, { blockHashes: this.#blame.isSuspect(pieceIndex) });
+    const blockHashes = this.#blame.isSuspect(pieceIndex);
+    this.#buffers.save(pieceIndex, { blockHashes, keepWrong });
   }
 
   /** The disk's answer. */
   pieceResult(pieceIndex: number, result: PieceResult): void {
-    const senders = this.#saving.get(pieceIndex) ?? [];
+    const { senders = [], keepWrong = false } = this.#saving.get(pieceIndex) ?? {};
+    if (result.outcome === 'mismatch') {
+      const { blockHashes, data } = result;
+      this.#pieceFailed({ pieceIndex, senders, blockHashes, data }, keepWrong);
+      return;
+    }
     this.#saving.delete(pieceIndex);
     if (result.outcome === 'saved') {
+      this.judge?.passed(pieceIndex);
       const isNew = this.#holdings.add(pieceIndex);
       this.#picker.piecePassed(pieceIndex);
       const liars = this.#blame.passed(pieceIndex, result.blockHashes);
@@ -229,15 +248,68 @@ export class Download {
       for (const liar of liars) this.#observer.liarFound(liar);
       return;
     }
-    if (result.outcome === 'failed') {
-      // Nothing is known of the data, so nobody is suspected.
-      this.#picker.forgetPiece(pieceIndex);
-      this.#observer.saveFailed(pieceIndex, result.error);
+    // Nothing is known of the data, so nobody is suspected.
+    this.#picker.forgetPiece(pieceIndex);
+    this.#observer.saveFailed(pieceIndex, result.error);
+  }
+
+  /** How the blocks of a failed piece should hash; undefined when nobody has told, and all of it is wanted again. */
+  judged(failed: FailedPiece, leaves: Uint8Array | undefined): void {
+    const { pieceIndex, senders, blockHashes, data } = failed;
+    if (leaves === undefined || blockHashes === undefined) {
+      this.#buffers.discard(pieceIndex, data);
+      this.#wantAnew(failed);
       return;
     }
+    this.#saving.delete(pieceIndex);
+    this.#picker.forgetPiece(pieceIndex);
+    const liars = this.#blame.passed(pieceIndex, leaves);
+    const kept = this.#sendersOf(pieceIndex);
+    const wrongBlocks: number[] = [];
+    for (let block = 0; block < this.#geometry.blockCount(pieceIndex); block += 1) {
+      if (this.#geometry.isPaddingBlock(pieceIndex, block)) continue;
+      const sender = senders[block];
+      if (sameHash(blockHashes, leaves, block)) {
+        this.#picker.markBlockHave(pieceIndex, block);
+        if (kept.length > 0) kept[block] = sender;
+      } else {
+        wrongBlocks.push(block);
+        this.rejectedBytes += this.#geometry.blockSize(pieceIndex, block);
+        if (sender) liars.add(sender);
+      }
+    }
+    this.#buffers.reopen(pieceIndex, data, wrongBlocks);
+    this.#observer.pieceFailed(pieceIndex);
+    for (const liar of liars) this.#observer.liarFound(liar);
+  }
+
+  #pieceFailed(failed: FailedPiece, keepWrong: boolean): void {
+    const { pieceIndex, senders, data } = failed;
+    if (!keepWrong || this.judge === undefined) {
+      this.#wantAnew(failed);
+      return;
+    }
+    const trial = this.judge.open(failed);
+    if (trial === 'none') {
+      this.judged(failed, undefined);
+    } else if (trial === 'contradiction') {
+      this.#saving.delete(pieceIndex);
+      this.#picker.forgetPiece(pieceIndex);
+      this.#buffers.discard(pieceIndex, data);
+      this.#observer.pieceContradicted(pieceIndex);
+    } else {
+      const liar = soleSender(senders);
+      if (liar !== undefined) this.#observer.liarFound(liar);
+    }
+  }
+
+  /** Every block of it is wanted again. */
+  #wantAnew(failed: FailedPiece): void {
+    const { pieceIndex, senders, blockHashes } = failed;
+    this.#saving.delete(pieceIndex);
     this.#picker.pieceFailed(pieceIndex);
     this.rejectedBytes += this.#holdings.contentOf(pieceIndex);
-    const liar = this.#blame.failed(pieceIndex, senders, result.blockHashes);
+    const liar = this.#blame.failed(pieceIndex, senders, blockHashes);
     this.#observer.pieceFailed(pieceIndex);
     if (liar !== undefined) this.#observer.liarFound(liar);
   }

@@ -189,6 +189,49 @@ export const MAX_WEB_INFORMATIONAL_ANSWERS = 8;
 /** An idle connection to a web seed is closed after this long. */
 export const WEB_IDLE_MS = 15_000;
 
+// Hashes (BEP 52).
+
+/** Hashes asked for in one request: the most that BEP 52 advises. */
+export const HASHES_PER_REQUEST = 512;
+/** Hash requests to one peer at a time, as libtorrent has it. */
+export const MAX_HASH_REQUESTS_PER_PEER = 2;
+/** A peer that has left so many without an answer is asked no more. */
+export const MAX_UNANSWERED_HASH_REQUESTS = 8;
+/** Part of a piece layer that hasn't come for this long is asked of somebody else. */
+export const HASH_REQUEST_TIMEOUT_MS = 10_000;
+/** A peer that has refused hashes of a piece layer, or hasn't sent them, isn't asked for others this long. */
+export const REFUSED_HASHES_PAUSE_MS = 5_000;
+/** The same for the hashes of a failed piece's blocks, which wait in memory ... */
+export const BLOCK_HASHES_TIMEOUT_MS = 3_000;
+/** ... and all attempts together. */
+export const BLOCK_VERDICT_MS = 8_000;
+/** Failed pieces that wait for the hashes of their blocks: 16 MiB at most. */
+export const MAX_PIECES_ON_TRIAL = 4;
+/** Hashes of blocks kept of pieces that have failed and not passed since: 2 MiB. */
+export const MAX_KNOWN_LEAVES = 65_536;
+/** Hash requests of one peer that wait; more are rejected ... */
+export const MAX_QUEUED_HASH_REQUESTS = 32;
+/** ... and the connection is closed after so many of those. */
+export const MAX_EXCESS_HASH_REQUESTS = 1_000;
+/** Hashes sent to one peer. */
+export const MAX_SENT_HASH_BYTES_PER_SECOND = 512 * KiB;
+/** What a refusal counts for: libtorrent repeats what is refused at once, so that eight a second are enough. */
+export const HASH_REJECT_COST_BYTES = 64 * KiB;
+/** Read and hashed for one peer's requests for hashes of blocks. */
+export const MAX_HASHED_BYTES_PER_SECOND = 8 * MiB;
+/** Read and hashed for one request, but one piece in any case: 1,024 blocks, where BEP 52 advises to ask for 512. */
+export const MAX_HASHED_BYTES_PER_REQUEST = 16 * MiB;
+/** Larger pieces aren't hashed for others: 8,192 blocks, which is the most that libtorrent asks for. */
+export const MAX_HASHED_PIECE_BYTES = 128 * MiB;
+/** Leaves of the pieces that were hashed last: 64 bytes each, with the nodes above them. */
+export const MAX_CACHED_LEAVES = 16_384;
+/** Piece layers whose upper parts are kept: a sixteenth of a byte for each hash. */
+export const MAX_LAYER_TREES = 64;
+/** Hashes of a piece layer joined in one turn: 30 ms. */
+export const TREE_HASHES_PER_TURN = 16_384;
+/** Files of the same content that are looked through for a piece that we have. */
+export const MAX_FILES_OF_A_ROOT = 16;
+
 // Suspicion.
 
 /** Pieces that failed their hash whose senders and block hashes are kept until the piece passes. */

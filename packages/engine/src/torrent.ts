@@ -128,6 +128,7 @@ export class Torrent {
           if ('webSeed' in sender) this.#webSeeds.ban(sender.webSeed);
           else this.#swarm.ban(sender);
         },
+        pieceContradicted: (pieceIndex) => this.#pieceContradicted(pieceIndex),
       },
     });
     this.#upload = new Upload({
@@ -152,12 +153,21 @@ export class Torrent {
     this.#haves = new Haves(moment, peers, picker);
     this.#gate = new Gate(moment, peers, buffers, disk, options.downLimit);
     this.#hashes = new HashExchange({
+      moment,
       info,
       pieceLayers: options.pieceLayers,
       uncheckedPieces: options.uncheckedPieces,
       disk,
+      peers,
+      picker,
+      holdings,
       download: this.#download,
-      layersCame: (pieces) => this.#layersCame(pieces),
+      upLimit: options.upLimit,
+      observer: {
+        layersCame: (pieces) => this.#layersCame(pieces),
+        pieceInDoubt: (pieceIndex, error) => this.#pieceInDoubt(pieceIndex, error),
+        liarFound: (identity) => this.#swarm.ban(identity),
+      },
     });
     this.#readers = new Readers({
       geometry,
@@ -190,6 +200,7 @@ export class Torrent {
       holdings,
       download: this.#download,
       upload: this.#upload,
+      hashes: this.#hashes,
       superSeed,
       peersChanged: () => this.#choking.peersChanged(),
     });
@@ -254,6 +265,7 @@ export class Torrent {
     this.#haves.flush(true);
     this.#presence.stop();
     this.#webSeeds.stop();
+    this.#hashes.stop();
     this.#buffers.flush();
     this.#setState('stopped');
     this.#presence.drainAnnouncing();
@@ -395,6 +407,17 @@ export class Torrent {
     this.#settle();
   }
 
+  handleBlocksHashed(
+    now: number,
+    pieceIndex: number,
+    blockHashes: Uint8Array | undefined,
+    error: StorageError | undefined,
+  ): void {
+    this.#moment.now = now;
+    this.#hashes.blocksHashed(pieceIndex, blockHashes, error);
+    this.#settle();
+  }
+
   handleBufferReturned(now: number, buffer: ArrayBuffer): void {
     this.#moment.now = now;
     this.#buffers.recycle(buffer);
@@ -433,6 +456,7 @@ export class Torrent {
     this.#moment.now = now;
     this.#holdings.select(files);
     this.#readers.applySelection();
+    this.#hashes.selectionChanged();
     this.#mustRequestAll = true;
     this.#checkDone();
     this.#settle();
@@ -488,6 +512,7 @@ export class Torrent {
       this.#haves.deadline(),
       this.#upload.deadline(now),
       this.#gate.deadline(now),
+      this.#hashes.deadline(),
       this.#presence.deadline(),
       this.#webSeeds.deadline(),
       this.#retryMs,
@@ -549,6 +574,14 @@ export class Torrent {
   #pieceFailed(pieceIndex: number): void {
     this.#mustRequestAll = true;
     this.#emit({ type: 'piece-failed', pieceIndex });
+  }
+
+  /** A hybrid torrent that is two torrents (BEP 52, "upgrade path"): what is right for one half is wrong for the other. */
+  #pieceContradicted(pieceIndex: number): void {
+    this.#hashes.layers.contradicted(pieceIndex);
+    this.#readers.applySelection(pieceIndex, pieceIndex);
+    const message = `piece ${pieceIndex} can't be had: the torrent's v1 and v2 hashes of it contradict each other`;
+    this.#emit({ type: 'warning', message });
   }
 
   #saveFailed(pieceIndex: number, error: StorageError | undefined): void {
@@ -619,6 +652,7 @@ export class Torrent {
       this.#webSeeds.wake();
     }
     this.#webSeeds.run(this.#gate.isShut);
+    this.#hashes.pump();
     this.#presence.settle();
   }
 

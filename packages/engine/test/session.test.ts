@@ -247,6 +247,7 @@ describe('a session over loopback', () => {
       onPieceSaved: ignore,
       onBlockRead: ignore,
       onPieceVerified: ignore,
+      onBlocksHashed: ignore,
       onBufferReturned: ignore,
       onStalled: ignore,
       onResumed: ignore,

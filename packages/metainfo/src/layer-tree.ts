@@ -35,9 +35,14 @@ export class LayerTree {
     this.#roots = new Uint8Array(Math.ceil(count / this.#chunkWidth) * MERKLE_HASH_LENGTH);
   }
 
+  /** {@link nodeAt} can be asked. */
+  get isPrepared(): boolean {
+    return this.#top !== undefined;
+  }
+
   /**
-   * Joins as many chunks as that many hashes make, one at least; about 2 us a hash. True when {@link nodeAt} can be
-   * asked: a layer of up to 512 hashes takes one call.
+   * Joins as many chunks as that many hashes make, one at least; about 2 us a hash. True when it is prepared:
+   * a layer of up to 512 hashes takes one call.
    */
   prepare(maxHashes: number): boolean {
     const chunkCount = this.#roots.length / MERKLE_HASH_LENGTH;

@@ -45,6 +45,7 @@ function listener(events: Partial<DiskEvents>): DiskEvents {
     onPieceSaved: ignore,
     onBlockRead: ignore,
     onPieceVerified: ignore,
+    onBlocksHashed: ignore,
     onBufferReturned: ignore,
     onStalled: ignore,
     onResumed: ignore,

@@ -68,8 +68,8 @@ export interface Disk {
    */
   finishPiece(pieceIndex: number, options?: PieceCheckOptions): void;
 
-  /** Forget the blocks that `saveBlocks` has written of a piece that won't be finished (its blocks are wanted anew). */
-  forgetBlocks(pieceIndex: number): void;
+  /** Forget blocks that `saveBlocks` has written of a piece, since they are wanted anew: all of them, or those named. */
+  forgetBlocks(pieceIndex: number, blockIndices?: readonly number[]): void;
 
   /**
    * Read part of a piece for an upload. Call it only for pieces that are saved.
@@ -98,16 +98,29 @@ export interface Disk {
    */
   verifyPiece(pieceIndex: number): void;
 
+  /**
+   * Hash the blocks of a piece that is saved, for a peer that asks for them (BEP 52). They come only when the piece is right:
+   * 32 bytes a block, as `PieceResult.blockHashes`.
+   *
+   * Result: `onBlocksHashed`. Not for pieces over `MAX_BLOCK_HASHED_PIECE_BYTES`.
+   */
+  hashBlocks(pieceIndex: number): void;
+
   /** Try again what has stalled. Does nothing when nothing has. */
   retry(): void;
 }
 
 export interface PieceCheckOptions {
   /**
-   * Return the SHA-1 of each 16 KiB block, also when the piece is right: how a re-downloaded piece tells who sent the wrong blocks of the
+   * Return the hash of each block, also when the piece is right: how a re-downloaded piece tells who sent the wrong blocks of the
    * attempt before. After a mismatch they are returned without being asked for.
    */
   readonly blockHashes?: boolean;
+  /**
+   * Keep what is right in a wrong piece possible: after a mismatch `savePiece` gives the bytes back with the result, in the
+   * place of `onBufferReturned`, and `finishPiece` doesn't forget the piece's blocks. For `PieceBuffers.reopen` or `discard`.
+   */
+  readonly keepWrong?: boolean;
 }
 
 /** The outcome of `savePiece` and `finishPiece`. */
@@ -118,8 +131,14 @@ export interface PieceResult {
    * - `failed`: given up (the disk was closed while the piece was stalled or queued); see `error`. Says nothing about the data.
    */
   readonly outcome: 'saved' | 'mismatch' | 'failed';
-  /** 20 bytes for each block, in order. Absent for pieces over `MAX_BLOCK_HASHED_PIECE_BYTES`, and where not asked for. */
+  /**
+   * The SHA-256 of each block, 32 bytes each, in order: the leaves of a v2 file's tree (BEP 52). Padding at the end of the piece is no
+   * part of it, and a block of nothing but that is zeros. Absent for pieces over `MAX_BLOCK_HASHED_PIECE_BYTES`, and where
+   * not asked for.
+   */
   readonly blockHashes?: Uint8Array;
+  /** The bytes of a wrong piece that `savePiece` was to keep. */
+  readonly data?: Uint8Array<ArrayBuffer>;
   readonly error?: StorageError;
 }
 
@@ -132,6 +151,13 @@ export interface DiskEvents {
 
   /** `isRight` is false for wrong, missing and unreadable bytes; `error` is there when the disk knows the reason. */
   onPieceVerified(pieceIndex: number, isRight: boolean, error: StorageError | undefined): void;
+
+  /** The leaves that `hashBlocks` asked for; undefined when the piece is wrong or can't be read, with the reason if there is one. */
+  onBlocksHashed(
+    pieceIndex: number,
+    blockHashes: Uint8Array | undefined,
+    error: StorageError | undefined,
+  ): void;
 
   /** The buffer of a `savePiece` or `saveBlocks` is free again: hand it to `PieceBuffers.recycle`. */
   onBufferReturned(buffer: ArrayBuffer): void;
@@ -155,7 +181,7 @@ export const MAX_WHOLE_PIECE_BYTES = 4 * 1024 * 1024;
 /** Segment of a piece larger than `MAX_WHOLE_PIECE_BYTES`. 1 MiB: large enough that a write costs little, small enough to hold many. */
 export const SEGMENT_BYTES = 1024 * 1024;
 
-/** Larger pieces get no per-block hashes: 1 GiB, which is 65,536 hashes or 1.25 MiB. */
+/** Larger pieces get no per-block hashes: 1 GiB, which is 65,536 hashes or 2 MiB. */
 export const MAX_BLOCK_HASHED_PIECE_BYTES = 1024 * 1024 * 1024;
 
 /** The most that one `readBlock` may ask for: 1 MiB, where peers ask for 128 KiB at most. */

@@ -66,6 +66,27 @@ export function spansOf(
   return builder;
 }
 
+/** How many bytes of spans come before the padding at their end: of a piece of a v2 or hybrid torrent, the file's. */
+export function contentLength(spans: readonly number[]): number {
+  let end = 0;
+  let at = 0;
+  for (let index = 0; index < spans.length; index += 3) {
+    at += spans[index + 2]!;
+    if (spans[index] !== PADDING_SPAN) end = at;
+  }
+  return end;
+}
+
+/** Where a list of spans has padding, put zeros (BEP 47): whoever sent something else there has sent nothing. */
+export function zeroPadding(spans: readonly number[], data: Uint8Array): void {
+  let at = 0;
+  for (let index = 0; index < spans.length; index += 3) {
+    const end = at + spans[index + 2]!;
+    if (spans[index] === PADDING_SPAN) data.fill(0, at, end);
+    at = end;
+  }
+}
+
 /** How many pieces of each file are missing, from a bitfield of the pieces that are there. Files without bytes lack none. */
 export function countMissing(
   geometry: Pick<Geometry, 'pieceCount' | 'fileCount' | 'filePieces'>,

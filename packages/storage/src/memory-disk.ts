@@ -2,7 +2,13 @@
  * A {@link Disk} without a disk: pieces in memory, results when the owner says so. For tests and simulated swarms, where time is an
  * argument: nothing happens before {@link MemoryDisk.deliver}, and then in the order of the calls.
  */
-import { expectedPiece, type Info, merkleLeaves, merkleRoot } from '@bt/metainfo';
+import {
+  expectedPiece,
+  type Info,
+  MERKLE_HASH_LENGTH,
+  merkleLeaves,
+  merkleRoot,
+} from '@bt/metainfo';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { bitAt, clearBit, setBit } from './bits.ts';
 import {
@@ -14,6 +20,7 @@ import {
   type PieceResult,
 } from './disk.ts';
 import { StorageError, storageError } from './errors.ts';
+import { contentLength, spansOf, zeroPadding } from './layout.ts';
 import type { PartialBlocks } from './resume.ts';
 
 export interface MemoryDiskOptions {
@@ -155,14 +162,16 @@ export class MemoryDisk implements Disk {
       bytes: data.buffer.byteLength,
       isWrite: true,
       run: (events) => {
+        zeroPadding(this.#spans(pieceIndex), data);
         const isRight = this.#isRight(pieceIndex, data);
-        const result = this.#result(isRight, data, options);
+        const result = this.#result(pieceIndex, isRight, data, options);
         if (isRight) {
           if (this.#options.content === undefined) this.put(pieceIndex, data);
           setBit(this.have, pieceIndex);
         }
-        events.onBufferReturned(data.buffer);
-        events.onPieceSaved(pieceIndex, result);
+        const isKept = !isRight && options.keepWrong === true;
+        if (!isKept) events.onBufferReturned(data.buffer);
+        events.onPieceSaved(pieceIndex, isKept ? { ...result, data } : result);
       },
       giveUp: (events) => {
         events.onBufferReturned(data.buffer);
@@ -205,9 +214,10 @@ export class MemoryDisk implements Disk {
       run: (events) => {
         const { data } = this.#piece(pieceIndex);
         const isRight = this.#isRight(pieceIndex, data);
-        const result = this.#result(isRight, data, options);
+        const result = this.#result(pieceIndex, isRight, data, options);
         if (isRight) setBit(this.have, pieceIndex);
-        if (!isRight || this.#options.content !== undefined) this.#pieces.delete(pieceIndex);
+        const isKept = isRight ? this.#options.content === undefined : options.keepWrong === true;
+        if (!isKept) this.#pieces.delete(pieceIndex);
         events.onPieceSaved(pieceIndex, result);
       },
       giveUp: (events) => {
@@ -216,10 +226,13 @@ export class MemoryDisk implements Disk {
     });
   }
 
-  forgetBlocks(pieceIndex: number): void {
+  forgetBlocks(pieceIndex: number, blockIndices?: readonly number[]): void {
     this.#check(pieceIndex);
     const run = (): void => {
-      if (!bitAt(this.have, pieceIndex)) this.#pieces.delete(pieceIndex);
+      const blocks = this.#pieces.get(pieceIndex)?.blocks;
+      if (bitAt(this.have, pieceIndex) || blocks === undefined) return;
+      for (const blockIndex of blockIndices ?? []) clearBit(blocks, blockIndex);
+      if (blockIndices === undefined) this.#pieces.delete(pieceIndex);
     };
     this.#add({ bytes: 0, isWrite: true, run, giveUp: () => {} });
   }
@@ -257,6 +270,18 @@ export class MemoryDisk implements Disk {
       if (isRight) setBit(this.have, pieceIndex);
       else clearBit(this.have, pieceIndex);
       events.onPieceVerified(pieceIndex, isRight, this.#readRefusal);
+    };
+    this.#add({ bytes: 0, isWrite: false, run, giveUp: run });
+  }
+
+  hashBlocks(pieceIndex: number): void {
+    this.#check(pieceIndex);
+    const run = (events: DiskEvents): void => {
+      const size = this.#size(pieceIndex);
+      const bytes = this.#readRefusal ? undefined : this.#read(pieceIndex, 0, size);
+      const isRight = bytes !== undefined && this.#isRight(pieceIndex, bytes);
+      const hashes = isRight ? this.#hashBlocks(pieceIndex, bytes) : undefined;
+      events.onBlocksHashed(pieceIndex, hashes, this.#readRefusal);
     };
     this.#add({ bytes: 0, isWrite: false, run, giveUp: run });
   }
@@ -299,16 +324,28 @@ export class MemoryDisk implements Disk {
     return isEqual(merkleRoot(merkleLeaves(data), { width }), expected.hash);
   }
 
-  #result(isRight: boolean, data: Uint8Array, options: PieceCheckOptions): PieceResult {
+  #result(
+    pieceIndex: number,
+    isRight: boolean,
+    data: Uint8Array,
+    options: PieceCheckOptions,
+  ): PieceResult {
     const outcome = isRight ? 'saved' : 'mismatch';
     if (isRight && !options.blockHashes) return { outcome };
     if (data.length > MAX_BLOCK_HASHED_PIECE_BYTES) return { outcome };
-    const { blockLength } = this.#options.info.geometry;
-    const blockHashes = new Uint8Array(20 * Math.ceil(data.length / blockLength));
-    for (let at = 0, to = 0; at < data.length; at += blockLength, to += 20) {
-      blockHashes.set(sha1(data.subarray(at, at + blockLength)), to);
-    }
-    return { outcome, blockHashes };
+    return { outcome, blockHashes: this.#hashBlocks(pieceIndex, data) };
+  }
+
+  #hashBlocks(pieceIndex: number, data: Uint8Array): Uint8Array {
+    const { geometry } = this.#options.info;
+    const hashes = new Uint8Array(MERKLE_HASH_LENGTH * geometry.blockCount(pieceIndex));
+    hashes.set(merkleLeaves(data.subarray(0, contentLength(this.#spans(pieceIndex)))));
+    return hashes;
+  }
+
+  #spans(pieceIndex: number): readonly number[] {
+    const { geometry } = this.#options.info;
+    return spansOf(geometry, pieceIndex, 0, geometry.pieceSize(pieceIndex)).spans;
   }
 
   #piece(pieceIndex: number): Piece {

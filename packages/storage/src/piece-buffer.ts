@@ -159,6 +159,42 @@ export class PieceBuffers {
     if (piece.isOnDisk) this.#disk.forgetBlocks(pieceIndex);
   }
 
+  /**
+   * A piece that was saved with `keepWrong` has failed: take it up again without its wrong blocks. `data`: what the disk
+   * gave back, if it was in memory.
+   */
+  reopen(
+    pieceIndex: number,
+    data: Uint8Array<ArrayBuffer> | undefined,
+    wrongBlocks: readonly number[],
+  ): void {
+    const piece = this.#begin(pieceIndex);
+    const isWrong = new Set(wrongBlocks);
+    const isKept = (index: number) => !isWrong.has(index) && !piece.has(index);
+    if (data === undefined) {
+      this.#disk.forgetBlocks(pieceIndex, wrongBlocks);
+      piece.isOnDisk = true;
+      for (let index = 0; index < piece.blockCount; index++) if (isKept(index)) piece.mark(index);
+      this.#tidy(piece, undefined);
+      return;
+    }
+    this.#atDiskBytes -= data.buffer.byteLength;
+    const segment = this.#addSegment(piece, 0, data);
+    segment.touched = ++this.#blocksDone;
+    for (let index = 0; index < piece.blockCount; index++) {
+      if (!isKept(index)) continue;
+      piece.mark(index);
+      segment.fill(index);
+    }
+    this.#tidy(piece, segment);
+  }
+
+  /** Of a piece that was saved with `keepWrong` and has failed, nothing is to be kept. */
+  discard(pieceIndex: number, data: Uint8Array<ArrayBuffer> | undefined): void {
+    if (data === undefined) this.#disk.forgetBlocks(pieceIndex);
+    else this.recycle(data.buffer);
+  }
+
   /** Write out all complete blocks, so that a clean close can keep them. Blocks half received are not kept. */
   flush(): void {
     for (const segment of [...this.#resident]) {
@@ -211,14 +247,18 @@ export class PieceBuffers {
     if (!this.#makeRoom(bufferBytes)) return undefined;
     const pooled = bufferBytes === this.#slotBytes ? this.#freeSlots.pop() : undefined;
     const buffer = pooled ?? new ArrayBuffer(bufferBytes);
-    this.#fillingBytes += buffer.byteLength;
+    return this.#addSegment(piece, segmentIndex, new Uint8Array(buffer, 0, sizeBytes));
+  }
+
+  #addSegment(piece: PieceInFlight, segmentIndex: number, data: Uint8Array<ArrayBuffer>): Segment {
+    this.#fillingBytes += data.buffer.byteLength;
     const segment = new Segment(
       piece,
       segmentIndex,
       segmentIndex * this.#segmentBlocks,
-      Math.ceil(sizeBytes / this.#shape.blockLength),
+      Math.ceil(data.length / this.#shape.blockLength),
       this.#shape.blockLength,
-      new Uint8Array(buffer, 0, sizeBytes),
+      data,
     );
     piece.segments.set(segmentIndex, segment);
     this.#resident.add(segment);

@@ -43,7 +43,7 @@ export function testDisk(
     await events.until(test);
   }
 
-  const blockHash = (data: Uint8Array): Buffer => createHash('sha1').update(data).digest();
+  const blockHash = (data: Uint8Array): Buffer => createHash('sha256').update(data).digest();
 
   describe(`${name}: the contract of a disk`, () => {
     it('saves a right piece and gives its buffer back', async () => {
@@ -70,10 +70,10 @@ export function testDisk(
       await until(disk, events, () => events.saved.has(0));
       const { outcome, blockHashes } = events.saved.get(0)!;
       expect(outcome).toBe('mismatch');
-      expect(blockHashes?.length).toBe(80);
-      expect(Buffer.compare(blockHashes!.subarray(40, 60), wrongBlock)).toBe(0);
+      expect(blockHashes?.length).toBe(128);
+      expect(Buffer.compare(blockHashes!.subarray(64, 96), wrongBlock)).toBe(0);
       const right = blockHash(sample.piece(0).subarray(0, BLOCK));
-      expect(Buffer.compare(blockHashes!.subarray(0, 20), right)).toBe(0);
+      expect(Buffer.compare(blockHashes!.subarray(0, 32), right)).toBe(0);
       expect(have[0]).toBe(0);
       await close();
     });
@@ -126,9 +126,83 @@ export function testDisk(
       const { outcome, blockHashes } = events.saved.get(1)!;
       expect(outcome).toBe('mismatch');
       const right = blockHash(sample.piece(1).subarray(BLOCK, 2 * BLOCK));
-      expect(Buffer.compare(blockHashes!.subarray(20, 40), right)).toBe(0);
+      expect(Buffer.compare(blockHashes!.subarray(32, 64), right)).toBe(0);
       expect(partialPieces().size).toBe(0);
       await close();
+    });
+
+    it('gives a wrong piece back to who wants to keep what is right of it', async () => {
+      const { disk, events, partialPieces, close } = await setUp();
+      const data = sample.piece(0);
+      data[0]! ^= 1;
+      const copy = data.slice();
+      disk.savePiece(0, data, { keepWrong: true });
+      await until(disk, events, () => events.saved.has(0));
+      expect(events.saved.get(0)?.outcome).toBe('mismatch');
+      expect(Buffer.compare(events.saved.get(0)!.data!, copy)).toBe(0);
+      expect(events.buffers).toEqual([]);
+      expect(disk.queuedBytes).toBe(0);
+      disk.savePiece(1, sample.piece(1), { keepWrong: true });
+      await until(disk, events, () => events.saved.has(1));
+      expect(events.saved.get(1)).toEqual({ outcome: 'saved' });
+      expect(events.buffers.length).toBe(1);
+      expect(partialPieces().size).toBe(0);
+      await close();
+    });
+
+    it('keeps the parts of a wrong piece, but for those that are to be forgotten', async () => {
+      const { disk, events, have, partialPieces, close } = await setUp();
+      const data = sample.piece(1);
+      data[BLOCK]! ^= 1;
+      disk.saveBlocks(1, 0, data, [0, data.length]);
+      disk.finishPiece(1, { keepWrong: true });
+      await until(disk, events, () => events.saved.has(1));
+      expect(events.saved.get(1)?.outcome).toBe('mismatch');
+      disk.forgetBlocks(1, [1]);
+      deliver(disk);
+      expect([...partialPieces()]).toEqual([[1, Uint8Array.of(0b1011_0000)]]);
+      disk.saveBlocks(1, BLOCK, sample.piece(1).slice(BLOCK, 2 * BLOCK), [0, BLOCK]);
+      events.saved.clear();
+      disk.finishPiece(1);
+      await until(disk, events, () => events.saved.has(1));
+      expect(events.saved.get(1)).toEqual({ outcome: 'saved' });
+      expect(have[0]).toBe(0b0100_0000);
+      await close();
+    });
+
+    it('hashes the blocks of what it keeps, if that is right', async () => {
+      const { disk, events, close } = await setUp();
+      disk.savePiece(2, sample.piece(2));
+      await until(disk, events, () => events.saved.has(2));
+      disk.hashBlocks(2);
+      disk.hashBlocks(0);
+      await until(disk, events, () => events.hashed.size === 2);
+      const piece = sample.piece(2);
+      const blocks = [piece.subarray(0, BLOCK), piece.subarray(BLOCK)].map(blockHash);
+      expect(Buffer.compare(events.hashed.get(2)!, Buffer.concat(blocks))).toBe(0);
+      expect(events.hashed.get(0)).toBeUndefined();
+      await close();
+    });
+
+    it('takes padding for zeros, whatever was sent, and leaves it out of the leaves', async () => {
+      const files = [
+        { path: 'a', length: BLOCK + 3 },
+        { path: 'b', length: 5 },
+      ];
+      const hybrid = makeSample({ version: 'hybrid', pieceLength: 4 * BLOCK, files });
+      const made = await make(hybrid);
+      const events = new Recorder();
+      made.disk.connect(events);
+      const data = hybrid.piece(0);
+      const leaves = [data.slice(0, BLOCK), data.slice(BLOCK, BLOCK + 3)].map(blockHash);
+      data.fill(7, BLOCK + 3);
+      made.disk.savePiece(0, data, { blockHashes: true });
+      await until(made.disk, events, () => events.saved.has(0));
+      expect(events.saved.get(0)?.outcome).toBe('saved');
+      const zeros = Buffer.alloc(64);
+      const { blockHashes } = events.saved.get(0)!;
+      expect(Buffer.compare(blockHashes!, Buffer.concat([...leaves, zeros]))).toBe(0);
+      await made.close();
     });
 
     it('reads back what it saved, in any part of a piece', async () => {

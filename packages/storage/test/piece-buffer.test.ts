@@ -41,8 +41,8 @@ class CallLog {
     this.#add('finishPiece', pieceIndex, 0, new Uint8Array(0), []);
   }
 
-  forgetBlocks(pieceIndex: number): void {
-    this.#add('forgetBlocks', pieceIndex, 0, new Uint8Array(0), []);
+  forgetBlocks(pieceIndex: number, blockIndices: readonly number[] = []): void {
+    this.#add('forgetBlocks', pieceIndex, 0, new Uint8Array(0), blockIndices);
   }
 
   #add(
@@ -90,6 +90,58 @@ describe('a piece that fits in memory', () => {
     expect(buffers.heldBytes).toBe(4 * BLOCK);
     buffers.recycle(call!.data.buffer);
     expect(buffers.heldBytes).toBe(0);
+  });
+
+  it('is taken up again without its wrong blocks', () => {
+    const { disk, buffers } = setUp(4 * BLOCK, 8 * BLOCK);
+    const writer = buffers.createWriter();
+    for (const block of [0, 1, 2, 3]) fill(writer, 1, block, block);
+    buffers.save(1, { keepWrong: true });
+    buffers.reopen(1, disk.calls[0]!.data, [2]);
+    expect(buffers.heldBytes).toBe(4 * BLOCK);
+    expect([0, 1, 2, 3].map((block) => buffers.hasBlock(1, block))).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect(fill(writer, 1, 2, 9)).toBe('last');
+    buffers.save(1);
+    expect([0, 1, 2, 3].map((block) => disk.calls[1]!.data[block * BLOCK])).toEqual([0, 1, 9, 3]);
+    buffers.discard(1, disk.calls[1]!.data);
+    expect(buffers.heldBytes).toBe(0);
+    expect(buffers.pieceCount).toBe(0);
+  });
+
+  it('is gone when all its blocks were wrong', () => {
+    const { disk, buffers } = setUp(2 * BLOCK, 2 * BLOCK);
+    const writer = buffers.createWriter();
+    for (const block of [0, 1]) fill(writer, 0, block, 1);
+    buffers.save(0, { keepWrong: true });
+    buffers.reopen(0, disk.calls[0]!.data, [0, 1]);
+    expect([buffers.heldBytes, buffers.pieceCount]).toEqual([0, 0]);
+  });
+
+  it('that lies on disk is taken up again from there', () => {
+    const { disk, buffers } = setUp(4 * BLOCK, 8 * BLOCK);
+    const writer = buffers.createWriter();
+    buffers.restore(1, Uint8Array.of(0b1110_0000));
+    expect(fill(writer, 1, 3, 3)).toBe('last');
+    buffers.save(1, { keepWrong: true });
+    buffers.recycle(disk.calls[0]!.data.buffer);
+    buffers.reopen(1, undefined, [0, 3]);
+    expect(disk.calls.at(-1)).toMatchObject({ kind: 'forgetBlocks', runs: [0, 3] });
+    expect([0, 1, 2, 3].map((block) => buffers.hasBlock(1, block))).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+    fill(writer, 1, 0, 1);
+    expect(fill(writer, 1, 3, 1)).toBe('last');
+    buffers.save(1);
+    buffers.discard(1, undefined);
+    expect(disk.calls.at(-1)).toMatchObject({ kind: 'forgetBlocks', runs: [] });
   });
 
   it('reuses the buffer that came back', () => {

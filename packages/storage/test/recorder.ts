@@ -12,6 +12,7 @@ export class Recorder implements DiskEvents {
     number,
     { readonly isRight: boolean; readonly error: StorageError | undefined }
   >();
+  readonly hashed = new Map<number, Uint8Array | undefined>();
   readonly buffers: ArrayBuffer[] = [];
   readonly stalls: StorageError[] = [];
   readonly changed: { readonly fileIndex: number; readonly error: StorageError }[] = [];
@@ -31,6 +32,11 @@ export class Recorder implements DiskEvents {
 
   onPieceVerified(pieceIndex: number, isRight: boolean, error: StorageError | undefined): void {
     this.verified.set(pieceIndex, { isRight, error });
+    this.#wake();
+  }
+
+  onBlocksHashed(pieceIndex: number, blockHashes: Uint8Array | undefined): void {
+    this.hashed.set(pieceIndex, blockHashes);
     this.#wake();
   }
 

@@ -156,8 +156,9 @@ export function writeHashRequest(target: Uint8Array, offset: number, request: Ha
   return writeHashHeader(target, offset, MESSAGE_ID.hashRequest, request, 0);
 }
 
+/** Repeats the request, whatever it asked for: one that breaks the rules is answered too (BEP 52). */
 export function writeHashReject(target: Uint8Array, offset: number, request: HashRequest): number {
-  return writeHashHeader(target, offset, MESSAGE_ID.hashReject, request, 0);
+  return writeHashFields(target, offset, MESSAGE_ID.hashReject, request, 0);
 }
 
 /** `hashes` are as many as the request asks for, 32 bytes each, the base layer first (BEP 52). */
@@ -225,16 +226,32 @@ function writeHashHeader(
   request: HashRequest,
   hashesLength: number,
 ): number {
-  checkRoom(target, offset, MESSAGE_LENGTH.hash + hashesLength);
   if (!isHashRequestSound(request)) {
     throw new WireError('invalid-argument', 'local', 'not a hash request that BEP 52 allows');
   }
+  return writeHashFields(target, offset, id, request, hashesLength);
+}
+
+function writeHashFields(
+  target: Uint8Array,
+  offset: number,
+  id: number,
+  request: HashRequest,
+  hashesLength: number,
+): number {
+  const { piecesRoot, baseLayer, index, length, proofLayers } = request;
+  checkRoom(target, offset, MESSAGE_LENGTH.hash + hashesLength);
+  checkUint32(baseLayer, index, length);
+  checkUint32(proofLayers, 0, 0);
+  if (piecesRoot.length !== HASH_LENGTH) {
+    throw new WireError('invalid-argument', 'local', 'a pieces root has 32 bytes');
+  }
   let at = writeHead(target, offset, HASH_HEADER_LENGTH + hashesLength, id);
-  target.set(request.piecesRoot, at);
-  at = writeUint32(target, at + HASH_LENGTH, request.baseLayer);
-  at = writeUint32(target, at, request.index);
-  at = writeUint32(target, at, request.length);
-  return writeUint32(target, at, request.proofLayers);
+  target.set(piecesRoot, at);
+  at = writeUint32(target, at + HASH_LENGTH, baseLayer);
+  at = writeUint32(target, at, index);
+  at = writeUint32(target, at, length);
+  return writeUint32(target, at, proofLayers);
 }
 
 function checkRoom(target: Uint8Array, offset: number, lengthBytes: number): void {

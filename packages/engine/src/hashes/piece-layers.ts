@@ -20,6 +20,8 @@ export class PieceLayers {
   readonly #missing = new Map<string, MissingLayer>();
   /** One for a piece whose hash isn't known; undefined where all are. */
   #isHashUnknown: Uint8Array | undefined;
+  /** Pieces whose v1 and v2 hashes contradict each other. */
+  readonly #contradicted = new Set<number>();
   /** Pieces that may be on disk, and have to be hashed before they are asked of anybody. */
   readonly #unchecked: Set<number>;
 
@@ -44,13 +46,23 @@ export class PieceLayers {
     return this.#missing.values();
   }
 
+  isMissing(rootHex: string): boolean {
+    return this.#missing.has(rootHex);
+  }
+
   isHashKnown(pieceIndex: number): boolean {
     return this.#isHashUnknown?.[pieceIndex] !== 1;
   }
 
   /** The piece may be asked for: its hash is known, and it isn't on disk waiting to be verified. */
   isPickable(pieceIndex: number): boolean {
+    if (this.#contradicted.has(pieceIndex)) return false;
     return this.isHashKnown(pieceIndex) && !this.#unchecked.has(pieceIndex);
+  }
+
+  /** No bytes are right by both hashes of the piece: it isn't asked for any more. */
+  contradicted(pieceIndex: number): void {
+    this.#contradicted.add(pieceIndex);
   }
 
   /** A layer that has been verified against its root. Returns the files whose pieces are known now. */

@@ -330,6 +330,8 @@ export class TorrentHandle {
         this.#act((torrent, now) => torrent.handleBlockRead(now, token, bytes, error)),
       onPieceVerified: (pieceIndex, isRight) =>
         this.#act((torrent, now) => torrent.handlePieceVerified(now, pieceIndex, isRight)),
+      onBlocksHashed: (pieceIndex, hashes, error) =>
+        this.#act((torrent, now) => torrent.handleBlocksHashed(now, pieceIndex, hashes, error)),
       onBufferReturned: (buffer) =>
         this.#act((torrent, now) => torrent.handleBufferReturned(now, buffer)),
       onStalled: (error) => this.#act((torrent, now) => torrent.handleStalled(now, error)),

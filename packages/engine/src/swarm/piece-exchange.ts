@@ -7,6 +7,7 @@ import type { PieceBuffers } from '@bt/storage';
 import type { WireHandler, WirePieces } from '@bt/wire';
 import { Conversation, type ConversationObserver } from '../conversation.ts';
 import type { Download } from '../download.ts';
+import type { HashExchange } from '../hashes/hash-exchange.ts';
 import type { Holdings } from '../holdings.ts';
 import type { Moment } from '../moment.ts';
 import { type Peer, PeerFault } from '../peer.ts';
@@ -26,6 +27,7 @@ export interface PieceExchangeOptions {
   readonly holdings: Holdings;
   readonly download: Download;
   readonly upload: Upload;
+  readonly hashes: HashExchange;
   /** Present where we begin as a seed with a limited upload. */
   readonly superSeed?: SuperSeed | undefined;
   /** A peer came, went, or changed its mind: upload slots may be given anew. */
@@ -54,7 +56,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
   }
 
   get isDone(): boolean {
-    return this.#options.holdings.isDone;
+    return this.#options.holdings.isDone && this.#options.hashes.layers.isComplete;
   }
 
   get isUploadOnly(): boolean {
@@ -66,12 +68,12 @@ export class PieceExchange implements Exchange, ConversationObserver {
   // One peer.
 
   admit(peer: Peer): WireHandler {
-    const { picker, buffers, info, download, upload, swarm, peersChanged } = this.#options;
+    const { picker, buffers, info, download, upload, hashes, swarm, peersChanged } = this.#options;
     this.#peers.setHandle(peer, picker.addPeer());
     peer.writer = buffers.createWriter();
     peer.pipeline.blockLength = info.geometry.blockLength;
     peersChanged();
-    return new Conversation({ peer, picker, download, upload, swarm, exchange: this });
+    return new Conversation({ peer, picker, download, upload, hashes, swarm, exchange: this });
   }
 
   greet(peer: Peer): void {
@@ -100,6 +102,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   leave(peer: Peer): void {
     this.#options.download.peerGone(peer);
+    this.#options.hashes.leave(peer);
     this.#options.superSeed?.peerGone(peer);
     peer.uploads.clear();
     this.#options.peersChanged();
@@ -115,6 +118,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
   piecesDeclared(peer: Peer): void {
     this.#options.superSeed?.peerDeclared(peer);
     this.#refuseUseless(peer);
+    this.#options.hashes.piecesDeclared(peer);
   }
 
   peerInterestChanged(_peer: Peer): void {
@@ -125,7 +129,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   tick(): void {
     const { now } = this.#moment;
-    const { download, superSeed } = this.#options;
+    const { download, superSeed, hashes } = this.#options;
     for (const peer of this.#peers) {
       if (!peer.isReady) continue;
       download.checkTimeouts(peer);
@@ -135,6 +139,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
     }
     if (this.isDone) this.lastUsefulMs = now;
     superSeed?.update();
+    hashes.tick();
   }
 
   /** Pieces have come or the selection has changed: what we want of whom may have changed too. */
@@ -177,8 +182,8 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   /** It wants nothing (it has everything, or says so), and we want nothing. */
   #isUseless(peer: Peer): boolean {
-    const { picker, holdings } = this.#options;
-    if (!peer.isReady || !holdings.isDone) return false;
+    const { picker } = this.#options;
+    if (!peer.isReady || !this.isDone) return false;
     return picker.isSeed(peer.handle) || peer.isUploadOnly;
   }
 }

@@ -16,12 +16,23 @@ export class SimDisk implements Disk {
   readonly #delayMs: number;
   #events: DiskEvents | undefined;
   #stalled: (() => void)[] = [];
-  #partial = new Map<number, Uint8Array>();
+  #partial = new Map<number, Uint8Array<ArrayBuffer>>();
+  readonly #hashKnown: (pieceIndex: number) => boolean;
+
+  /** Block hashes that were asked for. */
+  hashedPieces = 0;
 
   /** Which blocks are read wrong: a liar's disk. */
   isWrong: (pieceIndex: number, blockOffset: number) => boolean = () => false;
 
-  constructor(clock: VirtualClock, content: Content, delayMs = 1) {
+  /** `hashKnown`: as for a real disk, no piece can be saved before. */
+  constructor(
+    clock: VirtualClock,
+    content: Content,
+    delayMs = 1,
+    hashKnown: (pieceIndex: number) => boolean = () => true,
+  ) {
+    this.#hashKnown = hashKnown;
     this.#clock = clock;
     this.#content = content;
     this.#delayMs = delayMs;
@@ -32,8 +43,12 @@ export class SimDisk implements Disk {
   }
 
   savePiece(pieceIndex: number, data: Uint8Array<ArrayBuffer>, options?: PieceCheckOptions): void {
-    const copy = data.slice();
-    this.#queue(data, () => this.#finish(pieceIndex, copy, options));
+    if (!this.#hashKnown(pieceIndex)) throw new Error(`the hash of ${pieceIndex} is not known`);
+    const { byteOffset, length } = data;
+    this.#queue(data, (buffer) => {
+      const saved = new Uint8Array(buffer, byteOffset, length);
+      return this.#finish(pieceIndex, saved, options);
+    });
   }
 
   saveBlocks(
@@ -48,7 +63,7 @@ export class SimDisk implements Disk {
     for (let i = 0; i < runs.length; i += 2) {
       kept.set(data.subarray(runs[i]!, runs[i + 1]!), offset + runs[i]!);
     }
-    this.#queue(data, () => {});
+    this.#queue(data, () => false);
   }
 
   finishPiece(pieceIndex: number, options?: PieceCheckOptions): void {
@@ -56,13 +71,24 @@ export class SimDisk implements Disk {
       // Nothing was written of a piece that is all padding.
       const size = this.#content.info.geometry.pieceSize(pieceIndex);
       const data = this.#partial.get(pieceIndex) ?? new Uint8Array(size);
-      this.#partial.delete(pieceIndex);
-      this.#finish(pieceIndex, data, options);
+      const { keepWrong, ...rest } = options ?? {};
+      if (keepWrong !== true || this.#isRight(pieceIndex, data)) this.#partial.delete(pieceIndex);
+      this.#finish(pieceIndex, data, rest);
     });
   }
 
-  forgetBlocks(pieceIndex: number): void {
-    this.#partial.delete(pieceIndex);
+  forgetBlocks(pieceIndex: number, blockIndices?: readonly number[]): void {
+    if (blockIndices === undefined) this.#partial.delete(pieceIndex);
+  }
+
+  hashBlocks(pieceIndex: number): void {
+    this.hashedPieces += 1;
+    this.#clock.after(this.#delayMs, () => {
+      const { pieceLength, geometry } = this.#content.info;
+      const start = pieceIndex * pieceLength;
+      const data = this.#content.bytes.subarray(start, start + geometry.pieceSize(pieceIndex));
+      this.#events!.onBlocksHashed(pieceIndex, this.#blockHashesOf(pieceIndex, data), undefined);
+    });
   }
 
   readBlock(
@@ -107,14 +133,14 @@ export class SimDisk implements Disk {
     for (const run of waiting) this.#later(run);
   }
 
-  #queue(data: Uint8Array<ArrayBuffer>, run: () => void): void {
+  /** `run` returns whether it keeps the buffer. */
+  #queue(data: Uint8Array<ArrayBuffer>, run: (buffer: ArrayBuffer) => boolean): void {
     const { length } = data;
     this.queuedBytes += length;
     const buffer = structuredClone(data.buffer, { transfer: [data.buffer] });
     this.#later(() => {
       this.queuedBytes -= length;
-      run();
-      this.#events!.onBufferReturned(buffer);
+      if (!run(buffer)) this.#events!.onBufferReturned(buffer);
     });
   }
 
@@ -125,25 +151,51 @@ export class SimDisk implements Disk {
     });
   }
 
-  #finish(pieceIndex: number, data: Uint8Array, options: PieceCheckOptions | undefined): void {
+  #isRight(pieceIndex: number, data: Uint8Array): boolean {
     const start = pieceIndex * this.#content.info.pieceLength;
     const right = this.#content.bytes.subarray(start, start + data.length);
-    const isRight = Buffer.compare(data, right) === 0;
-    const hashes = isRight && options?.blockHashes !== true ? undefined : blockHashesOf(data);
+    return Buffer.compare(data, right) === 0;
+  }
+
+  /** Returns whether the data has gone with the result. */
+  #finish(
+    pieceIndex: number,
+    data: Uint8Array<ArrayBuffer>,
+    options: PieceCheckOptions | undefined,
+  ): boolean {
+    this.#zeroPadding(pieceIndex, data);
+    const isRight = this.#isRight(pieceIndex, data);
+    const isKept = !isRight && options?.keepWrong === true;
+    const hashes =
+      isRight && options?.blockHashes !== true ? undefined : this.#blockHashesOf(pieceIndex, data);
     if (isRight) this.written.set(pieceIndex, (this.written.get(pieceIndex) ?? 0) + 1);
     this.#events!.onPieceSaved(pieceIndex, {
       outcome: isRight ? 'saved' : 'mismatch',
       ...(hashes === undefined ? {} : { blockHashes: hashes }),
+      ...(isKept ? { data } : {}),
+    });
+    return isKept;
+  }
+
+  /** As a real disk, which writes no padding (BEP 47). */
+  #zeroPadding(pieceIndex: number, data: Uint8Array): void {
+    const { geometry } = this.#content.info;
+    geometry.fileSpans(pieceIndex, 0, data.length, (fileIndex, _, length, at) => {
+      if (fileIndex < 0) data.fill(0, at, at + length);
     });
   }
-}
 
-function blockHashesOf(data: Uint8Array): Uint8Array {
-  const count = Math.ceil(data.length / 16_384);
-  const hashes = new Uint8Array(20 * count);
-  for (let block = 0; block < count; block += 1) {
-    const bytes = data.subarray(block * 16_384, (block + 1) * 16_384);
-    hashes.set(createHash('sha1').update(bytes).digest(), 20 * block);
+  #blockHashesOf(pieceIndex: number, data: Uint8Array): Uint8Array {
+    let contentBytes = 0;
+    const { geometry } = this.#content.info;
+    geometry.fileSpans(pieceIndex, 0, data.length, (fileIndex, _, length, at) => {
+      if (fileIndex >= 0) contentBytes = at + length;
+    });
+    const hashes = new Uint8Array(32 * Math.ceil(data.length / 16_384));
+    for (let at = 0, to = 0; at < contentBytes; at += 16_384, to += 32) {
+      const block = data.subarray(at, Math.min(at + 16_384, contentBytes));
+      hashes.set(createHash('sha256').update(block).digest(), to);
+    }
+    return hashes;
   }
-  return hashes;
 }

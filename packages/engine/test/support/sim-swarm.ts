@@ -1,7 +1,7 @@
 // A swarm of real Torrents on virtual time: each on a host of the simulated network, with a disk and a tracker.
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Info, toHex } from '@bt/metainfo';
+import { expectedPiece, type Info, toHex } from '@bt/metainfo';
 import {
   Alarm,
   createRandom,
@@ -52,10 +52,14 @@ export interface NodeOptions {
   readonly diskDelayMs?: number;
   readonly announces?: boolean;
   readonly webServers?: readonly SimWebServer[];
+  /** Files wanted; absent: all. */
+  readonly files?: readonly number[];
   /** Of a hybrid torrent it knows only this. */
   readonly half?: 'v1' | 'v2';
   /** As from a magnet link: the piece layers are yet to come from peers. */
   readonly lacksLayers?: boolean;
+  /** Its piece layers are wrong, and so are the hashes that it sends. */
+  readonly hasWrongLayers?: boolean;
   /** Default false: who knows whom is the test's. */
   readonly peerExchange?: boolean;
   /** It has a DHT node, which knows whoever has announced itself there. Default false. */
@@ -134,9 +138,22 @@ export class SimNode {
       ...(options.latencyMs === undefined ? {} : { latencyMs: options.latencyMs }),
     });
     this.pieceLayers = new Map(options.lacksLayers === true ? [] : content.metainfo.pieceLayers);
+    if (options.hasWrongLayers === true) {
+      for (const [root, layer] of this.pieceLayers) {
+        this.pieceLayers.set(
+          root,
+          layer.map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
+        );
+      }
+    }
     this.endpoint = { address: this.host.address, port: PORT };
-    this.disk = new SimDisk(clock, content, options.diskDelayMs ?? 1);
-    this.isLiar = options.isWrong !== undefined;
+    this.disk = new SimDisk(
+      clock,
+      content,
+      options.diskDelayMs ?? 1,
+      (piece) => expectedPiece(info, this.pieceLayers, piece) !== undefined,
+    );
+    this.isLiar = options.isWrong !== undefined || options.hasWrongLayers === true;
     if (options.isWrong !== undefined) this.disk.isWrong = options.isWrong;
     const have = new Uint8Array((info.geometry.pieceCount + 7) >>> 3);
     const pieces =
@@ -159,6 +176,7 @@ export class SimNode {
       random: swarm.random,
       downLimit: new RateLimit(options.downBytesPerSecond),
       upLimit: new RateLimit(options.upBytesPerSecond),
+      files: options.files,
       uploadSlots: options.uploadSlots,
       maxPeers: options.maxPeers,
       bufferBytes: options.bufferBytes,
@@ -178,6 +196,8 @@ export class SimNode {
         this.act(() => torrent.handleBlockRead(clock.now, token, bytes, error)),
       onPieceVerified: (piece, isRight) =>
         this.act(() => torrent.handlePieceVerified(clock.now, piece, isRight)),
+      onBlocksHashed: (piece, hashes, error) =>
+        this.act(() => torrent.handleBlocksHashed(clock.now, piece, hashes, error)),
       onBufferReturned: (buffer) => this.act(() => torrent.handleBufferReturned(clock.now, buffer)),
       onStalled: (error) => this.act(() => torrent.handleStalled(clock.now, error)),
       onResumed: () => this.act(() => torrent.handleResumed(clock.now)),

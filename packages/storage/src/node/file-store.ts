@@ -217,7 +217,9 @@ export class FileStore implements Disk {
       expected: this.#expected(pieceIndex),
       blockHashes: options.blockHashes ?? false,
     };
-    this.#write(pieceIndex, list, job, (answer, error) => {
+    const keeps = (answer: Answer): boolean =>
+      options.keepWrong === true && answer.kind === 'save' && !answer.isRight;
+    const done = (answer: Answer | undefined, error: StorageError | undefined): void => {
       if (answer?.kind !== 'save') {
         events.onPieceSaved(pieceIndex, { outcome: 'failed', error: error! });
         return;
@@ -227,8 +229,10 @@ export class FileStore implements Disk {
       events.onPieceSaved(pieceIndex, {
         outcome: answer.isRight ? 'saved' : 'mismatch',
         ...(blockHashes === undefined ? {} : { blockHashes }),
+        ...(keeps(answer) ? { data: answer.data } : {}),
       });
-    });
+    };
+    this.#write(pieceIndex, list, job, done, keeps);
   }
 
   saveBlocks(
@@ -266,7 +270,9 @@ export class FileStore implements Disk {
       const result = answer?.kind === 'check' ? answer : undefined;
       const isRight = result?.results[0] === RIGHT;
       if (isRight) this.#gained(pieceIndex);
-      else if (result !== undefined) this.#partials.delete(pieceIndex);
+      else if (result !== undefined && options.keepWrong !== true) {
+        this.#partials.delete(pieceIndex);
+      }
       const blockHashes = result?.blockHashes;
       if (isRight || result?.results[0] === WRONG) {
         events.onPieceSaved(pieceIndex, {
@@ -288,10 +294,12 @@ export class FileStore implements Disk {
     });
   }
 
-  forgetBlocks(pieceIndex: number): void {
+  forgetBlocks(pieceIndex: number, blockIndices?: readonly number[]): void {
     this.#toWork(pieceIndex);
     this.#queue.addTurn(pieceIndex, (release) => {
-      this.#partials.delete(pieceIndex);
+      const blocks = this.#partials.get(pieceIndex)?.blocks;
+      for (const blockIndex of blockIndices ?? []) if (blocks) clearBit(blocks, blockIndex);
+      if (blockIndices === undefined) this.#partials.delete(pieceIndex);
       release();
     });
   }
@@ -326,6 +334,28 @@ export class FileStore implements Disk {
         this.#events?.onPieceVerified(pieceIndex, false, storageError('closed'));
         release();
       }
+    });
+  }
+
+  hashBlocks(pieceIndex: number): void {
+    const events = this.#toWork(pieceIndex);
+    const sizeBytes = this.#files.info.geometry.pieceSize(pieceIndex);
+    if (sizeBytes > MAX_BLOCK_HASHED_PIECE_BYTES) throw storageError('bad-argument');
+    const list = this.#files.pieceSpans(pieceIndex);
+    const job: CheckJob = {
+      kind: 'check',
+      ...this.#files.jobSpans(list),
+      sizes: [sizeBytes],
+      expected: [this.#expected(pieceIndex)],
+      blockHashes: 'always',
+    };
+    this.#queue.addTurn(pieceIndex, (release) => {
+      this.#executor.submit(job, (answer) => {
+        const isRight = answer?.results[0] === RIGHT;
+        const error = answer?.failure && this.#files.error(answer.failure, list);
+        events.onBlocksHashed(pieceIndex, isRight ? answer.blockHashes : undefined, error);
+        release();
+      });
     });
   }
 
@@ -407,6 +437,7 @@ export class FileStore implements Disk {
     list: SpanList,
     job: SaveJob | WriteJob,
     done: (answer: Answer | undefined, error: StorageError | undefined) => void,
+    keeps: (answer: Answer) => boolean = () => false,
   ): void {
     this.#record.isStale = true;
     this.#readAhead.invalidate(this.#source, pieceIndex);
@@ -424,8 +455,10 @@ export class FileStore implements Disk {
       done: (answer, error, unsent) => {
         const returned =
           answer !== undefined && 'data' in answer ? answer.data.buffer : unsent?.buffer;
-        // A worker that died has taken the buffer with it.
-        this.#events?.onBufferReturned(returned ?? new ArrayBuffer(bytes));
+        if (answer === undefined || !keeps(answer)) {
+          // A worker that died has taken the buffer with it.
+          this.#events?.onBufferReturned(returned ?? new ArrayBuffer(bytes));
+        }
         done(answer, error);
       },
     });

@@ -1,4 +1,5 @@
 /** What a disk worker does with a job: hash and write, write, read and hash, flush. Synchronous; knows no threads. */
+import { contentLength, zeroPadding } from '../layout.ts';
 import { DiskFailure, type FileSystem, nodeFileSystem, OpenFiles } from './open-files.ts';
 import { BLOCK_BYTES, hashBlocks, isRightPiece, PieceStream } from './piece-hasher.ts';
 import {
@@ -64,9 +65,11 @@ export class JobRunner {
   }
 
   #save(job: SaveJob): SaveAnswer {
-    const { data, expected } = job;
+    const { data, expected, spans } = job;
+    zeroPadding(spans, data);
     const isRight = isRightPiece(data, expected);
-    const blockHashes = job.blockHashes || !isRight ? hashBlocks(data) : undefined;
+    const wantsHashes = job.blockHashes || !isRight;
+    const blockHashes = wantsHashes ? hashBlocks(data, contentLength(spans)) : undefined;
     if (!isRight) return { kind: 'save', isRight, data, blockHashes };
     return {
       kind: 'save',
@@ -211,11 +214,13 @@ export class JobRunner {
     const source = new SpanReader(job, this.#files, this.#fs);
     const buffer = this.#readBuffer();
     const sizeBytes = job.sizes[0]!;
-    const hashes = new Uint8Array(20 * Math.ceil(sizeBytes / BLOCK_BYTES));
+    const contentBytes = contentLength(job.spans);
+    const hashes = new Uint8Array(32 * Math.ceil(sizeBytes / BLOCK_BYTES));
     for (let at = 0; at < sizeBytes; at += READ_BYTES) {
       const length = Math.min(READ_BYTES, sizeBytes - at);
       if (source.read(buffer, length).length > 0) return undefined;
-      hashes.set(hashBlocks(buffer.subarray(0, length)), (at / BLOCK_BYTES) * 20);
+      const content = Math.min(length, contentBytes - at);
+      hashes.set(hashBlocks(buffer.subarray(0, length), content), (at / BLOCK_BYTES) * 32);
     }
     return hashes;
   }

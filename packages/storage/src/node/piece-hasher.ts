@@ -17,11 +17,15 @@ export function isRightPiece(data: Uint8Array, expected: ExpectedHash): boolean 
   return root.finish(expected.leafCount) === expected.hex;
 }
 
-/** SHA-1 of each block, 20 bytes each. */
-export function hashBlocks(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const hashes = new Uint8Array(20 * Math.ceil(data.length / BLOCK_BYTES));
-  for (let at = 0, to = 0; at < data.length; at += BLOCK_BYTES, to += 20) {
-    hashes.set(hash('sha1', data.subarray(at, at + BLOCK_BYTES), 'buffer'), to);
+/**
+ * SHA-256 of each block, 32 bytes each: the leaves of a v2 file's tree. From `contentBytes` on there is padding, which is no
+ * part of the file: blocks of nothing else get zeros.
+ */
+export function hashBlocks(data: Uint8Array, contentBytes: number): Uint8Array<ArrayBuffer> {
+  const hashes = new Uint8Array(32 * Math.ceil(data.length / BLOCK_BYTES));
+  for (let at = 0, to = 0; at < contentBytes; at += BLOCK_BYTES, to += 32) {
+    const end = Math.min(at + BLOCK_BYTES, contentBytes);
+    hashes.set(sha256(data.subarray(at, end)), to);
   }
   return hashes;
 }

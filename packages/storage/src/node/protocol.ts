@@ -53,7 +53,7 @@ export interface CheckJob extends JobSpans {
   readonly kind: 'check';
   readonly sizes: readonly number[];
   readonly expected: readonly ExpectedHash[];
-  /** SHA-1 of each block; `on-mismatch` and `always` only for a single piece. */
+  /** SHA-256 of each block; `on-mismatch` and `always` only for a single piece. */
   readonly blockHashes: 'never' | 'on-mismatch' | 'always';
 }
 

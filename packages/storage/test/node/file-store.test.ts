@@ -163,7 +163,7 @@ describe('a download', () => {
     }
     await events.until(() => events.saved.size === 2);
     expect(events.saved.get(0)?.outcome).toBe('saved');
-    expect(events.saved.get(0)?.blockHashes?.length).toBe(20 * 512);
+    expect(events.saved.get(0)?.blockHashes?.length).toBe(32 * 512);
     expect(events.saved.get(1)).toEqual({ outcome: 'saved' });
     expect(buffers.heldBytes).toBe(0);
     await store.close();
