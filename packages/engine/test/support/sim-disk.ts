@@ -19,8 +19,12 @@ export class SimDisk implements Disk {
   #partial = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #hashKnown: (pieceIndex: number) => boolean;
 
-  /** Block hashes that were asked for. */
+  /** Pieces whose blocks were hashed for others. */
   hashedPieces = 0;
+  /** Hashing them fails. */
+  canHash = true;
+  /** Pieces that are wrong by their SHA-1, whatever they are. */
+  readonly neverRight = new Set<number>();
 
   /** Which blocks are read wrong: a liar's disk. */
   isWrong: (pieceIndex: number, blockOffset: number) => boolean = () => false;
@@ -87,7 +91,8 @@ export class SimDisk implements Disk {
       const { pieceLength, geometry } = this.#content.info;
       const start = pieceIndex * pieceLength;
       const data = this.#content.bytes.subarray(start, start + geometry.pieceSize(pieceIndex));
-      this.#events!.onBlocksHashed(pieceIndex, this.#blockHashesOf(pieceIndex, data), undefined);
+      const hashes = this.canHash ? this.#blockHashesOf(pieceIndex, data) : undefined;
+      this.#events!.onBlocksHashed(pieceIndex, hashes, undefined);
     });
   }
 
@@ -154,7 +159,7 @@ export class SimDisk implements Disk {
   #isRight(pieceIndex: number, data: Uint8Array): boolean {
     const start = pieceIndex * this.#content.info.pieceLength;
     const right = this.#content.bytes.subarray(start, start + data.length);
-    return Buffer.compare(data, right) === 0;
+    return Buffer.compare(data, right) === 0 && !this.neverRight.has(pieceIndex);
   }
 
   /** Returns whether the data has gone with the result. */

@@ -74,6 +74,7 @@ export class SimSwarm {
   readonly random: Random;
   readonly content: Content;
   readonly nodes: SimNode[] = [];
+  #hostCount = 0;
   /** Who has announced itself, by info-hash. */
   readonly announced = new Map<string, Endpoint[]>();
   /** Who has announced itself to the DHT. */
@@ -93,7 +94,8 @@ export class SimSwarm {
 
   /** A host for a peer of the test's own. */
   addHost(): Host {
-    return this.network.addHost({ address: `10.1.0.${this.nodes.length + 1}` });
+    this.#hostCount += 1;
+    return this.network.addHost({ address: `10.1.0.${this.#hostCount}` });
   }
 
   /** Runs until all nodes (or those given) have everything; the time it took from now, or undefined. */
