@@ -14,3 +14,5 @@ export type { PeerSource, SourceCount, SourceCounts } from './swarm/peer-source.
 export type { NewPeer } from './swarm/swarm.ts';
 export { Torrent } from './torrent.ts';
 export type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
+export type { WebAnswer } from './web-seed/answer.ts';
+export type { WebFetchEffect, WebFetchFailure } from './web-seed/web-fetch.ts';

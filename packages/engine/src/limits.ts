@@ -183,6 +183,8 @@ export const MAX_BAD_WEB_ANSWERS = 3;
 /** Events of files that one seed lacks. */
 export const MAX_NO_FILE_EVENTS = 10;
 export const MAX_WEB_REDIRECTS = 5;
+/** A redirect's body up to here is read, to keep the connection; with a larger one the connection is closed. */
+export const MAX_WEB_REDIRECT_BODY_BYTES = 4 * KiB;
 export const MAX_WEB_HEADER_BYTES = 16 * KiB;
 /** 1xx answers before the real one. */
 export const MAX_WEB_INFORMATIONAL_ANSWERS = 8;

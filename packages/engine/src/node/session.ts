@@ -189,6 +189,7 @@ export class Session {
       downLimit: this.#downLimit,
       upLimit: this.#upLimit,
       dialler: this.#dialler,
+      connections: this.#connections,
       begun: ({ metainfo }) => {
         if (metainfo.info.isPrivate) return;
         for (const infoHash of hashesOf(metainfo)) this.#localDiscovery?.add(infoHash);

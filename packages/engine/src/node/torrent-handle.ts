@@ -16,6 +16,7 @@ import { countSources, type PeerSource } from '../swarm/peer-source.ts';
 import type { NewPeer } from '../swarm/swarm.ts';
 import { Torrent } from '../torrent.ts';
 import type { TorrentEffect } from '../torrent-options.ts';
+import type { Connections } from './connections.ts';
 import type { Dialler } from './dial.ts';
 import { EventQueue } from './event-queue.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
@@ -23,6 +24,7 @@ import type { PeerSocket } from './peer-socket.ts';
 import { resolvePeer } from './resolve-peer.ts';
 import { clockNow, Wakeup } from './timer.ts';
 import { TrackerCalls } from './tracker-calls.ts';
+import { WebSeedRequests } from './web-seed-requests.ts';
 
 export interface AddTorrentOptions {
   /** The torrent's name is made under it. */
@@ -47,6 +49,8 @@ export interface AddTorrentOptions {
   readonly seedTimeMs?: number;
   /** Announce to the torrent's trackers. Default true. */
   readonly trackers?: boolean;
+  /** Download from the torrent's web seeds (BEP 19) as well. Default true. */
+  readonly webSeeds?: boolean;
   /** Tell peers of each other, and hear of more (BEP 11); not for a private torrent. Default true. */
   readonly peerExchange?: boolean;
   /** Connections at a time. Default 500. */
@@ -69,6 +73,7 @@ export interface SessionParts {
   readonly downLimit: RateLimit;
   readonly upLimit: RateLimit;
   readonly dialler: Dialler;
+  readonly connections: Connections;
   /** The torrent takes part in its swarm from now on. */
   readonly begun: (handle: TorrentHandle) => void;
   /** The torrent has stopped and leaves the session. */
@@ -97,6 +102,7 @@ export class TorrentHandle {
   readonly #wakeup: Wakeup;
   readonly #streams: FileStreams;
   readonly #trackers: TrackerCalls;
+  readonly #webSeeds: WebSeedRequests;
   readonly #abort = new AbortController();
   readonly #onAbort = () => void this.stop();
   readonly #startedMs = clockNow();
@@ -129,6 +135,17 @@ export class TorrentHandle {
       isStopped: () => this.#stopping !== undefined,
     });
     this.#trackers = new TrackerCalls(session.bindAddress);
+    const { bindAddress: localAddress, connections } = session;
+    this.#webSeeds = new WebSeedRequests(
+      { localAddress, connections },
+      {
+        answered: (id, answer) =>
+          this.#act((torrent, now) => torrent.handleWebAnswer(now, id, answer)),
+        received: (id, chunk) =>
+          this.#act((torrent, now) => torrent.handleWebBytes(now, id, chunk)),
+        ended: (id, failure) => this.#act((torrent, now) => torrent.handleWebEnd(now, id, failure)),
+      },
+    );
     this.#lastStats = emptyStats(metainfo);
     this.complete = new Promise((resolve, reject) => {
       this.#resolveComplete = resolve;
@@ -294,7 +311,7 @@ export class TorrentHandle {
   }
 
   #makeTorrent(store: FileStore): Torrent {
-    const { info, announceTiers } = this.metainfo;
+    const { info, announceTiers, webSeeds } = this.metainfo;
     const { strategies, files, sequential, trackers, peerExchange } = this.#options;
     const { maxPeers, uploadSlots } = this.#options;
     const { peerId, listenPort, external, random, downLimit, upLimit } = this.#session;
@@ -311,6 +328,7 @@ export class TorrentHandle {
       externalAddress: external,
       peerExchange,
       announceTiers: trackers === false ? [] : announceTiers,
+      webSeeds: this.#options.webSeeds === false ? [] : webSeeds,
       strategies: { ...defaultStrategies, ...strategies },
       random,
       downLimit,
@@ -364,6 +382,11 @@ export class TorrentHandle {
         return;
       case 'announce-cancel':
         this.#trackers.cancel(effect.requestId);
+        return;
+      case 'web-fetch':
+      case 'web-fetch-pause':
+      case 'web-fetch-cancel':
+        this.#webSeeds.carryOut(effect);
         return;
       case 'chunk':
         this.#streams.deliver(effect.reader, effect.bytes, effect.error);
@@ -434,6 +457,7 @@ export class TorrentHandle {
     this.#lastStats = this.stats();
     this.#act((torrent, now) => torrent.stop(now));
     this.#streams.close();
+    this.#webSeeds.close();
     await Promise.all([this.#trackers.close(), this.#closeStore()]);
     this.#wakeup.clear();
     this.#torrent = undefined;

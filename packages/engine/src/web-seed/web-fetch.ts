@@ -29,11 +29,11 @@ export type WebFetchEffect =
 /** Why a request came to nothing, as the owner tells it. The message holds no URL and nothing that was received. */
 export interface WebFetchFailure {
   /**
-   * - `forbidden-address`: the URL, or a redirect, leads where it may not
+   * - `forbidden`: the URL is none, or it or a redirect leads where it may not
    * - `bad-answer`: not HTTP, headers without end, redirects without end
    * - `connection`: anything else: no such name, refused, reset, TLS
    */
-  readonly code: 'forbidden-address' | 'bad-answer' | 'connection';
+  readonly code: 'forbidden' | 'bad-answer' | 'connection';
   readonly message: string;
 }
 

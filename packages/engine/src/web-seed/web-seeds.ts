@@ -126,10 +126,11 @@ export class WebSeeds implements SeedObserver {
     return this.#standings.reduce((sum, { seed }) => sum + seed.down.totalBytes, 0);
   }
 
-  /** When a seed was last sending, or would have been if the disk took anything. */
+  /** When a seed was last sending, or would have been if it weren't for the disk. */
   lastUseful(now: number): number {
+    const { disk, download } = this.#options;
     const waitsForDisk =
-      this.#options.disk.stalledBy !== undefined &&
+      (disk.stalledBy !== undefined || download.savingCount > 0) &&
       this.#standings.some(({ isDropped }) => !isDropped);
     if (waitsForDisk || this.servingCount > 0) this.#lastUsefulMs = now;
     return this.#lastUsefulMs;

@@ -373,7 +373,7 @@ describe('a web seed that fails', () => {
   });
 
   it('on an address where it may not be is never asked again', () => {
-    const failure = { code: 'forbidden-address', message: 'forbidden' } as const;
+    const failure = { code: 'forbidden', message: 'forbidden' } as const;
     const { swarm, server, addLeecher } = setUp(content, [{ misbehave: () => ({ failure }) }]);
     const leecher = addLeecher().start();
     swarm.clock.runUntil(60 * MINUTE);

@@ -32,9 +32,9 @@ import {
   encodeScrapeRequest,
 } from '../udp.ts';
 import { appendQuery, encodeUrl, scrapeUrl } from '../url.ts';
-import { type HttpGetResult, hostOf, httpGet } from './http-client.ts';
+import { type HttpGetResult, httpGet } from './http-client.ts';
 import { withLimit } from './limit.ts';
-import { type HostAddress, type LookupHost, resolveHost } from './resolve.ts';
+import { type HostAddress, hostOf, type LookupHost, resolveHost } from './resolve.ts';
 import { performUdpExchange, type UdpTarget } from './udp-client.ts';
 
 export interface TrackerClientOptions {

@@ -1,7 +1,6 @@
 // A GET that trusts nobody: addresses judged at every hop, limits on redirects, headers, body and what it inflates to.
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { type AddressClass, type AddressFamily, makeEndpoint } from '@bt/endpoint';
@@ -14,7 +13,7 @@ import {
 } from '../limits.ts';
 import { isReachable } from '../reach.ts';
 import { encodeUrl } from '../url.ts';
-import { type HostAddress, type LookupHost, resolveHost } from './resolve.ts';
+import { type HostAddress, hostOf, type LookupHost, lookupAmong, resolveHost } from './resolve.ts';
 
 export interface HttpGetOptions {
   readonly signal: AbortSignal;
@@ -86,11 +85,6 @@ export async function httpGet(
   }
 }
 
-/** The host of a URL as a resolver wants it: without the brackets of IPv6. */
-export function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1');
-}
-
 /** One request; the answer with its body still to be read. */
 function ask(
   url: URL,
@@ -107,7 +101,7 @@ function ask(
       auth: credentialsOf(url),
       headers: { 'User-Agent': options.userAgent, 'Accept-Encoding': 'gzip', Accept: '*/*' },
       agent: false,
-      lookup: answering(addresses),
+      lookup: lookupAmong(addresses),
       localAddress: options.localAddress,
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
@@ -137,14 +131,6 @@ function ask(
     request.on('close', () => reject(new TrackerError('connection', 'the tracker hung up')));
     request.end();
   });
-}
-
-/** A resolver for a socket that knows the judged addresses and no others. */
-function answering(addresses: readonly HostAddress[]): LookupFunction {
-  return (_hostname, options, callback) => {
-    if (options.all) callback(null, [...addresses]);
-    else callback(null, addresses[0]!.address, addresses[0]!.family);
-  };
 }
 
 function credentialsOf(url: URL): string | undefined {

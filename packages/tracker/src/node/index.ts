@@ -4,7 +4,14 @@
  * @module
  */
 export { announce, scrape, type TrackerClientOptions } from './announce.ts';
-export type { LookupHost } from './resolve.ts';
+export {
+  type HostAddress,
+  hostOf,
+  type LookupHost,
+  lookupAmong,
+  type ResolveOptions,
+  resolveHost,
+} from './resolve.ts';
 export {
   type TrackerListenOptions,
   TrackerServer,

@@ -1,5 +1,6 @@
 // Host names to addresses, once per hop: what is judged here is what is connected to, so that a name can't be rebound.
 import { lookup } from 'node:dns/promises';
+import type { LookupFunction } from 'node:net';
 import { type AddressFamily, addressFamily, isLoopback, makeEndpoint } from '@bt/endpoint';
 import { TrackerError } from '../errors.ts';
 
@@ -35,9 +36,22 @@ export async function resolveHost(host: string, options: ResolveOptions): Promis
   }
   if (addresses.length === 0) {
     const from = localAddress === undefined ? '' : ` that can be reached from ${localAddress}`;
-    throw new TrackerError('connection', `the tracker has no address${from}`);
+    throw new TrackerError('connection', `the host has no address${from}`);
   }
   return addresses;
+}
+
+/** The host of a URL as a resolver wants it: without the brackets of IPv6. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[(.*)\]$/, '$1');
+}
+
+/** A resolver for a socket that knows these judged addresses and no others. */
+export function lookupAmong(addresses: readonly HostAddress[]): LookupFunction {
+  return (_hostname, options, callback) => {
+    if (options.all) callback(null, [...addresses]);
+    else callback(null, addresses[0]!.address, addresses[0]!.family);
+  };
 }
 
 async function addressesOf(
@@ -54,7 +68,7 @@ async function addressesOf(
   try {
     found = await lookupHost(host);
   } catch (cause) {
-    throw new TrackerError('connection', "the tracker's name can't be resolved", { cause });
+    throw new TrackerError('connection', "the host's name can't be resolved", { cause });
   }
   return found.flatMap(({ address }) => makeEndpoint(address, 0)?.address ?? []);
 }
