@@ -74,6 +74,33 @@ describe('a web seed alone', () => {
     expect(server.sentBytes).toBe(2_000_000);
   });
 
+  it('is asked for what it sends in ten seconds, within 1 and 64 MiB', () => {
+    const large = makeContent(200 * MiB, MiB);
+    const lengthsAt = (used: Content, bytesPerSecond: number, ms: number) => {
+      const { swarm, server, addLeecher } = setUp(used, [{ bytesPerSecond }]);
+      addLeecher().start();
+      swarm.clock.runUntil(ms);
+      return server.requests.map(({ start, end }) => (end - start) / MiB);
+    };
+    const [first, ...slow] = lengthsAt(content, 40 * KiB, 5 * MINUTE);
+    expect(first).toBe(4);
+    expect(slow.length).toBeGreaterThan(2);
+    expect(new Set(slow)).toEqual(new Set([1]));
+    const [, middle] = lengthsAt(content, MiB, 10 * SECOND);
+    expect(middle).toBeGreaterThan(8);
+    expect(middle).toBeLessThan(12);
+    const fast = lengthsAt(large, 40 * MiB, 10 * SECOND);
+    expect(Math.max(...fast)).toBe(64);
+  });
+
+  it('is asked anew after ten minutes with one range', () => {
+    const { swarm, server, addLeecher } = setUp(content, [{ bytesPerSecond: 3 * KiB }]);
+    const leecher = addLeecher().start();
+    swarm.clock.runUntil(11 * MINUTE);
+    expect(server.requests.map(({ atMs }) => Math.round(atMs / SECOND))).toEqual([0, 600]);
+    expect(outcomes(leecher)).toEqual(['serving']);
+  });
+
   it('reads only what is wanted', () => {
     const files = [MiB, 4 * MiB, MiB, 2 * MiB];
     const several = makeContent(8 * MiB, 128 * KiB, { files });
