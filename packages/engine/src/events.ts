@@ -1,10 +1,18 @@
 // What a torrent tells its owner. Plain data: numbers and strings, so that it can be printed as JSON.
 
+import type { TorrentVersion } from '@bt/metainfo';
 import type { StorageError } from '@bt/storage';
 import type { CloseReason, Direction } from './peer.ts';
 import type { PeerSource, SourceCounts } from './swarm/peer-source.ts';
 
-export type TorrentState = 'checking' | 'downloading' | 'seeding' | 'paused' | 'stopped';
+/** `fetching-metadata`: only a magnet link is known, and the info dictionary is asked of peers. */
+export type TorrentState =
+  | 'fetching-metadata'
+  | 'checking'
+  | 'downloading'
+  | 'seeding'
+  | 'paused'
+  | 'stopped';
 
 export interface TorrentStats {
   readonly state: TorrentState;
@@ -40,6 +48,8 @@ export interface TorrentStats {
   readonly webSeedsServing: number;
   /** Of `downloadedBytes`, from web seeds. */
   readonly webSeedBytes: number;
+  /** 0 to 1, of the info dictionary; 1 but for a magnet link whose dictionary is not there yet. */
+  readonly metadataShare: number;
   /** 0 to 1. */
   readonly checkedShare: number;
   readonly runningMs: number;
@@ -52,8 +62,20 @@ export interface TorrentStats {
   readonly uselessMs: number;
 }
 
+/** It has sent wrong pieces, or a wrong info dictionary. */
+export type BanReason = 'bad-data' | 'bad-metadata';
+
 export type TorrentEvent =
   | { readonly type: 'state'; readonly state: TorrentState }
+  /** The info dictionary of a magnet link is there and verified. */
+  | {
+      readonly type: 'metadata';
+      readonly name: string;
+      readonly version: TorrentVersion;
+      readonly totalBytes: number;
+      readonly pieceCount: number;
+      readonly fileCount: number;
+    }
   | {
       readonly type: 'checked';
       readonly piecesHave: number;
@@ -85,7 +107,7 @@ export type TorrentEvent =
       readonly type: 'peer-banned';
       readonly address: string;
       readonly port: number;
-      readonly reason: 'bad-data';
+      readonly reason: BanReason;
     }
   | {
       readonly type: 'tracker';

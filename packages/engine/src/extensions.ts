@@ -5,7 +5,7 @@ import { EXTENSION_NAME, type ExtendedHandshake } from '@bt/wire';
 import { MAX_QUEUED_UPLOADS } from './limits.ts';
 
 /** Our ids; the remote sends under them. */
-export const EXTENDED_ID = { pex: 2, uploadOnly: 3 } as const;
+export const EXTENDED_ID = { metadata: 1, pex: 2, uploadOnly: 3 } as const;
 
 const CLIENT = 'bt-engine 0.1';
 
@@ -16,12 +16,17 @@ export interface OwnExtensions {
   readonly isUploadOnly: boolean;
   /** We take part in peer exchange (BEP 11). */
   readonly hasPeerExchange: boolean;
+  /** Bytes of the info dictionary; absent until it is known (BEP 9). */
+  readonly metadataLength: number | undefined;
   readonly remote: Endpoint;
 }
 
 /** What we say of ourselves to a peer. */
 export function ownHandshake(own: OwnExtensions): ExtendedHandshake {
-  const messages = new Map<string, number>([[EXTENSION_NAME.uploadOnly, EXTENDED_ID.uploadOnly]]);
+  const messages = new Map<string, number>([
+    [EXTENSION_NAME.metadata, EXTENDED_ID.metadata],
+    [EXTENSION_NAME.uploadOnly, EXTENDED_ID.uploadOnly],
+  ]);
   if (own.hasPeerExchange) messages.set(EXTENSION_NAME.pex, EXTENDED_ID.pex);
   return {
     messages,
@@ -29,6 +34,7 @@ export function ownHandshake(own: OwnExtensions): ExtendedHandshake {
     requestQueue: MAX_QUEUED_UPLOADS,
     yourAddress: own.remote.address,
     ...(own.listenPort > 0 ? { listenPort: own.listenPort } : {}),
+    ...(own.metadataLength === undefined ? {} : { metadataLength: own.metadataLength }),
     ...(own.isUploadOnly ? { uploadOnly: true } : {}),
   };
 }

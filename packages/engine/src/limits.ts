@@ -241,6 +241,29 @@ export const MAX_SUSPECT_ATTEMPTS = 256;
 /** Attempts kept for one piece. */
 export const MAX_ATTEMPTS_PER_PIECE = 8;
 
+// Metadata (BEP 9).
+
+/** A longer info dictionary isn't fetched, unless the user raises it: up to the 16 MiB that the wire believes. */
+export const DEFAULT_MAX_METADATA_BYTES = 8 * MiB;
+/** Pieces of 16 KiB that one peer is asked for at a time. */
+export const MAX_METADATA_REQUESTS = 16;
+/** Peers that put one dictionary together. More are called in one by one while those are slow. */
+export const MAX_METADATA_SENDERS = 8;
+/** Of those who have put a wrong one together, so many are asked for a whole one each, at a time. */
+export const MAX_METADATA_SOLOS = 4;
+/** What is kept of all attempts together: four of 16 MiB. */
+export const MAX_METADATA_BUFFER_BYTES = 64 * MiB;
+/** A piece that hasn't come by then is asked of one more peer. */
+export const LATE_METADATA_MS = 2_000;
+/** A peer that owes pieces and hasn't sent any for this long is not asked for a while ... */
+export const METADATA_STALL_MS = 10_000;
+/** ... of this length; so is one that has refused everything. */
+export const METADATA_REST_MS = 10_000;
+/** One peer gets each piece of our info dictionary so often ... */
+export const MAX_METADATA_UPLOADS_PER_PIECE = 2;
+/** ... in this time; then it is refused. */
+export const METADATA_UPLOAD_WINDOW_MS = 60_000;
+
 // The rest.
 
 /** `have` messages gather for this long, so that a burst of pieces is one write for each peer. */

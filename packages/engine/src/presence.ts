@@ -8,7 +8,9 @@ import { Discovery } from './discovery/discovery.ts';
 import { ExternalAddress } from './discovery/external-address.ts';
 import { PeerPriorities } from './discovery/peer-priority.ts';
 import type { TorrentEvent, TorrentStats } from './events.ts';
+import { MetadataUpload } from './metadata/metadata-upload.ts';
 import type { Moment } from './moment.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { Candidates } from './swarm/candidates.ts';
 import type { InfoHashes } from './swarm/greeting.ts';
 import { countSources, isAllowedForPrivate, type PeerSource } from './swarm/peer-source.ts';
@@ -28,6 +30,7 @@ export interface PresenceOptions extends InfoHashes {
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
   readonly random: () => number;
   readonly maxPeers: number;
+  readonly upLimit: RateLimit;
   /** BEP 27, as far as it is known yet. */
   readonly isPrivate?: boolean;
   /** BEP 11. Default true. */
@@ -42,11 +45,13 @@ export class Presence {
   readonly moment: Moment;
   readonly peers = new Peers();
   readonly candidates: Candidates;
+  readonly metadata: MetadataUpload;
   readonly swarm: Swarm;
   readonly announcing: Announcing;
   readonly discovery: Discovery;
   readonly #external: ExternalAddress;
   readonly #effects: TorrentEffect[] = [];
+  #isStarted = false;
   #needsPeers = false;
 
   constructor(options: PresenceOptions) {
@@ -67,6 +72,7 @@ export class Presence {
       peerExchange,
       dhtPort,
     });
+    this.metadata = new MetadataUpload(this.moment, this.peers, options.upLimit);
     this.swarm = new Swarm({
       moment: this.moment,
       hashes: options,
@@ -77,6 +83,7 @@ export class Presence {
       discovery: this.discovery,
       priorities,
       peers: this.peers,
+      metadata: this.metadata,
       emit: (event) => this.emit(event),
     });
     const tiers = options.announceTiers ?? [];
@@ -99,8 +106,10 @@ export class Presence {
     };
   }
 
-  /** Begins to look for peers. */
+  /** Begins to look for peers; nothing where that was done already. */
   start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
     this.announcing.start(this.moment.now);
     this.discovery.start(this.moment.now);
   }
@@ -112,6 +121,12 @@ export class Presence {
     for (const peer of this.peers.snapshot()) {
       if (!isAllowedForPrivate(peer.source)) this.swarm.close(peer, 'private');
     }
+  }
+
+  /** By time: trackers that are due, and what waits for the upload limit. */
+  handleTimeout(): void {
+    this.announcing.handleTimeout(this.moment.now);
+    this.metadata.pumpAll();
   }
 
   /**
@@ -186,9 +201,15 @@ export class Presence {
     }
   }
 
-  /** When somebody can be dialled or has to be announced to. */
+  /** When somebody can be dialled, announced to, or given more of the metadata. */
   deadline(): number {
-    return Math.min(this.swarm.nextDialMs(), this.announcing.deadline(), this.discovery.deadline());
+    const { swarm, announcing, discovery, metadata } = this;
+    return Math.min(
+      swarm.nextDialMs(),
+      announcing.deadline(),
+      discovery.deadline(),
+      metadata.deadline(),
+    );
   }
 
   emit(event: TorrentEvent): void {

@@ -63,6 +63,8 @@ export type TorrentEffect =
   | AnnounceEffect
   | DiscoveryEffect
   | WebFetchEffect
+  /** A MagnetTorrent has got the info dictionary: open the files, and make the Torrent. */
+  | { readonly type: 'metadata'; readonly infoBytes: Uint8Array<ArrayBuffer> }
   /** The chunk that a reader waited for; without bytes the read failed. */
   | {
       readonly type: 'chunk';

@@ -7,6 +7,7 @@ import type { Download } from './download.ts';
 import type { TorrentState, TorrentStats } from './events.ts';
 import type { Holdings } from './holdings.ts';
 import type { Presence } from './presence.ts';
+import { countSources } from './swarm/peer-source.ts';
 import type { PieceExchange } from './swarm/piece-exchange.ts';
 import type { Upload } from './upload.ts';
 import type { WebSeeds } from './web-seed/web-seeds.ts';
@@ -60,9 +61,44 @@ export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentSta
     seedsConnected,
     webSeedsServing: webSeeds.servingCount,
     webSeedBytes: webSeeds.downloadedBytes,
+    metadataShare: 1,
     checkedShare: 1,
     runningMs: now - startedMs,
     downloadingMs: (doneMs ?? now) - startedMs,
     uselessMs: holdings.isDone ? 0 : now - lastUsefulMs,
+  };
+}
+
+/** Of a torrent of which nothing has come yet; without `info` only a magnet link is known. */
+export function emptyStats(info: Info | undefined): TorrentStats {
+  const { contentLength = 0 } = info?.files ?? {};
+  const { pieceCount = 0 } = info?.geometry ?? {};
+  return {
+    state: info === undefined ? 'fetching-metadata' : 'checking',
+    totalBytes: contentLength,
+    wantedBytes: contentLength,
+    verifiedBytes: 0,
+    pieceCount,
+    piecesHave: 0,
+    piecesInFlight: 0,
+    downloadedBytes: 0,
+    uploadedBytes: 0,
+    duplicateBytes: 0,
+    rejectedBytes: 0,
+    downRate: 0,
+    upRate: 0,
+    ratio: 0,
+    peersConnected: 0,
+    seedsConnected: 0,
+    peersKnown: 0,
+    peerSources: countSources([], []),
+    exchangesIgnored: 0,
+    webSeedsServing: 0,
+    webSeedBytes: 0,
+    metadataShare: info === undefined ? 0 : 1,
+    checkedShare: 0,
+    runningMs: 0,
+    downloadingMs: 0,
+    uselessMs: 0,
   };
 }

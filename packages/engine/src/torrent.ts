@@ -236,6 +236,7 @@ export class Torrent {
     };
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
+    presence.metadata.infoBytes = info.bytes;
     const { exchange } = presence.discovery;
     if (exchange !== undefined) exchange.isSeed = (peer) => this.#picker.isSeed(peer.handle);
     if (info.isPrivate) presence.becomePrivate();
@@ -300,6 +301,7 @@ export class Torrent {
     this.#moment.now = now;
     if (peer.isClosed) return;
     peer.checkOutput(now);
+    this.#presence.metadata.pump(peer);
     this.#upload.pump(peer);
     this.#settle();
   }
@@ -497,7 +499,7 @@ export class Torrent {
       this.#retryMs = now + DISK_RETRY_MS;
       this.#disk.retry();
     }
-    this.#presence.announcing.handleTimeout(now);
+    this.#presence.handleTimeout();
     this.#webSeeds.handleTimeout();
     this.#upload.pumpWaiting();
     this.#settle();
@@ -668,11 +670,11 @@ export class Torrent {
 }
 
 function makePresence(options: TorrentOptions): Presence {
-  const { now, info, peerId, listenPort, announceTiers, random } = options;
+  const { now, info, peerId, listenPort, announceTiers, random, upLimit } = options;
   const { externalAddress, peerExchange, dhtPort } = options;
   const { infoHash, infoHashV2, isPrivate } = info;
   const maxPeers = options.maxPeers ?? MAX_PEERS_PER_TORRENT;
   const who = { infoHash, infoHashV2, peerId, listenPort };
   const discovery = { isPrivate, externalAddress, peerExchange, dhtPort };
-  return new Presence({ now, ...who, announceTiers, random, maxPeers, ...discovery });
+  return new Presence({ now, ...who, announceTiers, random, maxPeers, upLimit, ...discovery });
 }

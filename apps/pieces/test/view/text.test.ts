@@ -31,6 +31,7 @@ const stats: TorrentStats = {
   runningMs: 12_000,
   downloadingMs: 10_000,
   uselessMs: 0,
+  metadataShare: 1,
 };
 
 function show(options: { isTerminal?: boolean; columns?: number; verbose?: boolean } = {}) {

@@ -12,10 +12,11 @@ import type { TorrentEvent, TorrentState, TorrentStats } from '../events.ts';
 import type { Peer } from '../peer.ts';
 import type { RateLimit } from '../rate-limit.ts';
 import { defaultStrategies, type Strategies } from '../strategies.ts';
-import { countSources, type PeerSource } from '../swarm/peer-source.ts';
+import type { PeerSource } from '../swarm/peer-source.ts';
 import type { NewPeer } from '../swarm/swarm.ts';
 import { Torrent } from '../torrent.ts';
 import type { TorrentEffect } from '../torrent-options.ts';
+import { emptyStats } from '../torrent-stats.ts';
 import type { Connections } from './connections.ts';
 import type { Dialler } from './dial.ts';
 import { EventQueue } from './event-queue.ts';
@@ -146,7 +147,7 @@ export class TorrentHandle {
         ended: (id, failure) => this.#act((torrent, now) => torrent.handleWebEnd(now, id, failure)),
       },
     );
-    this.#lastStats = emptyStats(metainfo);
+    this.#lastStats = emptyStats(metainfo.info);
     this.complete = new Promise((resolve, reject) => {
       this.#resolveComplete = resolve;
       this.#rejectComplete = reject;
@@ -500,35 +501,4 @@ function withoutPasskey(event: TorrentEvent & { type: 'tracker' }): TorrentEvent
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function emptyStats(metainfo: Metainfo): TorrentStats {
-  const { geometry, files } = metainfo.info;
-  return {
-    state: 'checking',
-    totalBytes: files.contentLength,
-    wantedBytes: files.contentLength,
-    verifiedBytes: 0,
-    pieceCount: geometry.pieceCount,
-    piecesHave: 0,
-    piecesInFlight: 0,
-    downloadedBytes: 0,
-    uploadedBytes: 0,
-    duplicateBytes: 0,
-    rejectedBytes: 0,
-    downRate: 0,
-    upRate: 0,
-    ratio: 0,
-    peersConnected: 0,
-    seedsConnected: 0,
-    peersKnown: 0,
-    peerSources: countSources([], []),
-    exchangesIgnored: 0,
-    webSeedsServing: 0,
-    webSeedBytes: 0,
-    checkedShare: 0,
-    runningMs: 0,
-    downloadingMs: 0,
-    uselessMs: 0,
-  };
 }

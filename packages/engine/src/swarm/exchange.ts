@@ -2,7 +2,13 @@
 // The swarm lets peers in, greets them, keeps them awake and closes them; all else is its exchange's, which can change
 // while the connections stay.
 
-import type { ExtendedHandshake, Handshake, WireHandler, WirePieces } from '@bt/wire';
+import type {
+  ExtendedHandshake,
+  Handshake,
+  MetadataMessage,
+  WireHandler,
+  WirePieces,
+} from '@bt/wire';
 import type { Peer } from '../peer.ts';
 
 /** What is done with one peer's message may throw a `PeerFault` to end its connection. */
@@ -19,6 +25,8 @@ export interface Exchange {
   greet(peer: Peer): void;
   /** The peer's extended handshake, of which it may send several (BEP 10). */
   extendedHandshake(peer: Peer, handshake: ExtendedHandshake): void;
+  /** The peer has answered to a request for metadata (BEP 9). */
+  metadataAnswered(peer: Peer, message: MetadataAnswer): void;
   /** The peer has said whether it wants pieces (BEP 21): `peer.isUploadOnly`. */
   uploadOnlyChanged(peer: Peer): void;
   /** Something has come from the peer. */
@@ -28,6 +36,8 @@ export interface Exchange {
   /** The connection has ended. */
   leave(peer: Peer): void;
 }
+
+export type MetadataAnswer = Exclude<MetadataMessage, { type: 'request' }>;
 
 /** What whoever handles a peer's messages passes on to the swarm. */
 export interface GreetingObserver {

@@ -90,6 +90,9 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   extendedHandshake(): void {}
 
+  /** Of what was asked while only a magnet link was known. */
+  metadataAnswered(): void {}
+
   uploadOnlyChanged(peer: Peer): void {
     this.#refuseUseless(peer);
   }

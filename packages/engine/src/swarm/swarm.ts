@@ -5,6 +5,7 @@ import { type Endpoint, endpointKey } from '@bt/endpoint';
 import { toHex } from '@bt/metainfo';
 import {
   decodeExtendedHandshake,
+  decodeMetadataMessage,
   decodeUploadOnly,
   EXTENDED_HANDSHAKE_ID,
   encodeExtendedHandshake,
@@ -15,7 +16,7 @@ import {
 } from '@bt/wire';
 import { clientName } from '../client-name.ts';
 import type { Discovery } from '../discovery/discovery.ts';
-import type { TorrentEvent } from '../events.ts';
+import type { BanReason, TorrentEvent } from '../events.ts';
 import { EXTENDED_ID, ownHandshake } from '../extensions.ts';
 import {
   HANDSHAKE_TIMEOUT_MS,
@@ -27,6 +28,7 @@ import {
   OUTPUT_TIMEOUT_MS,
   USELESS_PEER_MS,
 } from '../limits.ts';
+import type { MetadataUpload } from '../metadata/metadata-upload.ts';
 import type { Moment } from '../moment.ts';
 import {
   type CloseReason,
@@ -56,6 +58,7 @@ export interface SwarmOptions {
   /** BEP 40. */
   readonly priorities: Priorities;
   readonly peers: Peers;
+  readonly metadata: MetadataUpload;
   readonly emit: (event: TorrentEvent) => void;
 }
 
@@ -221,6 +224,10 @@ export class Swarm implements GreetingObserver {
       this.#extendedHandshake(peer, payload);
     } else if (extendedId === EXTENDED_ID.pex) {
       this.#options.discovery.exchange?.received(peer, payload);
+    } else if (extendedId === EXTENDED_ID.metadata) {
+      const message = decodeMetadataMessage(payload);
+      if (message?.type === 'request') this.#options.metadata.requested(peer, message.pieceIndex);
+      else if (message !== undefined) this.#exchange.metadataAnswered(peer, message);
     } else if (extendedId === EXTENDED_ID.uploadOnly) {
       const isUploadOnly = decodeUploadOnly(payload);
       if (isUploadOnly !== undefined) this.#setUploadOnly(peer, isUploadOnly);
@@ -284,11 +291,13 @@ export class Swarm implements GreetingObserver {
     const { candidates, discovery } = this.#options;
     const { now } = this.#moment;
     peer.flush(now);
+    peer.session.close();
     peer.isClosed = true;
     this.#handlers.delete(peer);
     this.#peers.remove(peer);
     this.#exchange.leave(peer);
     discovery.leave(peer);
+    this.#options.metadata.peerGone(peer);
     peer.transport.close();
     const { candidate } = peer;
     if (candidate !== undefined) {
@@ -313,13 +322,13 @@ export class Swarm implements GreetingObserver {
    * It sent wrong data, beyond doubt: it and its other connections are closed, and it is never dialled again. Its peer id
    * counts at its own address only: it may have taken an honest peer's.
    */
-  ban(identity: Identity): void {
+  ban(identity: Identity, reason: BanReason = 'bad-data'): void {
     if (identity.isBanned) return;
     identity.isBanned = true;
     const endpoint = identity.listensAt ?? identity.endpoint;
     this.#options.candidates.ban(endpoint, identity.peerId);
     const { address, port } = endpoint;
-    this.#options.emit({ type: 'peer-banned', address, port, reason: 'bad-data' });
+    this.#options.emit({ type: 'peer-banned', address, port, reason });
     for (const peer of this.#peers.snapshot()) {
       const isSame =
         identity.peerId !== undefined &&
@@ -338,11 +347,18 @@ export class Swarm implements GreetingObserver {
   #greet(peer: Peer): void {
     const { session } = peer;
     if (session.features.extended) {
-      const { listenPort, discovery } = this.#options;
+      const { listenPort, discovery, metadata } = this.#options;
       const { isUploadOnly } = this.#exchange;
       const hasPeerExchange = discovery.exchange !== undefined;
+      const metadataLength = metadata.infoBytes?.length;
       const remote = peer.endpoint;
-      const own = ownHandshake({ listenPort, isUploadOnly, hasPeerExchange, remote });
+      const own = ownHandshake({
+        listenPort,
+        isUploadOnly,
+        hasPeerExchange,
+        metadataLength,
+        remote,
+      });
       session.extended(EXTENDED_HANDSHAKE_ID, encodeExtendedHandshake(own));
     }
     this.#exchange.greet(peer);

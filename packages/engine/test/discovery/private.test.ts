@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { EXTENDED_ID } from '../../src/extensions.ts';
 import { PEX_PAUSE_MS } from '../../src/limits.ts';
 import { Presence } from '../../src/presence.ts';
+import { RateLimit } from '../../src/rate-limit.ts';
 import {
   type BareConnection,
   BareTorrent,
@@ -106,6 +107,7 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
       random: () => 0.5,
       maxPeers: 50,
       dhtPort: 6882,
+      upLimit: new RateLimit(),
     });
     const transports = { dht: new BareTransport(), tracker: new BareTransport() };
     const closed: string[] = [];
@@ -115,6 +117,7 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
       admit: () => ({}),
       greet: () => {},
       extendedHandshake: () => {},
+      metadataAnswered: () => {},
       uploadOnlyChanged: () => {},
       attend: () => {},
       tick: () => {},
