@@ -5,7 +5,8 @@
  */
 export { clientName, makePeerId } from './client-name.ts';
 export { EngineError, type EngineErrorCode } from './errors.ts';
-export type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
+export type { BanReason, TorrentEvent, TorrentState, TorrentStats } from './events.ts';
+export { MagnetTorrent, type MagnetTorrentOptions } from './magnet-torrent.ts';
 export type { CloseReason, Direction, Peer, PeerTransport } from './peer.ts';
 export { RateLimit } from './rate-limit.ts';
 export type { Reader } from './readers.ts';

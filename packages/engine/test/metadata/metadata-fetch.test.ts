@@ -302,6 +302,6 @@ it('gets the truth from any swarm with one honest peer that stays, and bans nobo
       fetched(peers);
       expect(peers.liars.filter((name) => name.startsWith('honest'))).toEqual([]);
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
