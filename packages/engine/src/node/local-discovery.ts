@@ -150,8 +150,10 @@ export function localNetworks(bindAddress: string | undefined): LocalNetwork[] {
     const families = new Set<4 | 6>();
     for (const { address, family, internal, scopeid } of addresses) {
       const number = family === 'IPv6' ? 6 : 4;
-      if (internal || families.has(number) || parseAddress(address) === undefined) continue;
-      if (isAny ? addressClass(address) === 'link-local' : address !== bindAddress) continue;
+      if (families.has(number) || parseAddress(address) === undefined) continue;
+      const kind = addressClass(address);
+      if (kind === 'loopback' || kind === 'link-local') continue;
+      if (isAny ? internal : address !== bindAddress) continue;
       families.add(number);
       const zone = process.platform === 'win32' ? String(scopeid) : name;
       const multicastInterface = number === 4 ? address : `::%${zone}`;
