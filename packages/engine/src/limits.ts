@@ -135,6 +135,8 @@ export const MAX_LSD_HASHES = 24;
 export const MAX_LSD_MESSAGES_PER_MINUTE = 120;
 /** Addresses whose messages are taken in a minute. */
 export const MAX_LSD_TELLERS = 1_000;
+/** DHT nodes of a .torrent that are asked to enter the network (BEP 5 `nodes`). */
+export const MAX_TORRENT_NODES = 20;
 /** Networks whose word about our own address is remembered, for each family; the oldest is forgotten first. */
 export const MAX_ADDRESS_VOTES = 32;
 

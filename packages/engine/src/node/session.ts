@@ -1,19 +1,22 @@
 // A session: torrents that share a listening port, a dialler, rate limits and a peer id.
 
 import { isLoopback, isPort, parseAddress } from '@bt/endpoint';
+import type { CreateDhtOptions, DhtNode } from '@bt/krpc-dht/node';
 import { type Metainfo, parseMetainfo, swarmHashes, toHex } from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
 import { ExternalAddress } from '../discovery/external-address.ts';
 import { reachesLocalNetwork } from '../discovery/local-discovery.ts';
 import { EngineError } from '../errors.ts';
-import { MAX_TORRENTS } from '../limits.ts';
+import { MAX_TORRENT_NODES, MAX_TORRENTS } from '../limits.ts';
 import type { Peer } from '../peer.ts';
 import { RateLimit } from '../rate-limit.ts';
 import { Connections } from './connections.ts';
+import { DhtLookups } from './dht-lookups.ts';
 import { Dialler } from './dial.ts';
 import { type AcceptedOwner, Listener } from './listen.ts';
 import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
 import { createSystemRandom } from './random.ts';
+import { resolvePeer } from './resolve-peer.ts';
 import { type AddTorrentOptions, type SessionParts, TorrentHandle } from './torrent-handle.ts';
 
 export interface SessionOptions {
@@ -34,6 +37,12 @@ export interface SessionOptions {
    * torrent nor its user names.
    */
   readonly localDiscovery?: boolean;
+  /**
+   * A DHT node (BEP 5), one for all torrents that are not private: true for one that enters the network by the public
+   * routers, options for one to make, or a node of yours, which stays open when the session stops. A node that is made is
+   * bound to `bindAddress`; bound to loopback it knows no routers and resolves no names. Default false, as above.
+   */
+  readonly dht?: boolean | CreateDhtOptions | DhtNode;
   /** Where resume records are kept; null keeps none. Default: storage's state folder. */
   readonly resumeDir?: string | null;
   /** Aborting it stops the session. */
@@ -63,6 +72,7 @@ export class Session {
   readonly #onAbort = () => void this.stop();
   #listener: Listener | undefined;
   #localDiscovery: LocalDiscoveryService | undefined;
+  #dht: DhtLookups | undefined;
   #stopping: Promise<void> | undefined;
 
   /** Use `openSession`. */
@@ -89,6 +99,11 @@ export class Session {
     return this.#options.bindAddress;
   }
 
+  /** The DHT node, if there is one. */
+  get dht(): DhtNode | undefined {
+    return this.#dht?.node;
+  }
+
   torrents(): readonly TorrentHandle[] {
     return [...this.#torrents];
   }
@@ -109,7 +124,7 @@ export class Session {
     if (this.#torrents.size >= MAX_TORRENTS) {
       throw new EngineError('too-many', `a session has at most ${MAX_TORRENTS} torrents`);
     }
-    const handle = new TorrentHandle(metainfo, options, this.#parts());
+    const handle = new TorrentHandle(metainfo, options, this.#parts(options));
     const keys = hashesOf(metainfo);
     if (keys.some((key) => this.#byHash.has(key))) {
       throw new EngineError('duplicate-torrent', `${handle.name} is in this session already`);
@@ -136,8 +151,20 @@ export class Session {
         { accept: (handshake, endpoint) => this.#accept(handshake, endpoint) },
       );
     }
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    await this.#openDht();
     if (this.#options.localDiscovery === true) this.#openLocalDiscovery();
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  async #openDht(): Promise<void> {
+    const { dht, bindAddress } = this.#options;
+    if (dht === undefined || dht === false) return;
+    try {
+      this.#dht = await DhtLookups.open(dht, bindAddress, this.#external);
+    } catch (error) {
+      this.#listener?.close();
+      throw error;
+    }
   }
 
   #openLocalDiscovery(): void {
@@ -178,7 +205,9 @@ export class Session {
     };
   }
 
-  #parts(): SessionParts {
+  #parts(options: AddTorrentOptions): SessionParts {
+    const localDiscovery = options.localDiscovery === false ? undefined : this.#localDiscovery;
+    const dht = options.dht === false ? undefined : this.#dht;
     return {
       peerId: this.peerId,
       listenPort: this.port,
@@ -190,18 +219,29 @@ export class Session {
       upLimit: this.#upLimit,
       dialler: this.#dialler,
       connections: this.#connections,
+      dht,
       begun: ({ metainfo }) => {
         if (metainfo.info.isPrivate) return;
-        for (const infoHash of hashesOf(metainfo)) this.#localDiscovery?.add(infoHash);
+        for (const infoHash of hashesOf(metainfo)) localDiscovery?.add(infoHash);
+        if (dht !== undefined) void this.#addNodes(dht, metainfo);
       },
       removed: (handle) => {
         this.#torrents.delete(handle);
         for (const key of hashesOf(handle.metainfo)) {
           this.#byHash.delete(key);
-          this.#localDiscovery?.remove(key);
+          localDiscovery?.remove(key);
         }
       },
     };
+  }
+
+  /** Those that the .torrent names are asked as well. */
+  async #addNodes(dht: DhtLookups, { nodes }: Metainfo): Promise<void> {
+    for (const { host, port } of nodes.slice(0, MAX_TORRENT_NODES)) {
+      // One that is not found is one less.
+      const found = await resolvePeer(host, port, this.#options.bindAddress).catch(() => []);
+      for (const endpoint of found) dht.addNode(endpoint);
+    }
   }
 
   async #stop(): Promise<void> {
@@ -210,6 +250,7 @@ export class Session {
     this.#localDiscovery?.close();
     await Promise.all(this.torrents().map((torrent) => torrent.stop()));
     this.#dialler.close();
+    await this.#dht?.close();
   }
 }
 

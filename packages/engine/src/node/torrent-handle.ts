@@ -2,7 +2,7 @@
 // every call into it goes through `#act`, which then carries out what the machine wants.
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Metainfo, toHex } from '@bt/metainfo';
+import { type Metainfo, swarmHashes, toHex } from '@bt/metainfo';
 import type { DiskEvents } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { redactUrl } from '@bt/tracker';
@@ -18,6 +18,7 @@ import { Torrent } from '../torrent.ts';
 import type { TorrentEffect } from '../torrent-options.ts';
 import { emptyStats } from '../torrent-stats.ts';
 import type { Connections } from './connections.ts';
+import type { DhtLookups } from './dht-lookups.ts';
 import type { Dialler } from './dial.ts';
 import { EventQueue } from './event-queue.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
@@ -54,6 +55,10 @@ export interface AddTorrentOptions {
   readonly webSeeds?: boolean;
   /** Tell peers of each other, and hear of more (BEP 11); not for a private torrent. Default true. */
   readonly peerExchange?: boolean;
+  /** Tell the local network of it, where the session does so (BEP 14). Default true. */
+  readonly localDiscovery?: boolean;
+  /** Look for peers in the DHT, where the session has one (BEP 5). Default true. */
+  readonly dht?: boolean;
   /** Connections at a time. Default 500. */
   readonly maxPeers?: number;
   /** Upload slots; default: by the upload rate. */
@@ -75,6 +80,7 @@ export interface SessionParts {
   readonly upLimit: RateLimit;
   readonly dialler: Dialler;
   readonly connections: Connections;
+  readonly dht: DhtLookups | undefined;
   /** The torrent takes part in its swarm from now on. */
   readonly begun: (handle: TorrentHandle) => void;
   /** The torrent has stopped and leaves the session. */
@@ -328,6 +334,7 @@ export class TorrentHandle {
       listenPort,
       externalAddress: external,
       peerExchange,
+      dhtPort: this.#session.dht?.port,
       announceTiers: trackers === false ? [] : announceTiers,
       webSeeds: this.#options.webSeeds === false ? [] : webSeeds,
       strategies: { ...defaultStrategies, ...strategies },
@@ -389,6 +396,12 @@ export class TorrentHandle {
       case 'web-fetch-cancel':
         this.#webSeeds.carryOut(effect);
         return;
+      case 'dht-lookup':
+        void this.#lookUp();
+        return;
+      case 'dht-node':
+        this.#session.dht?.addNode(effect.endpoint);
+        return;
       case 'chunk':
         this.#streams.deliver(effect.reader, effect.bytes, effect.error);
         return;
@@ -404,6 +417,20 @@ export class TorrentHandle {
     }
     this.#emit(event.type === 'tracker' ? withoutPasskey(event) : event);
     if (event.type === 'done') this.#resolveComplete();
+  }
+
+  async #lookUp(): Promise<void> {
+    const { piecesHave, pieceCount } = this.stats();
+    await this.#session.dht?.lookUp({
+      infoHashes: swarmHashes(this.metainfo.info),
+      listenPort: this.#session.listenPort,
+      isSeed: piecesHave === pieceCount,
+      signal: this.#abort.signal,
+      // The DHT package has dropped loopback peers where the node that tells of them is elsewhere.
+      found: (peers, infoHash) =>
+        this.#act((torrent, now) => torrent.handleCandidates(now, peers, 'dht', true, infoHash)),
+    });
+    this.#act((torrent, now) => torrent.handleLookupEnded(now));
   }
 
   #dial(endpoint: Endpoint): void {
