@@ -12,9 +12,11 @@ import {
   type StreamEnd,
   VirtualClock,
 } from '@bt/simulator';
+import type { AnnounceRequest } from '@bt/tracker';
 import { HandshakeReader } from '@bt/wire';
 import {
   defaultStrategies,
+  MagnetTorrent,
   makePeerId,
   type Peer,
   type PeerTransport,
@@ -58,6 +60,10 @@ export interface NodeOptions {
   readonly half?: 'v1' | 'v2';
   /** As from a magnet link: the piece layers are yet to come from peers. */
   readonly lacksLayers?: boolean;
+  /** It begins with these info-hashes alone, and with its disk as soon as it has the info dictionary. */
+  readonly magnet?: Pick<Info, 'infoHashV1' | 'infoHashV2'>;
+  /** How long it takes to open the files then. Default 500. */
+  readonly openingMs?: number;
   /** Its piece layers are wrong, and so are the hashes that it sends. */
   readonly hasWrongLayers?: boolean;
   /** Default false: who knows whom is the test's. */
@@ -102,7 +108,7 @@ export class SimSwarm {
   runUntilDone(limitMs: number, nodes: readonly SimNode[] = this.nodes): number | undefined {
     const start = this.clock.now;
     const isOver = this.clock.runWhile(
-      () => nodes.some((node) => !node.torrent.isDone),
+      () => nodes.some((node) => !node.machine.isDone),
       start + limitMs,
     );
     return isOver ? this.clock.now - start : undefined;
@@ -112,7 +118,7 @@ export class SimSwarm {
 export class SimNode {
   readonly host: Host;
   readonly disk: SimDisk;
-  readonly torrent: Torrent;
+  machine: Torrent | MagnetTorrent;
   readonly events: TorrentEvent[] = [];
   readonly endpoint: Endpoint;
   readonly initialPieces: ReadonlySet<number>;
@@ -121,17 +127,25 @@ export class SimNode {
   doneMs: number | undefined;
   /** When the DHT was asked. */
   readonly lookupsMs: number[] = [];
+  /** What it has told trackers, in order. */
+  readonly announces: AnnounceRequest[] = [];
   /** DHT nodes that peers have named. */
   readonly nodesTold: Endpoint[] = [];
   isStopped = false;
   readonly #swarm: SimSwarm;
+  readonly #options: NodeOptions;
+  readonly #info: Info;
+  readonly #have: Uint8Array;
+  readonly #shared: Omit<ConstructorParameters<typeof MagnetTorrent>[0], 'now'>;
   readonly #alarm: Alarm;
   readonly #webFetches: SimWebFetches;
 
   constructor(swarm: SimSwarm, options: NodeOptions) {
     this.#swarm = swarm;
     const { clock, content } = swarm;
+    this.#options = options;
     const info = halfOf(content.info, options.half);
+    this.#info = info;
     const number = swarm.nodes.length;
     this.host = swarm.network.addHost({
       address: `10.0.${number >> 8}.${(number & 255) + 1}`,
@@ -162,65 +176,65 @@ export class SimNode {
       options.isSeed === true ? [...Array(info.geometry.pieceCount).keys()] : (options.have ?? []);
     this.initialPieces = new Set(pieces);
     for (const piece of pieces) have[piece >>> 3]! |= 0x80 >>> (piece & 7);
-    this.torrent = new Torrent({
-      now: clock.now,
-      info,
-      disk: this.disk,
-      have,
-      pieceLayers: this.pieceLayers,
+    this.#have = have;
+    this.#shared = {
       peerId: makePeerId(swarm.random),
       listenPort: PORT,
       peerExchange: options.peerExchange ?? false,
       dhtPort: options.dht === true ? PORT : 0,
       announceTiers: options.announces === false ? [] : [['http://10.9.9.9/announce']],
-      webSeeds: options.webServers?.map(({ url }) => url),
-      strategies: { ...defaultStrategies, ...options.strategies },
       random: swarm.random,
       downLimit: new RateLimit(options.downBytesPerSecond),
       upLimit: new RateLimit(options.upBytesPerSecond),
-      files: options.files,
-      uploadSlots: options.uploadSlots,
       maxPeers: options.maxPeers,
-      bufferBytes: options.bufferBytes,
-      sequential: options.sequential,
-    });
-    const { torrent } = this;
+    };
+    this.machine =
+      options.magnet === undefined
+        ? this.#makeTorrent()
+        : new MagnetTorrent({ ...this.#shared, ...options.magnet, now: clock.now });
     this.#webFetches = new SimWebFetches(options.webServers ?? [], (id) => ({
-      answer: (answer) => this.act(() => torrent.handleWebAnswer(clock.now, id, answer)),
-      bytes: (chunk) => this.act(() => torrent.handleWebBytes(clock.now, id, chunk)),
-      end: (failure) => this.act(() => torrent.handleWebEnd(clock.now, id, failure)),
+      answer: (answer) => this.act(() => this.torrent.handleWebAnswer(clock.now, id, answer)),
+      bytes: (chunk) => this.act(() => this.torrent.handleWebBytes(clock.now, id, chunk)),
+      end: (failure) => this.act(() => this.torrent.handleWebEnd(clock.now, id, failure)),
     }));
-    this.#alarm = new Alarm(clock, () => this.act(() => torrent.handleTimeout(clock.now)));
+    this.#alarm = new Alarm(clock, () => this.act(() => this.machine.handleTimeout(clock.now)));
     this.disk.connect({
       onPieceSaved: (piece, result) =>
-        this.act(() => torrent.handlePieceSaved(clock.now, piece, result)),
+        this.act(() => this.torrent.handlePieceSaved(clock.now, piece, result)),
       onBlockRead: (token, bytes, error) =>
-        this.act(() => torrent.handleBlockRead(clock.now, token, bytes, error)),
+        this.act(() => this.torrent.handleBlockRead(clock.now, token, bytes, error)),
       onPieceVerified: (piece, isRight) =>
-        this.act(() => torrent.handlePieceVerified(clock.now, piece, isRight)),
+        this.act(() => this.torrent.handlePieceVerified(clock.now, piece, isRight)),
       onBlocksHashed: (piece, hashes, error) =>
-        this.act(() => torrent.handleBlocksHashed(clock.now, piece, hashes, error)),
-      onBufferReturned: (buffer) => this.act(() => torrent.handleBufferReturned(clock.now, buffer)),
-      onStalled: (error) => this.act(() => torrent.handleStalled(clock.now, error)),
-      onResumed: () => this.act(() => torrent.handleResumed(clock.now)),
+        this.act(() => this.torrent.handleBlocksHashed(clock.now, piece, hashes, error)),
+      onBufferReturned: (buffer) =>
+        this.act(() => this.torrent.handleBufferReturned(clock.now, buffer)),
+      onStalled: (error) => this.act(() => this.torrent.handleStalled(clock.now, error)),
+      onResumed: () => this.act(() => this.torrent.handleResumed(clock.now)),
       onFileChanged: (file, error) =>
-        this.act(() => torrent.handleFileChanged(clock.now, file, error)),
+        this.act(() => this.torrent.handleFileChanged(clock.now, file, error)),
     });
     this.host.listen(PORT, (stream) => this.#accept(stream));
   }
 
+  /** As soon as the info dictionary is there. */
+  get torrent(): Torrent {
+    if (this.machine instanceof MagnetTorrent) throw new Error('there is no info dictionary yet');
+    return this.machine;
+  }
+
   get stats() {
-    return this.torrent.stats(this.#swarm.clock.now);
+    return this.machine.stats(this.#swarm.clock.now);
   }
 
   start(): this {
-    this.act(() => this.torrent.start(this.#swarm.clock.now));
+    this.act(() => this.machine.start(this.#swarm.clock.now));
     return this;
   }
 
   stop(): void {
     this.isStopped = true;
-    this.act(() => this.torrent.stop(this.#swarm.clock.now));
+    this.act(() => this.machine.stop(this.#swarm.clock.now));
     this.host.stopListening(PORT);
     for (const peers of this.#swarm.announced.values()) {
       const index = peers.findIndex(({ address }) => address === this.host.address);
@@ -231,7 +245,7 @@ export class SimNode {
   connectTo(...others: readonly (SimNode | Endpoint)[]): this {
     const endpoints = others.map((other) => (other instanceof SimNode ? other.endpoint : other));
     const { now } = this.#swarm.clock;
-    this.act(() => this.torrent.handleCandidates(now, endpoints, 'user', false));
+    this.act(() => this.machine.handleCandidates(now, endpoints, 'user', false));
     return this;
   }
 
@@ -239,17 +253,18 @@ export class SimNode {
   act(call: () => void): void {
     call();
     for (;;) {
-      const effect = this.torrent.poll();
+      const effect = this.machine.poll();
       if (effect === undefined) break;
       if (effect.type === 'dial') this.#dial(effect.endpoint);
       else if (effect.type === 'announce') this.#announce(effect);
       else if (effect.type === 'event') this.#heard(effect.event);
+      else if (effect.type === 'metadata') this.#openFiles();
       else if (effect.type === 'dht-lookup') this.#lookUp();
       else if (effect.type === 'dht-node') this.nodesTold.push(effect.endpoint);
       else if (effect.type === 'chunk') this.onChunk?.(effect.bytes);
       else if (isWebFetchEffect(effect)) this.#webFetches.carryOut(effect);
     }
-    this.#alarm.set(this.torrent.deadline());
+    this.#alarm.set(this.machine.deadline());
   }
 
   onChunk: ((bytes: Uint8Array | undefined) => void) | undefined;
@@ -262,6 +277,7 @@ export class SimNode {
   #announce({ requestId, url, request }: TorrentEffect & { type: 'announce' }): void {
     const { clock, announced } = this.#swarm;
     const key = toHex(request.infoHash);
+    this.announces.push(request);
     clock.after(20, () => {
       const known = announced.get(key) ?? [];
       announced.set(key, known);
@@ -269,7 +285,40 @@ export class SimNode {
       if (peers.length === known.length && !this.isStopped) known.push(this.endpoint);
       this.act(() => {
         const response = { intervalSeconds: 60, peers };
-        this.torrent.handleAnnounced(clock.now, requestId, url, response);
+        this.machine.handleAnnounced(clock.now, requestId, url, response);
+      });
+    });
+  }
+
+  #makeTorrent(presence?: MagnetTorrent['presence']): Torrent {
+    const { clock } = this.#swarm;
+    const options = this.#options;
+    return new Torrent({
+      ...this.#shared,
+      now: clock.now,
+      info: this.#info,
+      disk: this.disk,
+      have: this.#have,
+      pieceLayers: this.pieceLayers,
+      webSeeds: options.webServers?.map(({ url }) => url),
+      strategies: { ...defaultStrategies, ...options.strategies },
+      files: options.files,
+      uploadSlots: options.uploadSlots,
+      bufferBytes: options.bufferBytes,
+      sequential: options.sequential,
+      presence,
+    });
+  }
+
+  /** It takes a moment; then the torrent takes over. */
+  #openFiles(): void {
+    const { clock } = this.#swarm;
+    clock.after(this.#options.openingMs ?? 500, () => {
+      if (!(this.machine instanceof MagnetTorrent) || this.isStopped) return;
+      const { presence } = this.machine;
+      this.act(() => {
+        this.machine = this.#makeTorrent(presence);
+        this.machine.start(clock.now);
       });
     });
   }
@@ -281,8 +330,8 @@ export class SimNode {
       const peers = announcedToDht.filter(({ address }) => address !== this.host.address);
       if (peers.length === announcedToDht.length) announcedToDht.push(this.endpoint);
       this.act(() => {
-        this.torrent.handleCandidates(clock.now, peers, 'dht', false);
-        this.torrent.handleLookupEnded(clock.now);
+        this.machine.handleCandidates(clock.now, peers, 'dht', false);
+        this.machine.handleLookupEnded(clock.now);
       });
     });
   }
@@ -295,7 +344,7 @@ export class SimNode {
       onConnect: () => {
         const transport = new SimTransport(stream);
         this.act(() => {
-          peer = this.torrent.addPeer(clock.now, transport, { endpoint, direction: 'out' });
+          peer = this.machine.addPeer(clock.now, transport, { endpoint, direction: 'out' });
         });
         if (peer === undefined) stream.close();
       },
@@ -307,8 +356,8 @@ export class SimNode {
       },
       onClose: (error) => {
         this.act(() => {
-          if (peer === undefined) this.torrent.handleDialFailed(clock.now, endpoint);
-          else this.torrent.handleClosed(clock.now, peer, error);
+          if (peer === undefined) this.machine.handleDialFailed(clock.now, endpoint);
+          else this.machine.handleClosed(clock.now, peer, error);
         });
       },
     };
@@ -329,7 +378,7 @@ export class SimNode {
         if (handshake === undefined) return;
         const transport = new SimTransport(stream);
         this.act(() => {
-          peer = this.torrent.addPeer(clock.now, transport, {
+          peer = this.machine.addPeer(clock.now, transport, {
             endpoint: stream.remoteEndpoint,
             direction: 'in',
             handshake,
@@ -344,17 +393,17 @@ export class SimNode {
       onClose: (error) => {
         if (peer === undefined) return;
         const closed = peer;
-        this.act(() => this.torrent.handleClosed(clock.now, closed, error));
+        this.act(() => this.machine.handleClosed(clock.now, closed, error));
       },
     };
   }
 
   #data(peer: Peer, bytes: Uint8Array): void {
-    this.act(() => this.torrent.handleBytes(this.#swarm.clock.now, peer, bytes));
+    this.act(() => this.machine.handleBytes(this.#swarm.clock.now, peer, bytes));
   }
 
   #writable(peer: Peer): void {
-    this.act(() => this.torrent.handleWritable(this.#swarm.clock.now, peer));
+    this.act(() => this.machine.handleWritable(this.#swarm.clock.now, peer));
   }
 }
 
