@@ -17,6 +17,7 @@ import type { BlockJudge, FailedPiece } from './failed-piece.ts';
 import type { Holdings } from './holdings.ts';
 import {
   LAPSED_REQUEST_MS,
+  MAX_REQUESTS_PER_PEER,
   MAX_REQUESTS_PER_TORRENT,
   MAX_UNREQUESTED_BLOCKS,
   REQUEST_TIMEOUT_MS,
@@ -177,6 +178,7 @@ export class Download {
     if (lengthBytes !== this.#blockSizeAt(pieceIndex, blockOffset)) {
       throw new PeerFault('protocol-error');
     }
+    if (this.#saving.has(pieceIndex)) this.judge?.blockCame(peer, pieceIndex);
     return this.takeBlock(peer, pieceIndex, blockOffset, lengthBytes);
   }
 
@@ -251,6 +253,19 @@ export class Download {
     // Nothing is known of the data, so nobody is suspected.
     this.#picker.forgetPiece(pieceIndex);
     this.#observer.saveFailed(pieceIndex, result.error);
+  }
+
+  /** Asks for the first block of a piece whose blocks are all there; it counts as a duplicate when it comes. */
+  probe(peer: Peer, pieceIndex: number): boolean {
+    const { session, requests } = peer;
+    if (session.peerChoking || this.isHalted || requests.length >= MAX_REQUESTS_PER_PEER) {
+      return false;
+    }
+    requests.push(pieceIndex, 0, this.#moment.now);
+    this.requestCount += 1;
+    session.request(pieceIndex, 0, this.#geometry.blockSize(pieceIndex, 0));
+    this.#peers.markDirty(peer);
+    return true;
   }
 
   /** How the blocks of a failed piece should hash; undefined when nobody has told, and all of it is wanted again. */

@@ -2,6 +2,7 @@
 
 import type { BlockSenders } from './blame.ts';
 import type { Sender } from './download.ts';
+import type { Peer } from './peer.ts';
 
 /** A piece that failed its hash. */
 export interface FailedPiece {
@@ -22,4 +23,6 @@ export interface BlockJudge {
   open(failed: FailedPiece): Trial;
   /** The piece is right now. */
   passed(pieceIndex: number): void;
+  /** A block of a piece that was opened has come once more: one that `Download.probe` has asked for. */
+  blockCame(peer: Peer, pieceIndex: number): void;
 }

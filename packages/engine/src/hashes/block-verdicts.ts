@@ -1,6 +1,7 @@
 // Which blocks of a failed piece are wrong (BEP 52). Peers that have the piece are asked for the hashes of its blocks, which
 // prove themselves against the piece's own hash; the blocks that differ name their senders at once, and the others needn't be
-// downloaded again. Without an answer everything is left to blame.ts, which waits until the piece has passed.
+// downloaded again. Who refuses is asked for one block first: BEP 52 forbids to refuse the hashes of what one has just sent, and
+// libtorrent knows them only then. Without an answer everything is left to blame.ts, which waits until the piece has passed.
 
 import {
   climbProof,
@@ -32,6 +33,8 @@ export interface BlockVerdictsOptions {
   readonly requests: HashRequests;
   readonly peers: Peers;
   readonly picker: Picker;
+  /** Asks for the first block of a piece, though it is there: false when the peer can't be asked. */
+  readonly probe: (peer: Peer, pieceIndex: number) => boolean;
   /** The blocks' hashes as they should be, 32 bytes each; undefined when nobody tells them. */
   readonly judged: (failed: FailedPiece, leaves: Uint8Array | undefined) => void;
   /** Sent hashes that don't lead to the piece's. */
@@ -55,7 +58,15 @@ interface OpenTrial {
   /** Leaves that there are: they are asked for from the first on. */
   leavesCome: number;
   readonly asked: Set<Peer>;
+  /** Those of them that have refused or said nothing, and may be asked for a block first. */
+  readonly refused: Set<Peer>;
+  readonly probed: Set<Peer>;
+  /** A block is awaited, to ask its sender for the hashes again. */
+  probe: { readonly peer: Peer; readonly untilMs: number } | undefined;
 }
+
+/** Of a piece of fewer blocks one more is too much of it to download again. */
+const MIN_PROBED_BLOCKS = 4;
 
 export class BlockVerdicts implements BlockJudge {
   readonly #options: BlockVerdictsOptions;
@@ -91,8 +102,11 @@ export class BlockVerdicts implements BlockJudge {
       leaves: new Uint8Array(place.leafCount * MERKLE_HASH_LENGTH),
       leavesCome: 0,
       asked: new Set(),
+      refused: new Set(),
+      probed: new Set(),
+      probe: undefined,
     };
-    if (!this.#askNext(trial)) return 'none';
+    if (!this.#goOn(trial)) return 'none';
     this.#trials.set(pieceIndex, trial);
     return 'open';
   }
@@ -104,10 +118,24 @@ export class BlockVerdicts implements BlockJudge {
     this.#knownCount -= known.length / MERKLE_HASH_LENGTH;
   }
 
+  blockCame(peer: Peer, pieceIndex: number): void {
+    const trial = this.#trials.get(pieceIndex);
+    if (trial?.probe?.peer !== peer) return;
+    trial.probe = undefined;
+    if (this.#options.requests.canAsk(peer)) this.#ask(trial, peer);
+    else if (!this.#goOn(trial)) this.#close(trial, undefined);
+  }
+
   /** Ends what has taken too long, about once a second. */
   tick(): void {
+    const { now } = this.#options.moment;
     for (const trial of [...this.#trials.values()]) {
-      if (this.#options.moment.now >= trial.untilMs) this.#close(trial, undefined);
+      const { probe } = trial;
+      const isProbeOver = probe !== undefined && (now >= probe.untilMs || probe.peer.isClosed);
+      if (isProbeOver) trial.probe = undefined;
+      if (now >= trial.untilMs || (isProbeOver && !this.#goOn(trial))) {
+        this.#close(trial, undefined);
+      }
     }
   }
 
@@ -134,13 +162,24 @@ export class BlockVerdicts implements BlockJudge {
     this.#knownCount += count;
   }
 
-  /** Asks somebody who has the piece and wasn't asked. False when there is nobody. */
-  #askNext(trial: OpenTrial): boolean {
+  /** Asks somebody who has the piece and wasn't asked, or makes one tell who has refused. False when there is nobody. */
+  #goOn(trial: OpenTrial): boolean {
     const peer = this.#choosePeer(trial);
-    if (peer === undefined) return false;
-    trial.asked.add(peer);
-    this.#ask(trial, peer);
-    return true;
+    if (peer !== undefined) {
+      trial.asked.add(peer);
+      this.#ask(trial, peer);
+      return true;
+    }
+    const { moment, requests, probe } = this.#options;
+    if (trial.place.leafCount < MIN_PROBED_BLOCKS) return false;
+    for (const refused of trial.refused) {
+      trial.refused.delete(refused);
+      trial.probed.add(refused);
+      if (!requests.canAsk(refused) || !probe(refused, trial.failed.pieceIndex)) continue;
+      trial.probe = { peer: refused, untilMs: moment.now + BLOCK_HASHES_TIMEOUT_MS };
+      return true;
+    }
+    return false;
   }
 
   #ask(trial: OpenTrial, peer: Peer): void {
@@ -155,7 +194,8 @@ export class BlockVerdicts implements BlockJudge {
       } else if (isRight && this.#options.requests.canAsk(peer)) {
         this.#ask(trial, peer);
       } else {
-        if (!this.#askNext(trial)) this.#close(trial, undefined);
+        if (hashes === undefined && !trial.probed.has(peer)) trial.refused.add(peer);
+        if (!this.#goOn(trial)) this.#close(trial, undefined);
         if (hashes !== undefined && !isRight) this.#options.liarFound(peer.identity);
       }
     });

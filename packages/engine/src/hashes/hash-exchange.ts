@@ -81,6 +81,7 @@ export class HashExchange implements HashObserver {
       requests,
       peers,
       picker,
+      probe: (peer, pieceIndex) => download.probe(peer, pieceIndex),
       judged: (failed, leaves) => download.judged(failed, leaves),
       liarFound,
     });

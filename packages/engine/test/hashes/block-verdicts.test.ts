@@ -117,6 +117,29 @@ describe('the blocks of a failed piece', () => {
     expect(node.stats.rejectedBytes).toBe(BLOCK);
   });
 
+  it('are told by who has refused them, once it was asked for a block', () => {
+    const { swarm, node, others } = setUp(2);
+    const [shy] = others;
+    const sent = new Set<number>();
+    const start = (piece: number) => piece * PIECE;
+    shy!.onRequest = (piece, offset, length) => {
+      sent.add(piece);
+      const at = start(piece) + offset;
+      shy!.sendBlock(piece, offset, content.bytes.subarray(at, at + length));
+    };
+    shy!.onHashRequest = (request) => {
+      shy!.session.unchoke();
+      if (sent.has(request.index / 8)) shy!.session.hashes(request, tree.hashes(request)!);
+      else shy!.session.hashReject(request);
+    };
+    shy!.session.haveAll();
+    shy!.flush();
+    swarm.clock.runUntil(3 * SECOND);
+    expect(shy!.hashRequests.length).toBe(2);
+    expect(node.stats.rejectedBytes).toBe(BLOCK);
+    expect(node.stats.duplicateBytes).toBe(BLOCK);
+  });
+
   it('cost who tells wrong hashes its connection, and nobody else', () => {
     const { swarm, node, liar, others } = setUp(3);
     const [wrong, right] = others;
