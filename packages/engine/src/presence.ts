@@ -61,7 +61,8 @@ export class Presence {
     const priorities = new PeerPriorities(external, listenPort);
     this.moment = { now: options.now };
     this.#external = external;
-    this.candidates = new Candidates({ random, isPrivate, priorities });
+    const isOwn = ({ address, port }: Endpoint) => port === listenPort && external.is(address);
+    this.candidates = new Candidates({ random, isPrivate, priorities, isOwn });
     this.discovery = new Discovery({
       moment: this.moment,
       peers: this.peers,

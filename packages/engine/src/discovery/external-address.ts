@@ -49,6 +49,12 @@ export class ExternalAddress {
     if (isNew) this.#version += 1;
   }
 
+  /** Whether an address is ours, as far as that is known. */
+  is(address: string): boolean {
+    const family = addressFamily(address);
+    return family !== undefined && address === this.of(family);
+  }
+
   /** Our address in a family, as far as it is known. */
   of(family: AddressFamily): string | undefined {
     const votes = this.#votes[family];

@@ -48,6 +48,8 @@ export interface CandidatesOptions {
   readonly isPrivate?: boolean;
   /** BEP 40. Absent: all are equal. */
   readonly priorities?: Priorities;
+  /** Trackers, the DHT and other peers name us as well. Absent: nobody is known to be us. */
+  readonly isOwn?: (endpoint: Endpoint) => boolean;
 }
 
 export interface Priorities {
@@ -93,7 +95,7 @@ export class Candidates {
   ): Candidate | undefined {
     if (this.#isPrivate && !isAllowedForPrivate(source)) return;
     if (isMartian(endpoint, { tellerIsLoopback: tellerIsLoopback || source === 'user' })) return;
-    if (this.isBanned(endpoint)) return;
+    if (this.isBanned(endpoint) || this.#options.isOwn?.(endpoint) === true) return;
     const known = this.#entries.get(endpointKey(endpoint));
     if (known !== undefined) {
       if (source === 'user' && known.source !== 'user') this.#keep(now, known);

@@ -74,6 +74,19 @@ describe('the address that others see us under', () => {
   });
 });
 
+describe('our own endpoint', () => {
+  it('is not dialled when somebody names it', () => {
+    const bare = new BareTorrent({ externalAddress: new ExternalAddress(OWN) });
+    const named = [
+      { address: OWN, port: 6881 },
+      { address: OWN, port: 6882 },
+    ];
+    bare.torrent.handleCandidates(0, named, 'dht', false);
+    const dials = bare.effects().flatMap((effect) => (effect.type === 'dial' ? [effect] : []));
+    expect(dials.map(({ endpoint }) => endpoint.port)).toEqual([6882]);
+  });
+});
+
 describe('the priorities of peers', () => {
   it('are 0 until our address is known', () => {
     const external = new ExternalAddress();
