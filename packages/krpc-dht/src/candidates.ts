@@ -1,9 +1,10 @@
 // The nodes that one lookup knows of in one family, by their distance to its target: bytes in one array and a sorted row of
 // slots, so that a lookup leaves no garbage. Bounded, and nobody fills it alone: among public addresses a network of /24 (or an
 // IPv6 /64) has one place, elsewhere an endpoint has one (threat D5).
-import { type AddressFamily, addressClassAt } from '@bt/endpoint';
+import type { AddressFamily } from '@bt/endpoint';
 import { nodeLength } from './compact.ts';
 import { ID_BYTES, MAX_CANDIDATES } from './constants.ts';
+import { networkOf } from './network.ts';
 import { compareDistance } from './node-id.ts';
 
 /** How far a candidate is. `slow` is asked and may still answer; nobody waits for it. */
@@ -213,30 +214,7 @@ export class Candidates {
   }
 }
 
-const FIRST_SLOTS = 32;
-
-/**
- * A number for what counts as one place on the network: a /24 or /64 of public addresses, or one endpoint. Exact for IPv4; of
- * IPv6 a hash, where two that are taken for one cost each other a place in this lookup.
- */
-function networkOf(bytes: Uint8Array, at: number, family: AddressFamily): number {
-  const isPublic = addressClassAt(bytes, at, family) === 'public';
-  const length = family === 4 ? (isPublic ? 3 : 6) : isPublic ? 8 : 18;
-  if (length <= 6) {
-    let network = 0;
-    for (let i = 0; i < length; i++) network = network * 256 + bytes[at + i]!;
-    return isPublic ? -1 - network : network;
-  }
-  // Two runs of FNV-1a, which make 52 bits.
-  let low = 0x811c9dc5;
-  let high = 0x811c9dc5;
-  for (let i = 0; i < length; i++) {
-    low = Math.imul(low ^ bytes[at + i]!, 0x01000193);
-    high = Math.imul(high ^ bytes[at + length - 1 - i]!, 0x01000193);
-  }
-  const hash = (high & 0xfffff) * 0x1_0000_0000 + (low >>> 0);
-  return isPublic ? -1 - hash : hash;
-}
+const FIRST_SLOTS = 64;
 
 function grown<T extends Uint8Array | Float64Array>(larger: T, array: T): T {
   larger.set(array);

@@ -1,23 +1,24 @@
 // Our address as others see it, by vote (BEP 42 "Bootstrapping"): each answer says in `ip` from where our query came. One
-// node can lie, so that it takes many which agree; among public addresses a /24, or an IPv6 /64, has one vote.
+// node can lie, so that it takes many which agree, and one place on the network (network.ts) has one vote.
 import { type AddressFamily, addressClassAt } from '@bt/endpoint';
 import { MAX_ADDRESS_VOTES, MIN_ADDRESS_VOTES } from './constants.ts';
-
-interface Vote {
-  readonly voter: string;
-  readonly address: string;
-}
+import { networkOf } from './network.ts';
 
 /** The votes of one family. */
 export class ExternalAddress {
   readonly #family: AddressFamily;
-  /** The last ones, oldest first, one a voter. */
-  #votes: Vote[] = [];
-  /** 4 or 16 bytes, once enough agree. */
+  readonly #addressBytes: 4 | 16;
+  // The last votes, the oldest at `#oldest` once all places are taken.
+  readonly #voters = new Float64Array(MAX_ADDRESS_VOTES);
+  readonly #addresses: Uint8Array;
+  #count = 0;
+  #oldest = 0;
   #elected: Uint8Array | undefined;
 
   constructor(family: AddressFamily) {
     this.#family = family;
+    this.#addressBytes = family === 4 ? 4 : 16;
+    this.#addresses = new Uint8Array(MAX_ADDRESS_VOTES * this.#addressBytes);
   }
 
   /** 4 or 16 bytes; undefined before enough nodes agree. */
@@ -30,30 +31,38 @@ export class ExternalAddress {
    * another address ours.
    */
   handleVote(voter: Uint8Array, bytes: Uint8Array, at: number): boolean {
-    const length = this.#family === 4 ? 4 : 16;
     const isPublic = addressClassAt(bytes, at, this.#family) === 'public';
     // A node of the local network sees a local address, which says nothing about the outside, and the other way round.
     if ((addressClassAt(voter, 0, this.#family) === 'public') !== isPublic) return false;
-    const address = latin1(bytes, at, length);
-    const voterLength = isPublic ? (this.#family === 4 ? 3 : 8) : length + 2;
-    const key = latin1(voter, 0, voterLength);
-    const known = this.#votes.findIndex((vote) => vote.voter === key);
-    if (known >= 0) this.#votes.splice(known, 1);
-    else if (this.#votes.length === MAX_ADDRESS_VOTES) this.#votes.shift();
-    this.#votes.push({ voter: key, address });
-    if (this.#votes.length < MIN_ADDRESS_VOTES) return false;
-    const elected = this.#elected;
-    if (elected !== undefined && latin1(elected, 0, length) === address) return false;
+    this.#record(networkOf(voter, 0, this.#family), bytes, at);
+    if (this.#count < MIN_ADDRESS_VOTES) return false;
+    if (this.#elected !== undefined && this.#isAt(this.#elected, 0, bytes, at)) return false;
     let agree = 0;
-    for (const vote of this.#votes) if (vote.address === address) agree++;
-    if (4 * agree < 3 * this.#votes.length) return false;
-    this.#elected = bytes.slice(at, at + length);
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#isAt(this.#addresses, i * this.#addressBytes, bytes, at)) agree++;
+    }
+    if (4 * agree < 3 * this.#count) return false;
+    this.#elected = bytes.slice(at, at + this.#addressBytes);
     return true;
   }
-}
 
-function latin1(bytes: Uint8Array, at: number, length: number): string {
-  let text = '';
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[at + i]!);
-  return text;
+  #record(voter: number, bytes: Uint8Array, at: number): void {
+    let place = 0;
+    while (place < this.#count && this.#voters[place] !== voter) place++;
+    if (place === this.#count) {
+      if (this.#count < MAX_ADDRESS_VOTES) this.#count++;
+      else {
+        place = this.#oldest;
+        this.#oldest = (this.#oldest + 1) % MAX_ADDRESS_VOTES;
+      }
+      this.#voters[place] = voter;
+    }
+    const start = place * this.#addressBytes;
+    for (let i = 0; i < this.#addressBytes; i++) this.#addresses[start + i] = bytes[at + i]!;
+  }
+
+  #isAt(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): boolean {
+    for (let i = 0; i < this.#addressBytes; i++) if (a[aAt + i] !== b[bAt + i]) return false;
+    return true;
+  }
 }

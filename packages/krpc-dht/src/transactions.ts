@@ -20,7 +20,7 @@ export interface QueryListener {
 
 /** A query under way. */
 export interface Query {
-  /** The transaction id as a 32-bit number. */
+  /** The transaction id as a 32-bit integer. */
   readonly key: number;
   readonly family: AddressFamily;
   readonly method: Method;
@@ -60,15 +60,23 @@ export class Transactions {
   /** Notes a query that goes out now. Not to be called when it is full. */
   open(now: number, query: Omit<Query, 'key' | 'sentAt' | 'dueAt' | 'isSlow'>): Query {
     let key: number;
-    do key = (this.#random() * 0x1_0000_0000) >>> 0;
+    // Signed: such numbers are the cheaper keys of a Map.
+    do key = (this.#random() * 0x1_0000_0000) | 0;
     while (this.#waiting.has(key) || this.#slow.has(key));
     // Never before the one ahead, so that the first of the map is always the next; patience changes little.
     const dueAt = Math.max(now + this.roundTrip.patienceMs, this.#lastDueAt);
     this.#lastDueAt = dueAt;
-    const { family, method, node, knowsId, isRouter, listener } = query;
     const open: Query = {
-      ...{ key, family, method, node, knowsId, isRouter, listener },
-      ...{ sentAt: now, dueAt, isSlow: false },
+      key,
+      family: query.family,
+      method: query.method,
+      node: query.node,
+      knowsId: query.knowsId,
+      isRouter: query.isRouter,
+      sentAt: now,
+      listener: query.listener,
+      dueAt,
+      isSlow: false,
     };
     this.#waiting.set(key, open);
     return open;
@@ -79,7 +87,7 @@ export class Transactions {
     if (message.transactionLength !== TRANSACTION_BYTES) return undefined;
     const { bytes, transactionAt: at } = message;
     const key =
-      ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
+      (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
     const query = this.#waiting.get(key) ?? this.#slow.get(key);
     if (query === undefined) return undefined;
     const { node } = query;

@@ -1,0 +1,85 @@
+// How lookups do in networks of several sizes, on virtual time: how often they find the 8 nodes nearest to a target, in how many
+// hops and with how many queries, in health and right after a fifth of the nodes have died and a tenth have begun to lie.
+// Prints a table, and draws it when it is given a file.
+//
+//   pnpm dev packages/krpc-dht/bench/swarm.ts [--svg FILE] [SIZE...]
+import { writeFileSync } from 'node:fs';
+import { corrupt, type LookupReport, measureLookups } from '../test/swarm/neighbours.ts';
+import { Swarm } from '../test/swarm/swarm.ts';
+import { drawPlots, type Plot } from './plot.ts';
+
+const SEED = 1;
+const TRIES = 1_000;
+const SETTLE_MS = 5 * 60_000;
+
+interface Row {
+  readonly size: number;
+  readonly healthy: LookupReport;
+  readonly hostile: LookupReport;
+}
+
+function measure(size: number): Row {
+  const begun = process.cpuUsage();
+  const swarm = new Swarm({ seed: SEED });
+  // Two minutes of joins, whatever the size, but no denser than one each 5 ms.
+  swarm.grow(size, Math.max(120_000 / size, 5), SETTLE_MS);
+  const perNode = Math.round(swarm.datagrams / size);
+  const healthy = measureLookups(swarm, TRIES);
+  corrupt(swarm, 0.2, 0.1);
+  const hostile = measureLookups(swarm, TRIES);
+  const { user, system } = process.cpuUsage(begun);
+  const cost = `${((user + system) / 1e6).toFixed(0)} s of CPU, ${perNode} datagrams a node to join`;
+  print(`${size} nodes (log2 ${Math.log2(size).toFixed(1)}): ${cost}`);
+  print(`  healthy            ${describe(healthy)}`);
+  print(`  20% dead, 10% lying ${describe(hostile)}`);
+  return { size, healthy, hostile };
+}
+
+function describe(report: LookupReport): string {
+  const { exact, tries, hops, queries, milliseconds } = report;
+  const time = `${milliseconds.median.toFixed(0)} / ${milliseconds.p99.toFixed(0)} ms`;
+  const share = ((100 * exact) / tries).toFixed(1);
+  return (
+    `${share}% exact, hops ${hops.median} / ${hops.p99}, ` +
+    `queries ${queries.median} / ${queries.p99}, ${time} (median / p99)`
+  );
+}
+
+function plotsOf(rows: readonly Row[]): Plot[] {
+  const line = (name: string, isDashed: boolean, of: (row: Row) => number) => ({
+    name,
+    isDashed,
+    points: rows.map((row) => ({ x: Math.log2(row.size), y: of(row) })),
+  });
+  return [
+    {
+      title: 'Hops to the nodes found',
+      lines: [
+        line('p99, 20% dead, 10% lying', true, (row) => row.hostile.hops.p99),
+        line('p99', false, (row) => row.healthy.hops.p99),
+        line('median, 20% dead, 10% lying', true, (row) => row.hostile.hops.median),
+        line('median', false, (row) => row.healthy.hops.median),
+      ],
+    },
+    {
+      title: 'Queries of a lookup',
+      lines: [
+        line('p99, 20% dead, 10% lying', true, (row) => row.hostile.queries.p99),
+        line('p99', false, (row) => row.healthy.queries.p99),
+        line('median, 20% dead, 10% lying', true, (row) => row.hostile.queries.median),
+        line('median', false, (row) => row.healthy.queries.median),
+      ],
+    },
+  ];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+const args = process.argv.slice(2);
+const at = args.indexOf('--svg');
+const svgFile = at < 0 ? undefined : args.splice(at, 2)[1];
+const sizes = args.length > 0 ? args.map(Number) : [1_000, 10_000];
+const rows = sizes.map(measure);
+if (svgFile !== undefined) writeFileSync(svgFile, drawPlots(plotsOf(rows)));
