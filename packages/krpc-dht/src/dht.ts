@@ -354,8 +354,9 @@ export class Dht {
     for (const operation of waiting) operation.start(now);
   }
 
-  #handleExternalAddress(_now: number, overlay: Overlay, random: () => number): void {
-    overlay.renewId(random);
+  #handleExternalAddress(now: number, overlay: Overlay, random: () => number): void {
+    // With another id we have other neighbours.
+    if (overlay.renewId(random)) this.#join.start(now);
     const { address } = overlay.externalAddress;
     if (address === undefined) return;
     const { family } = overlay;

@@ -2,6 +2,7 @@
 // each part of the table that has room. As long as hardly anybody is found it is tried again.
 import { JOIN_NEWCOMER_MS, JOIN_RETRY_MS, MAX_JOIN_NODES, MAX_JOIN_RETRY_MS } from './constants.ts';
 import type { Entrance } from './lookup.ts';
+import { equalIds } from './node-id.ts';
 import type { Overlay, Overlays } from './overlay.ts';
 import type { Querier } from './querier.ts';
 import { Search } from './search.ts';
@@ -17,20 +18,19 @@ export interface JoinOptions {
 }
 
 export class Join {
+  /** Whether the search for our own id is under way. */
+  isJoining = false;
   readonly #options: JoinOptions;
   readonly #entrances: { readonly overlay: Overlay; readonly entrance: Entrance }[] = [];
   #search: Search | undefined;
-  /** Overlays whose buckets are being filled, and the bucket that is next. */
-  #toFill: { readonly overlay: Overlay; bucket: number }[] = [];
+  /** Overlays whose buckets are being filled, and the bucket that is next; first of all it may be our own surroundings. */
+  #toFill: { readonly overlay: Overlay; bucket: number | 'own' }[] = [];
   #retryAt = Number.POSITIVE_INFINITY;
   #retryMs = JOIN_RETRY_MS;
 
   constructor(options: JoinOptions) {
     this.#options = options;
   }
-
-  /** Whether the search for our own id is under way. */
-  isJoining = false;
 
   /** Remembers an entrance. */
   addEntrance(overlay: Overlay, entrance: Entrance): void {
@@ -45,7 +45,9 @@ export class Join {
     this.#retryAt = Number.POSITIVE_INFINITY;
     const { ipv4, ipv6 } = this.#options.overlays;
     const id = (ipv4 ?? ipv6)!.id;
-    this.#run(now, this.#options.overlays, id, (end, answers) => this.#handleJoined(end, answers));
+    this.#run(now, this.#options.overlays, id, (end, answers) =>
+      this.#handleJoined(end, id, answers),
+    );
   }
 
   /** There is a node more by which to enter: a join that waits for its next try goes on soon. */
@@ -63,7 +65,7 @@ export class Join {
     return this.#retryAt;
   }
 
-  #handleJoined(now: number, answers: number): void {
+  #handleJoined(now: number, target: Uint8Array, answers: number): void {
     this.isJoining = false;
     const { ipv4, ipv6 } = this.#options.overlays;
     const overlays = [ipv4, ipv6].filter((overlay) => overlay !== undefined);
@@ -76,7 +78,8 @@ export class Join {
     }
     if (answers > 0) {
       for (const overlay of overlays) {
-        this.#toFill.push({ overlay, bucket: 0 });
+        const bucket = equalIds(overlay.id, 0, target, 0) ? 0 : 'own';
+        this.#toFill.push({ overlay, bucket });
       }
     }
     this.#options.onEnd(now, answers > 0);
@@ -88,8 +91,13 @@ export class Join {
     for (;;) {
       const next = this.#toFill[0];
       if (next === undefined) return;
-      const { overlay } = next;
-      const bucket = next.bucket++;
+      const { overlay, bucket } = next;
+      if (bucket === 'own') {
+        next.bucket = 0;
+        this.#run(now, only(overlay), overlay.id, (end) => this.#fillNext(end));
+        return;
+      }
+      next.bucket = bucket + 1;
       if (bucket >= overlay.table.bucketCount - 1) this.#toFill.shift();
       else if (overlay.table.hasRoom(bucket)) {
         overlay.table.handleRefresh(now, bucket);

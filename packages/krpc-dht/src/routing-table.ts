@@ -4,25 +4,22 @@
 // A node is its compact node info (id, address, port) in one byte array, and three numbers beside it, so that fifty thousand
 // tables fit in one process. A bucket is a row of slots: the nodes first, behind them the spare ones that would take a place
 // that falls free. A node enters only after it has answered a query of ours: hearsay never does.
-import { type AddressFamily, addressClassAt } from '@bt/endpoint';
-import { nodeLength } from './compact.ts';
+import type { AddressFamily } from '@bt/endpoint';
 import {
   BAD_AFTER_FAILURES,
   FORGET_AFTER_FAILURES,
   GOOD_FOR_MS,
-  ID_BYTES,
   MAX_BUCKETS,
   NODES_PER_ANSWER,
-  RETRY_MS,
 } from './constants.ts';
 import {
   commonPrefixBits,
   compareDistance,
   equalIds,
-  isIdOfAddress,
   randomIdInBucket,
   randomIdWithPrefix,
 } from './node-id.ts';
+import { grown, NodeSlots, STANDING, type Standing } from './node-slots.ts';
 
 /** What became of a node that answered. */
 export type TableOutcome = 'added' | 'known' | 'spare' | 'refused';
@@ -54,12 +51,7 @@ export class RoutingTable {
   #ownId: Uint8Array;
   #bucketCount = 1;
   #size = 0;
-  // By slot.
-  #nodes: Uint8Array;
-  #seenAt: Float64Array;
-  #askedAt: Float64Array;
-  #failures: Uint8Array;
-  #flags: Uint8Array;
+  #slots: NodeSlots;
   // By bucket.
   #used: Uint8Array;
   #spares: Uint8Array;
@@ -67,15 +59,10 @@ export class RoutingTable {
 
   constructor(options: RoutingTableOptions) {
     this.family = options.family;
-    this.nodeBytes = nodeLength(options.family);
     this.bucketSize = options.bucketSize ?? NODES_PER_ANSWER;
     this.#ownId = options.ownId.slice();
-    const slots = FIRST_BUCKETS * 2 * this.bucketSize;
-    this.#nodes = new Uint8Array(slots * this.nodeBytes);
-    this.#seenAt = new Float64Array(slots);
-    this.#askedAt = new Float64Array(slots);
-    this.#failures = new Uint8Array(slots);
-    this.#flags = new Uint8Array(slots);
+    this.#slots = new NodeSlots(options.family, FIRST_BUCKETS * 2 * this.bucketSize);
+    this.nodeBytes = this.#slots.nodeBytes;
     this.#used = new Uint8Array(FIRST_BUCKETS);
     this.#spares = new Uint8Array(FIRST_BUCKETS);
     this.#changedAt = new Float64Array(FIRST_BUCKETS);
@@ -96,13 +83,13 @@ export class RoutingTable {
     const bucket = this.#bucketOf(node);
     const slot = this.#find(bucket, 0, this.#used[bucket]!, node);
     if (slot >= 0) {
-      if (this.#hasEndpoint(slot, node)) {
-        this.#see(now, slot);
+      if (this.#slots.hasEndpoint(slot, node)) {
+        this.#slots.see(now, slot);
         this.#changedAt[bucket] = now;
         return 'known';
       }
       // Somebody else says that he is a node which is well: the first one stays.
-      if (this.#isGood(now, slot)) return 'refused';
+      if (this.#slots.isGood(now, slot)) return 'refused';
       this.#removeNode(bucket, slot);
     }
     return this.#enter(now, node);
@@ -112,23 +99,23 @@ export class RoutingTable {
   handleQuery(now: number, node: Uint8Array): boolean {
     const slot = this.#findNode(node);
     if (slot < 0) return false;
-    this.#seenAt[slot] = now;
+    this.#slots.seenAt[slot] = now;
     return true;
   }
 
   /** Notes that a query to the node goes out, so that it isn't asked twice at one time. */
   handleAsked(now: number, node: Uint8Array): void {
     const slot = this.#findNode(node);
-    if (slot >= 0) this.#askedAt[slot] = now;
+    if (slot >= 0) this.#slots.askedAt[slot] = now;
   }
 
   /** Notes that a node has not answered. One that failed twice in a row gives its place to a spare one. */
   handleFailure(node: Uint8Array): void {
     const slot = this.#findNode(node);
     if (slot < 0) return;
-    const failures = this.#failures[slot]! + 1;
-    this.#failures[slot] = failures;
-    this.dueAt = Math.min(this.dueAt, this.#dueAt(slot));
+    const failures = this.#slots.failures[slot]! + 1;
+    this.#slots.failures[slot] = failures;
+    this.dueAt = Math.min(this.dueAt, this.#slots.dueAt(slot));
     if (failures < BAD_AFTER_FAILURES) return;
     const bucket = this.#rowOf(slot);
     if (this.#spares[bucket]! > 0 || failures >= FORGET_AFTER_FAILURES) {
@@ -152,13 +139,14 @@ export class RoutingTable {
     const bucket = this.#bucketOf(node);
     const used = this.#used[bucket]!;
     if (this.#find(bucket, 0, used, node) >= 0) return false;
-    const flags = this.#flagsOf(node);
-    if ((flags & PUBLIC) !== 0 && this.#findAddress(bucket, 0, used, node) >= 0) return false;
+    const standing = this.#slots.standingOf(node);
+    if (standing !== STANDING.exempt && this.#findAddress(bucket, 0, used, node) >= 0) return false;
     if (used < this.bucketSize || this.#mayBeSplit(bucket)) return true;
     const first = this.#rowStart(bucket);
     for (let slot = first; slot < first + used; slot++) {
-      if (this.#failures[slot]! >= BAD_AFTER_FAILURES) return true;
-      if (flags !== PUBLIC && this.#flags[slot] === PUBLIC) return true;
+      if (this.#slots.isBad(slot)) return true;
+      const isUnbound = this.#slots.standings[slot] === STANDING.unbound;
+      if (isUnbound && standing !== STANDING.unbound) return true;
     }
     // A bucket with a node in doubt likes to have a replacement at hand.
     return this.#spares[bucket] === 0 && !this.#isAllGood(now, bucket);
@@ -193,7 +181,7 @@ export class RoutingTable {
     for (let i = 0; i < found; i++) {
       let from = nearest[i]! * nodeBytes;
       const end = from + nodeBytes;
-      while (from < end) into[at++] = this.#nodes[from++]!;
+      while (from < end) into[at++] = this.#slots.nodes[from++]!;
     }
     return found;
   }
@@ -207,12 +195,12 @@ export class RoutingTable {
     for (let bucket = 0; bucket < this.#bucketCount; bucket++) {
       const first = this.#rowStart(bucket);
       for (let slot = first; slot < first + this.#used[bucket]!; slot++) {
-        if (this.#dueAt(slot) > now) continue;
-        if (oldest < 0 || this.#seenAt[slot]! < this.#seenAt[oldest]!) oldest = slot;
+        if (this.#slots.dueAt(slot) > now) continue;
+        if (oldest < 0 || this.#slots.seenAt[slot]! < this.#slots.seenAt[oldest]!) oldest = slot;
       }
     }
     if (oldest < 0) return false;
-    this.#copyNode(oldest, into, 0);
+    this.#slots.read(oldest, into, 0);
     return true;
   }
 
@@ -223,7 +211,9 @@ export class RoutingTable {
       const used = this.#used[bucket]!;
       if (used < this.bucketSize) at = Math.min(at, this.#changedAt[bucket]! + GOOD_FOR_MS);
       const first = this.#rowStart(bucket);
-      for (let slot = first; slot < first + used; slot++) at = Math.min(at, this.#dueAt(slot));
+      for (let slot = first; slot < first + used; slot++) {
+        at = Math.min(at, this.#slots.dueAt(slot));
+      }
     }
     this.dueAt = this.#size === 0 ? Number.POSITIVE_INFINITY : at;
   }
@@ -267,7 +257,7 @@ export class RoutingTable {
     for (let bucket = this.#bucketCount - 1; bucket >= 0; bucket--) {
       const first = this.#rowStart(bucket);
       for (let slot = first; slot < first + this.#used[bucket]!; slot++) {
-        if (this.#failures[slot]! < BAD_AFTER_FAILURES) at = this.#copyNode(slot, bytes, at);
+        if (!this.#slots.isBad(slot)) at = this.#slots.read(slot, bytes, at);
       }
     }
     return bytes.slice(0, at);
@@ -281,18 +271,14 @@ export class RoutingTable {
     for (let bucket = this.#bucketCount - 1; bucket >= 0; bucket--) {
       const first = this.#rowStart(bucket);
       for (let slot = first; slot < first + this.#used[bucket]!; slot++) {
-        this.#copyNode(slot, node, 0);
-        table.handleAnswer(this.#seenAt[slot]!, node);
+        this.#slots.read(slot, node, 0);
+        table.handleAnswer(this.#slots.seenAt[slot]!, node);
       }
     }
     this.#ownId = table.#ownId;
     this.#bucketCount = table.#bucketCount;
     this.#size = table.#size;
-    this.#nodes = table.#nodes;
-    this.#seenAt = table.#seenAt;
-    this.#askedAt = table.#askedAt;
-    this.#failures = table.#failures;
-    this.#flags = table.#flags;
+    this.#slots = table.#slots;
     this.#used = table.#used;
     this.#spares = table.#spares;
     this.#changedAt = table.#changedAt;
@@ -307,8 +293,8 @@ export class RoutingTable {
       spare += this.#spares[bucket]!;
       const first = this.#rowStart(bucket);
       for (let slot = first; slot < first + this.#used[bucket]!; slot++) {
-        if (this.#isGood(now, slot)) good++;
-        else if (this.#failures[slot]! >= BAD_AFTER_FAILURES) bad++;
+        if (this.#slots.isGood(now, slot)) good++;
+        else if (this.#slots.isBad(slot)) bad++;
       }
     }
     const buckets = this.#bucketCount;
@@ -317,73 +303,85 @@ export class RoutingTable {
 
   /** Finds a place for a node that is not in the table. */
   #enter(now: number, node: Uint8Array): TableOutcome {
-    const flags = this.#flagsOf(node);
+    const standing = this.#slots.standingOf(node);
     for (;;) {
       const bucket = this.#bucketOf(node);
       const used = this.#used[bucket]!;
-      const rival = this.#rivalOf(bucket, node, flags);
+      const rival = this.#rivalOf(bucket, node, standing);
       if (rival >= 0) {
-        const isBetter = (flags & BOUND) !== 0 && (this.#flags[rival]! & BOUND) === 0;
-        const isGone = this.#hasEndpoint(rival, node);
-        if (!isBetter && !isGone && this.#failures[rival]! < BAD_AFTER_FAILURES) return 'refused';
-        return this.#put(now, bucket, rival, node, flags);
+        const isBetter =
+          standing === STANDING.bound && this.#slots.standings[rival] === STANDING.unbound;
+        const isGone = this.#slots.hasEndpoint(rival, node);
+        if (!isBetter && !isGone && !this.#slots.isBad(rival)) return 'refused';
+        return this.#put(now, bucket, rival, node, standing);
       }
-      if (used < this.bucketSize) return this.#add(now, bucket, node, flags);
-      const bad = this.#findReplaceable(bucket, flags);
-      if (bad >= 0) return this.#put(now, bucket, bad, node, flags);
-      if (!this.#mayBeSplit(bucket)) return this.#keepSpare(now, bucket, node, flags);
-      this.#split();
+      if (used < this.bucketSize) return this.#add(now, bucket, node, standing);
+      const bad = this.#findBad(bucket);
+      if (bad >= 0) return this.#put(now, bucket, bad, node, standing);
+      if (this.#mayBeSplit(bucket)) {
+        this.#split();
+        continue;
+      }
+      const unbound = standing === STANDING.unbound ? -1 : this.#findUnbound(bucket);
+      if (unbound >= 0) return this.#put(now, bucket, unbound, node, standing);
+      return this.#keepSpare(now, bucket, node, standing);
     }
   }
 
   /** The node that must go if this one comes: at the same public address (an IPv6 /64 is one), or at the same endpoint. */
-  #rivalOf(bucket: number, node: Uint8Array, flags: number): number {
+  #rivalOf(bucket: number, node: Uint8Array, standing: Standing): number {
     const used = this.#used[bucket]!;
-    if ((flags & PUBLIC) !== 0) return this.#findAddress(bucket, 0, used, node);
+    if (standing !== STANDING.exempt) return this.#findAddress(bucket, 0, used, node);
     const first = this.#rowStart(bucket);
     for (let slot = first; slot < first + used; slot++) {
-      if (this.#hasEndpoint(slot, node)) return slot;
+      if (this.#slots.hasEndpoint(slot, node)) return slot;
     }
     return -1;
   }
 
-  /** A bad node, the worst of them, or else one whose id isn't bound to its address where the new one's is (BEP 42). */
-  #findReplaceable(bucket: number, flags: number): number {
+  /** The bad node of a full bucket that failed most often; -1 when there is none. */
+  #findBad(bucket: number): number {
     const first = this.#rowStart(bucket);
     let worst = -1;
     for (let slot = first; slot < first + this.bucketSize; slot++) {
-      if (this.#failures[slot]! < BAD_AFTER_FAILURES) continue;
-      if (worst < 0 || this.#failures[slot]! > this.#failures[worst]!) worst = slot;
-    }
-    if (worst >= 0 || flags === PUBLIC) return worst;
-    for (let slot = first; slot < first + this.bucketSize; slot++) {
-      if (this.#flags[slot] !== PUBLIC) continue;
-      if (worst < 0 || this.#seenAt[slot]! < this.#seenAt[worst]!) worst = slot;
+      if (!this.#slots.isBad(slot)) continue;
+      if (worst < 0 || this.#slots.failures[slot]! > this.#slots.failures[worst]!) worst = slot;
     }
     return worst;
   }
 
-  #put(now: number, bucket: number, slot: number, node: Uint8Array, flags: number): 'added' {
+  /** The node of a full bucket whose id isn't bound to its public address (BEP 42), the longest silent of such. */
+  #findUnbound(bucket: number): number {
+    const first = this.#rowStart(bucket);
+    let oldest = -1;
+    for (let slot = first; slot < first + this.bucketSize; slot++) {
+      if (this.#slots.standings[slot] !== STANDING.unbound) continue;
+      if (oldest < 0 || this.#slots.seenAt[slot]! < this.#slots.seenAt[oldest]!) oldest = slot;
+    }
+    return oldest;
+  }
+
+  #put(now: number, bucket: number, slot: number, node: Uint8Array, standing: Standing): 'added' {
     const spare = this.#find(bucket, this.bucketSize, this.#spares[bucket]!, node);
     if (spare >= 0) this.#removeSpare(bucket, spare);
-    this.#write(now, slot, node, flags);
+    this.#slots.write(now, slot, node, standing);
     this.#changedAt[bucket] = now;
     this.dueAt = Math.min(this.dueAt, now + GOOD_FOR_MS);
     return 'added';
   }
 
-  #add(now: number, bucket: number, node: Uint8Array, flags: number): 'added' {
+  #add(now: number, bucket: number, node: Uint8Array, standing: Standing): 'added' {
     const slot = this.#rowStart(bucket) + this.#used[bucket]!;
     this.#used[bucket]!++;
     this.#size++;
-    return this.#put(now, bucket, slot, node, flags);
+    return this.#put(now, bucket, slot, node, standing);
   }
 
-  #keepSpare(now: number, bucket: number, node: Uint8Array, flags: number): 'spare' {
+  #keepSpare(now: number, bucket: number, node: Uint8Array, standing: Standing): 'spare' {
     const first = this.#rowStart(bucket) + this.bucketSize;
     const spares = this.#spares[bucket]!;
     let slot = this.#find(bucket, this.bucketSize, spares, node);
-    if (slot < 0 && (flags & PUBLIC) !== 0) {
+    if (slot < 0 && standing !== STANDING.exempt) {
       slot = this.#findAddress(bucket, this.bucketSize, spares, node);
     }
     if (slot < 0) {
@@ -393,11 +391,11 @@ export class RoutingTable {
       } else {
         slot = first;
         for (let i = first + 1; i < first + spares; i++) {
-          if (this.#seenAt[i]! < this.#seenAt[slot]!) slot = i;
+          if (this.#slots.seenAt[i]! < this.#slots.seenAt[slot]!) slot = i;
         }
       }
     }
-    this.#write(now, slot, node, flags);
+    this.#slots.write(now, slot, node, standing);
     return 'spare';
   }
 
@@ -406,11 +404,11 @@ export class RoutingTable {
     const first = this.#rowStart(bucket) + this.bucketSize;
     let newest = -1;
     for (let slot = first; slot < first + this.#spares[bucket]!; slot++) {
-      if (newest < 0 || this.#seenAt[slot]! > this.#seenAt[newest]!) newest = slot;
+      if (newest < 0 || this.#slots.seenAt[slot]! > this.#slots.seenAt[newest]!) newest = slot;
     }
     if (newest < 0) return;
-    const node = this.#nodes.slice(newest * this.nodeBytes, (newest + 1) * this.nodeBytes);
-    const seenAt = this.#seenAt[newest]!;
+    const node = this.#slots.nodes.slice(newest * this.nodeBytes, (newest + 1) * this.nodeBytes);
+    const seenAt = this.#slots.seenAt[newest]!;
     this.#removeSpare(bucket, newest);
     this.#enter(seenAt, node);
   }
@@ -430,8 +428,8 @@ export class RoutingTable {
       let move = 0;
       for (let slot = from; slot < from + counts[bucket]!; slot++) {
         const isCloser =
-          commonPrefixBits(this.#ownId, 0, this.#nodes, slot * this.nodeBytes) > bucket;
-        this.#copySlot(slot, isCloser ? to + move++ : from + stay++);
+          commonPrefixBits(this.#ownId, 0, this.#slots.nodes, slot * this.nodeBytes) > bucket;
+        this.#slots.copy(slot, isCloser ? to + move++ : from + stay++);
       }
       counts[bucket] = stay;
       counts[bucket + 1] = move;
@@ -448,12 +446,7 @@ export class RoutingTable {
 
   #grow(): void {
     const buckets = this.#used.length + GROW_BUCKETS;
-    const slots = buckets * 2 * this.bucketSize;
-    this.#nodes = grown(new Uint8Array(slots * this.nodeBytes), this.#nodes);
-    this.#seenAt = grown(new Float64Array(slots), this.#seenAt);
-    this.#askedAt = grown(new Float64Array(slots), this.#askedAt);
-    this.#failures = grown(new Uint8Array(slots), this.#failures);
-    this.#flags = grown(new Uint8Array(slots), this.#flags);
+    this.#slots.grow(buckets * 2 * this.bucketSize);
     this.#used = grown(new Uint8Array(buckets), this.#used);
     this.#spares = grown(new Uint8Array(buckets), this.#spares);
     this.#changedAt = grown(new Float64Array(buckets), this.#changedAt);
@@ -469,12 +462,12 @@ export class RoutingTable {
     wanted: number,
   ): number {
     const { nodeBytes } = this;
-    const nodes = this.#nodes;
+    const nodes = this.#slots.nodes;
     const first = this.#rowStart(bucket);
     const end = first + this.#used[bucket]!;
     let count = found;
     for (let slot = first; slot < end; slot++) {
-      if (this.#failures[slot]! >= BAD_AFTER_FAILURES) continue;
+      if (this.#slots.isBad(slot)) continue;
       const at = slot * nodeBytes;
       let place = count;
       while (
@@ -516,117 +509,49 @@ export class RoutingTable {
   #findNode(node: Uint8Array): number {
     const bucket = this.#bucketOf(node);
     const slot = this.#find(bucket, 0, this.#used[bucket]!, node);
-    return slot >= 0 && this.#hasEndpoint(slot, node) ? slot : -1;
+    return slot >= 0 && this.#slots.hasEndpoint(slot, node) ? slot : -1;
   }
 
   /** The slot with this id among `count` of a bucket from its slot `from`, -1 when there is none. */
   #find(bucket: number, from: number, count: number, node: Uint8Array): number {
     const first = this.#rowStart(bucket) + from;
     for (let slot = first; slot < first + count; slot++) {
-      if (this.#matches(slot, node, 0, ID_BYTES)) return slot;
+      if (this.#slots.hasId(slot, node)) return slot;
     }
     return -1;
   }
 
   #findAddress(bucket: number, from: number, count: number, node: Uint8Array): number {
     const first = this.#rowStart(bucket) + from;
-    const end = ID_BYTES + (this.family === 4 ? 4 : 8);
     for (let slot = first; slot < first + count; slot++) {
-      if (this.#matches(slot, node, ID_BYTES, end)) return slot;
+      if (this.#slots.hasAddress(slot, node)) return slot;
     }
     return -1;
-  }
-
-  #hasEndpoint(slot: number, node: Uint8Array): boolean {
-    return this.#matches(slot, node, ID_BYTES, this.nodeBytes);
-  }
-
-  #matches(slot: number, node: Uint8Array, from: number, to: number): boolean {
-    const nodes = this.#nodes;
-    const at = slot * this.nodeBytes;
-    // From behind: ids of one bucket begin alike.
-    for (let i = to - 1; i >= from; i--) if (nodes[at + i] !== node[i]) return false;
-    return true;
-  }
-
-  #flagsOf(node: Uint8Array): number {
-    if (addressClassAt(node, ID_BYTES, this.family) !== 'public') return 0;
-    return isIdOfAddress(node, 0, node, ID_BYTES, this.family) ? PUBLIC | BOUND : PUBLIC;
-  }
-
-  #isGood(now: number, slot: number): boolean {
-    return this.#failures[slot] === 0 && this.#seenAt[slot]! + GOOD_FOR_MS > now;
   }
 
   #isAllGood(now: number, bucket: number): boolean {
     const first = this.#rowStart(bucket);
     for (let slot = first; slot < first + this.#used[bucket]!; slot++) {
-      if (!this.#isGood(now, slot)) return false;
+      if (!this.#slots.isGood(now, slot)) return false;
     }
     return true;
-  }
-
-  /** When a node wants to be pinged. */
-  #dueAt(slot: number): number {
-    const failures = this.#failures[slot]!;
-    const pause = failures === 0 ? RETRY_MS : RETRY_MS * 2 ** (failures - 1);
-    const again = this.#askedAt[slot]! + pause;
-    return failures > 0 ? again : Math.max(again, this.#seenAt[slot]! + GOOD_FOR_MS);
-  }
-
-  #see(now: number, slot: number): void {
-    this.#seenAt[slot] = now;
-    this.#failures[slot] = 0;
-  }
-
-  #write(now: number, slot: number, node: Uint8Array, flags: number): void {
-    const at = slot * this.nodeBytes;
-    for (let i = 0; i < this.nodeBytes; i++) this.#nodes[at + i] = node[i]!;
-    this.#see(now, slot);
-    this.#askedAt[slot] = now;
-    this.#flags[slot] = flags;
-  }
-
-  #copyNode(slot: number, into: Uint8Array, offset: number): number {
-    const at = slot * this.nodeBytes;
-    for (let i = 0; i < this.nodeBytes; i++) into[offset + i] = this.#nodes[at + i]!;
-    return offset + this.nodeBytes;
-  }
-
-  #copySlot(from: number, to: number): void {
-    if (from === to) return;
-    const { nodeBytes } = this;
-    this.#nodes.copyWithin(to * nodeBytes, from * nodeBytes, (from + 1) * nodeBytes);
-    this.#seenAt[to] = this.#seenAt[from]!;
-    this.#askedAt[to] = this.#askedAt[from]!;
-    this.#failures[to] = this.#failures[from]!;
-    this.#flags[to] = this.#flags[from]!;
   }
 
   /** The last node of the bucket moves into the gap. */
   #removeNode(bucket: number, slot: number): void {
     const last = this.#rowStart(bucket) + --this.#used[bucket]!;
     this.#size--;
-    this.#copySlot(last, slot);
+    this.#slots.copy(last, slot);
   }
 
   #removeSpare(bucket: number, slot: number): void {
     const last = this.#rowStart(bucket) + this.bucketSize + --this.#spares[bucket]!;
-    this.#copySlot(last, slot);
+    this.#slots.copy(last, slot);
   }
 }
-
-/** Flags of a node. Neither is set for a node at an address that is not public: the rules of BEP 42 don't apply to it. */
-const PUBLIC = 1;
-const BOUND = 2;
 
 const FIRST_BUCKETS = 4;
 const GROW_BUCKETS = 4;
 
 /** Where `closest` sorts slots. Nothing calls back meanwhile, so that a shared one is safe. */
 const nearest = new Int32Array(128);
-
-function grown<T extends Uint8Array | Float64Array>(larger: T, array: T): T {
-  larger.set(array);
-  return larger;
-}

@@ -190,7 +190,9 @@ export class DhtNode {
     options: OperationOptions &
       Announcement & { readonly onPeers?: ((peers: readonly Endpoint[]) => void) | undefined },
   ): Promise<OperationResults['announce']> {
-    const { onPeers, port, impliedPort, seed } = options;
+    const { onPeers, impliedPort, seed } = options;
+    // Nodes that don't know `implied_port` get a port that is at least ours.
+    const port = impliedPort && options.port === 0 ? this.port : options.port;
     return this.#promise(
       'announce',
       options,
