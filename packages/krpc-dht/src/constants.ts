@@ -110,6 +110,9 @@ export const FORGET_AFTER_FAILURES = 6;
 /** The pause before a node of the table that failed is asked again; it doubles with each further failure. */
 export const RETRY_MS = 10_000;
 
+/** When nothing has come in for so long our own line may be down: nobody is blamed for silence, and pings are as far apart. */
+export const LINE_QUIET_MS = 60_000;
+
 /** Buckets of one table, 16 nodes each with the spare ones: in the 65th there would be no more than chance. */
 export const MAX_BUCKETS = 64;
 
@@ -177,7 +180,7 @@ export const MAX_SAVED_NODES = 2_000;
 /** How often stores forget what has expired. */
 export const EXPIRY_INTERVAL_MS = 60_000;
 
-/** Saved nodes that a join begins with, those nearest to us; the others are pinged one by one. */
+/** Saved nodes that a join begins with, those nearest to us. */
 export const SAVED_ENTRANCES = 16;
 
 /** The largest k and alpha. */

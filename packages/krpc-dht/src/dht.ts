@@ -207,12 +207,10 @@ export class Dht {
       const { nodeBytes } = overlay.table;
       for (let at = 0; at < nodes.length; at += nodeBytes) {
         const node = nodes.slice(at, at + nodeBytes);
-        if (at < SAVED_ENTRANCES * nodeBytes) {
-          const endpoint = node.slice(ID_BYTES);
-          this.#join.addEntrance(overlay, { endpoint, isRouter: false });
-        } else {
-          this.#responder.newcomers.add(now, overlay, node, true);
-        }
+        // The search asks the nearest of them; a ping asks each.
+        this.#responder.newcomers.add(now, overlay, node, true);
+        if (at >= SAVED_ENTRANCES * nodeBytes) continue;
+        this.#join.addEntrance(overlay, { endpoint: node.slice(ID_BYTES), isRouter: false });
       }
     }
     this.#saved = [];

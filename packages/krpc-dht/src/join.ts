@@ -98,8 +98,9 @@ export class Join {
         return;
       }
       next.bucket = bucket + 1;
-      if (bucket >= overlay.table.bucketCount - 1) this.#toFill.shift();
-      else if (overlay.table.hasRoom(bucket)) {
+      const { bucketCount } = overlay.table;
+      if (bucket >= bucketCount) this.#toFill.shift();
+      else if (bucket === bucketCount - 1 || overlay.table.hasRoom(bucket)) {
         overlay.table.handleRefresh(now, bucket);
         const target = overlay.table.randomIdIn(bucket, this.#options.random);
         this.#run(now, only(overlay), target, (end) => this.#fillNext(end));

@@ -1,6 +1,6 @@
 // Keeps the tables alive (BEP 5 "Routing Table"): pings nodes that have become questionable, one at a time, and searches in
 // buckets with room in which nothing has changed for 15 minutes.
-import { MAINTENANCE_SPACING_MS } from './constants.ts';
+import { LINE_QUIET_MS, MAINTENANCE_SPACING_MS } from './constants.ts';
 import type { Overlay } from './overlay.ts';
 import type { Querier } from './querier.ts';
 import { Search } from './search.ts';
@@ -31,7 +31,8 @@ export class Maintenance implements QueryListener {
       const refreshes = this.#refresh(now, overlay);
       if (!hasPinged && !refreshes) overlay.table.updateDueAt();
     }
-    this.#restUntil = now + MAINTENANCE_SPACING_MS;
+    const isUp = this.#options.querier.hasHeard(now);
+    this.#restUntil = now + (isUp ? MAINTENANCE_SPACING_MS : LINE_QUIET_MS);
   }
 
   deadline(): number {

@@ -43,6 +43,7 @@ export class Newcomers implements QueryListener {
 
   /** Somebody who isn't in the table has asked us something: `node` is his compact node info. It is copied. */
   handleAsker(now: number, overlay: Overlay, source: Source, node: Uint8Array): void {
+    if (this.#pings.size >= MAX_NEWCOMER_PINGS) return;
     if (overlay.table.wants(now, node)) this.#ping(now, overlay, source, node);
   }
 
@@ -92,7 +93,7 @@ export class Newcomers implements QueryListener {
   #ping(now: number, overlay: Overlay, source: Source, node: Uint8Array): boolean {
     const { querier, pingBackLimit } = this.#options;
     const key = keyOf(node);
-    if (this.#pings.size >= MAX_NEWCOMER_PINGS || this.#pings.has(key)) return false;
+    if (this.#pings.has(key)) return false;
     if (pingBackLimit !== undefined) {
       if (!pingBackLimit.take(now, source.bytes, 0, source.senderLength)) return false;
     }

@@ -1,7 +1,7 @@
 // The asking half of a node (BEP 5): sends queries, matches what comes back, and tells the table, the vote on our address and
 // whoever asked.
 import { readCompact } from '@bt/endpoint';
-import { ID_BYTES } from './constants.ts';
+import { ID_BYTES, LINE_QUIET_MS } from './constants.ts';
 import { datagramMemory } from './datagram.ts';
 import type { EffectQueue } from './effects.ts';
 import { type QueryArguments, writeQuery } from './encode.ts';
@@ -105,6 +105,11 @@ export class Querier {
     this.#receivedAt = now;
   }
 
+  /** Whether our own line has been up of late, as far as we can know. */
+  hasHeard(now: number): boolean {
+    return this.#receivedAt > now - LINE_QUIET_MS;
+  }
+
   /** Takes a response or an error. */
   handleAnswer(now: number, message: Message, source: Source): void {
     const { counters, verified } = this.#options;
@@ -135,8 +140,9 @@ export class Querier {
         continue;
       }
       this.#options.counters.timeouts++;
-      if (query.knowsId && this.#receivedAt >= query.sentAt) {
-        overlayOf(this.#options.overlays, query.family)!.table.handleFailure(query.node);
+      if (query.knowsId) {
+        const { table } = overlayOf(this.#options.overlays, query.family)!;
+        table.handleFailure(query.node, this.hasHeard(query.sentAt));
       }
       query.listener.onFailure(now, query);
     }

@@ -109,10 +109,13 @@ export class RoutingTable {
     if (slot >= 0) this.#slots.askedAt[slot] = now;
   }
 
-  /** Notes that a node has not answered. One that failed twice in a row gives its place to a spare one. */
-  handleFailure(node: Uint8Array): void {
+  /**
+   * Notes that a node has not answered. One that failed twice in a row gives its place to a spare one. `isLineUp`: it is not
+   * our own line that was down; else only one that is bad already is blamed.
+   */
+  handleFailure(node: Uint8Array, isLineUp = true): void {
     const slot = this.#findNode(node);
-    if (slot < 0) return;
+    if (slot < 0 || (!isLineUp && !this.#slots.isBad(slot))) return;
     const failures = this.#slots.failures[slot]! + 1;
     this.#slots.failures[slot] = failures;
     this.dueAt = Math.min(this.dueAt, this.#slots.dueAt(slot));

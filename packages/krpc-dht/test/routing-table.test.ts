@@ -114,6 +114,16 @@ describe('a node', () => {
     expect(table.counts(0)).toMatchObject({ good: 7, bad: 0 });
   });
 
+  it('is not blamed while our own line may be down, unless it is bad already', () => {
+    const table = tableOf(farNodes);
+    for (let i = 0; i < 9; i++) table.handleFailure(farNodes[0]!, false);
+    expect(table.counts(0)).toMatchObject({ good: 8 });
+    table.handleFailure(farNodes[0]!);
+    table.handleFailure(farNodes[0]!);
+    for (let i = 0; i < 4; i++) table.handleFailure(farNodes[0]!, false);
+    expect(table.counts(0)).toMatchObject({ good: 7, bad: 0 });
+  });
+
   it('counts failures in a row only', () => {
     const table = tableOf(farNodes);
     table.handleFailure(farNodes[0]!);

@@ -13,6 +13,7 @@ import { Operation, type OperationContext, SearchOperation } from './operation.t
 export class PingOperation extends Operation implements QueryListener, Waiting {
   readonly #overlay: Overlay;
   readonly #node: Uint8Array;
+  #isStopped = false;
 
   /** `endpoint` is compact, of the overlay's family. */
   constructor(context: OperationContext, id: number, overlay: Overlay, endpoint: Uint8Array) {
@@ -27,6 +28,7 @@ export class PingOperation extends Operation implements QueryListener, Waiting {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.context.querier.stopWaiting(this);
   }
 
@@ -37,6 +39,7 @@ export class PingOperation extends Operation implements QueryListener, Waiting {
   }
 
   onAnswer(now: number, query: Query, message: Message): void {
+    if (this.#isStopped) return;
     if (message.type === 'error') {
       const facts = { krpcCode: message.errorCode };
       this.fail(new DhtError('krpc-error', `the node answered with an error`, facts));
@@ -48,6 +51,7 @@ export class PingOperation extends Operation implements QueryListener, Waiting {
   }
 
   onFailure(): void {
+    if (this.#isStopped) return;
     this.fail(new DhtError('timeout', 'the node has not answered'));
   }
 }

@@ -1,6 +1,12 @@
 // Many nodes in one process on virtual time: they join by one another over a simulated network, some die, some lie.
-import { addressClass, type Endpoint, encodeCompact, parseAddress } from '@bt/endpoint';
-import { createRandom, Network, type Random, VirtualClock } from '@bt/simulator';
+import {
+  addressClass,
+  addressFamily,
+  type Endpoint,
+  encodeCompact,
+  parseAddress,
+} from '@bt/endpoint';
+import { createRandom, type Host, Network, type Random, VirtualClock } from '@bt/simulator';
 import {
   Dht,
   type DhtEffect,
@@ -21,8 +27,12 @@ export interface SwarmOptions {
   /** Share of datagrams that are lost. Default 0. */
   readonly loss?: number;
   readonly dht?: Partial<DhtOptions>;
-  /** An address for each host. Default: random public IPv4 ones, with ids bound to them (BEP 42). */
+  /** An address for each node. Default: random public IPv4 ones, with ids bound to them (BEP 42). */
   readonly address?: (index: number) => string;
+  /** Addresses of both families for each node, in place of `address`. */
+  readonly addresses?: (index: number) => readonly string[];
+  /** Default 6881. */
+  readonly port?: (index: number) => number;
 }
 
 export class Swarm {
@@ -44,7 +54,10 @@ export class Swarm {
 
   /** A node more; it does nothing before it joins. */
   addNode(dht: Partial<DhtOptions> = {}): SwarmNode {
-    const node = new SwarmNode(this, this.#nextAddress(), { ...this.#options.dht, ...dht });
+    const index = this.nodes.length;
+    const { addresses, port = () => 6881 } = this.#options;
+    const own = addresses?.(index) ?? [this.#nextAddress()];
+    const node = new SwarmNode(this, own, port(index), { ...this.#options.dht, ...dht });
     this.nodes.push(node);
     return node;
   }
@@ -98,31 +111,45 @@ export class Swarm {
 
 export class SwarmNode {
   readonly dht: Dht;
+  /** The first of its endpoints, one for each address. */
   readonly endpoint: Endpoint;
-  readonly effects: DhtEffect[] = [];
+  readonly endpoints: readonly Endpoint[];
   /** Answers of a liar tell of these instead of what it knows: compact nodes. */
   lies: (() => Uint8Array) | undefined;
   isDead = false;
   readonly #swarm: Swarm;
-  readonly #host;
+  readonly #hosts: readonly Host[];
   readonly #awaited = new Map<number, (outcome: Outcome) => void>();
   /** Called for each effect that is neither a datagram nor the end of an awaited operation. */
   onEffect: ((effect: DhtEffect) => void) | undefined;
   #armedAt = Number.POSITIVE_INFINITY;
 
-  constructor(swarm: Swarm, address: string, options: Partial<DhtOptions>) {
+  constructor(
+    swarm: Swarm,
+    addresses: readonly string[],
+    port: number,
+    options: Partial<DhtOptions>,
+  ) {
     this.#swarm = swarm;
-    this.endpoint = { address, port: 6881 };
-    const { random } = swarm;
-    const latencyMs = random() * swarm.network.latencyMs * 0.5;
-    this.#host = swarm.network.addHost({ address, latencyMs });
+    const address = addresses[0]!;
+    this.endpoint = { address, port };
+    this.endpoints = addresses.map((each) => ({ address: each, port }));
+    const { random, network } = swarm;
+    this.#hosts = addresses.map((each) => {
+      const latencyMs = random() * network.latencyMs * 0.5;
+      const host = network.host(each) ?? network.addHost({ address: each, latencyMs });
+      host.bindDatagrams(port, (bytes, from) => this.#receive(bytes, from));
+      return host;
+    });
+    const families = addresses.map((each) => addressFamily(each));
+    const ipv4 = families.includes(4);
+    const ipv6 = families.includes(6);
     const id = idForAddress(parseAddress(address)!, random);
-    this.dht = new Dht({ random, id, rateLimit: false, ...options });
-    this.#host.bindDatagrams(this.endpoint.port, (bytes, from) => this.#receive(bytes, from));
+    this.dht = new Dht({ random, id, ipv4, ipv6, rateLimit: false, ...options });
   }
 
   get id(): Uint8Array {
-    return this.dht.id(4)!;
+    return (this.dht.id(4) ?? this.dht.id(6))!;
   }
 
   get now(): number {
@@ -143,7 +170,7 @@ export class SwarmNode {
   /** It vanishes without a word. */
   die(): void {
     this.isDead = true;
-    this.#host.crash();
+    for (const host of this.#hosts) host.crash();
   }
 
   drain(): void {
@@ -152,7 +179,7 @@ export class SwarmNode {
       if (effect === undefined) break;
       if (effect.type === 'send') {
         this.#swarm.datagrams++;
-        this.#host.sendDatagram(this.endpoint.port, effect.to, effect.bytes);
+        this.#send(effect.to, effect.bytes);
         continue;
       }
       if (effect.type === 'done' || effect.type === 'failed') {
@@ -180,8 +207,14 @@ export class SwarmNode {
     if (message.method !== 'find_node' && message.method !== 'get_peers') return false;
     const fields = { nodes: this.lies!(), token: new Uint8Array(4) };
     const end = writeResponse(answer, 0, { id: this.id }, message, fields, encodeCompact(from));
-    this.#host.sendDatagram(this.endpoint.port, from, answer.subarray(0, end));
+    this.#send(from, answer.subarray(0, end));
     return true;
+  }
+
+  #send(to: Endpoint, bytes: Uint8Array): void {
+    const isIpv6 = to.address.includes(':');
+    const host = this.#hosts.find(({ address }) => address.includes(':') === isIpv6);
+    host?.sendDatagram(this.endpoint.port, to, bytes);
   }
 
   /** One timer a node, moved to an earlier time only: a machine that is woken too soon does nothing. */

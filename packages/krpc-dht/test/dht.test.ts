@@ -1,0 +1,447 @@
+import { encodeCompact } from '@bt/endpoint';
+import { createRandom } from '@bt/simulator';
+import { describe, expect, it } from 'vitest';
+import {
+  FIRST_PATIENCE_MS,
+  GOOD_FOR_MS,
+  JOIN_NEWCOMER_MS,
+  JOIN_RETRY_MS,
+  MAX_JOIN_RETRY_MS,
+  MAX_OPERATIONS,
+  MIN_ADDRESS_VOTES,
+  QUERY_TIMEOUT_MS,
+} from '../src/constants.ts';
+import {
+  Dht,
+  type DhtEffect,
+  DhtError,
+  type DhtOptions,
+  idForAddress,
+  isIdOfAddress,
+  randomId,
+} from '../src/index.ts';
+import { id } from './bytes.ts';
+import { acquaint, drain, type Sent, Stranger } from './stranger.ts';
+
+const random = createRandom(11);
+
+function makeDht(options: Partial<DhtOptions> = {}): Dht {
+  return new Dht({ random: createRandom(2), id: id(0), ...options });
+}
+
+function neighbour(i: number, nodeId: Uint8Array = randomId(random)): Stranger {
+  return new Stranger(nodeId, { address: `10.0.${i >> 8}.${i & 255}`, port: 1000 + i });
+}
+
+const neighbours = (count: number) => Array.from({ length: count }, (_, i) => neighbour(i + 1));
+
+/** Runs time on, in steps that no deadline is passed by, and gives what was sent and told. */
+function runUntil(dht: Dht, from: number, until: number): { sent: Sent[]; effects: DhtEffect[] } {
+  const all = drain(dht);
+  for (let now = dht.deadline(); now <= until; now = Math.max(dht.deadline(), now + 1)) {
+    dht.handleTimeout(Math.max(now, from));
+    const { sent, effects } = drain(dht);
+    all.sent.push(...sent);
+    all.effects.push(...effects);
+  }
+  return all;
+}
+
+describe('joining', () => {
+  it('asks the entrances for our own id, and tells when it is done', () => {
+    const dht = makeDht();
+    const entrance = neighbour(1);
+    const other = neighbour(2);
+    dht.join(0, [entrance.endpoint]);
+    const [first] = drain(dht).sent;
+    expect(first!.to).toEqual(entrance.endpoint);
+    expect(first!.message.method).toBe('find_node');
+    expect(first!.message.view(first!.message.targetAt, 20)).toEqual(id(0));
+    entrance.respond(dht, 10, first!, { nodes: other.node });
+    const [second] = drain(dht).sent;
+    expect(second!.to).toEqual(other.endpoint);
+    other.respond(dht, 20, second!, { nodes: new Uint8Array() });
+    expect(drain(dht).effects).toEqual([{ type: 'joined' }]);
+    expect(dht.nodeCount()).toBe(2);
+  });
+
+  it('tries again while nobody answers, after 5 s, then twice as long each time, up to 5 minutes', () => {
+    const dht = makeDht();
+    dht.join(0, [neighbour(1).endpoint]);
+    const tries: number[] = [];
+    for (let now = 0; now < 30 * 60_000; now = Math.max(dht.deadline(), now + 1)) {
+      dht.handleTimeout(now);
+      const { sent, effects } = drain(dht);
+      expect(effects).toEqual([]);
+      if (sent.length > 0) tries.push(now);
+    }
+    const pauses = tries.slice(1).map((at, i) => at - tries[i]! - FIRST_PATIENCE_MS);
+    expect(pauses[0]).toBe(JOIN_RETRY_MS);
+    expect(pauses[1]).toBe(2 * JOIN_RETRY_MS);
+    expect(pauses.at(-1)).toBe(MAX_JOIN_RETRY_MS);
+  });
+
+  it('goes on soon when somebody turns up', () => {
+    const dht = makeDht();
+    dht.join(0, []);
+    drain(dht);
+    dht.addNode(1_000, neighbour(1).endpoint);
+    const [ping] = drain(dht).sent;
+    neighbour(1).respond(dht, 1_010, ping!);
+    expect(dht.deadline()).toBe(1_010 + JOIN_NEWCOMER_MS);
+    dht.handleTimeout(dht.deadline());
+    expect(drain(dht).sent.map(({ message }) => message.method)).toEqual(['find_node']);
+  });
+
+  it('asks public routers, and keeps them out of the table (BEP 5)', () => {
+    const dht = makeDht();
+    const router = neighbour(1);
+    const other = neighbour(2);
+    dht.join(0, [{ ...router.endpoint, isRouter: true }]);
+    router.respond(dht, 10, drain(dht).sent[0]!, { nodes: other.node });
+    other.respond(dht, 20, drain(dht).sent[0]!, { nodes: new Uint8Array() });
+    expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('operations wait for its end', () => {
+    const dht = makeDht();
+    const entrance = neighbour(1);
+    dht.join(0, [entrance.endpoint]);
+    const [joining] = drain(dht).sent;
+    dht.getPeers(5, id(9));
+    expect(drain(dht).sent).toEqual([]);
+    entrance.respond(dht, 10, joining!, { nodes: new Uint8Array() });
+    expect(drain(dht).sent.map(({ message }) => message.method)).toContain('get_peers');
+  });
+
+  it('and fail at its end when there is nobody to ask', () => {
+    const dht = makeDht();
+    dht.join(0, [neighbour(1).endpoint]);
+    const operation = dht.findNode(0, id(9));
+    const { effects } = runUntil(dht, 0, FIRST_PATIENCE_MS);
+    expect(effects).toMatchObject([{ type: 'failed', operation, error: { code: 'no-nodes' } }]);
+  });
+});
+
+describe('a saved table', () => {
+  it('brings back the id and the nodes, which are asked before they are believed', () => {
+    const dht = makeDht({ id: id(5) });
+    const known = neighbours(30);
+    acquaint(dht, 0, known);
+    const count = dht.nodeCount();
+    expect(count).toBeGreaterThan(16);
+
+    const again = new Dht({ random: createRandom(3), savedTable: dht.save() });
+    expect(again.id()).toEqual(id(5));
+    expect(again.nodeCount()).toBe(0);
+    again.join(0, []);
+    let now = 0;
+    for (let { sent } = drain(again); sent.length > 0; { sent } = drain(again)) {
+      now += 10;
+      for (const each of sent) {
+        const asked = known.find(({ endpoint }) => endpoint.port === each.to.port)!;
+        asked.respond(again, now, each, { nodes: new Uint8Array() });
+      }
+    }
+    expect(again.nodeCount()).toBe(count);
+  });
+
+  it('that is none is ignored', () => {
+    const dht = new Dht({ random: createRandom(3), savedTable: new Uint8Array(100) });
+    dht.join(0, []);
+    expect(drain(dht).sent).toEqual([]);
+  });
+});
+
+describe('operations', () => {
+  it('a ping gives the node and the round trip', () => {
+    const dht = makeDht();
+    const other = neighbour(1);
+    const operation = dht.ping(0, other.endpoint);
+    other.respond(dht, 25, drain(dht).sent[0]!);
+    const node = { id: other.sender.id, endpoint: other.endpoint };
+    expect(drain(dht).effects).toEqual([
+      { type: 'done', operation, kind: 'ping', result: { node, roundTripMs: 25 } },
+    ]);
+  });
+
+  it('or fails: nobody answers, or with an error', () => {
+    const dht = makeDht();
+    dht.ping(0, neighbour(1).endpoint);
+    const { effects } = runUntil(dht, 0, QUERY_TIMEOUT_MS);
+    expect(effects).toMatchObject([{ type: 'failed', error: { code: 'timeout' } }]);
+    dht.ping(10_000, neighbour(2).endpoint);
+    neighbour(2).refuse(dht, 10_010, drain(dht).sent[0]!, 202);
+    expect(drain(dht).effects).toMatchObject([
+      { type: 'failed', error: { code: 'krpc-error', krpcCode: 202 } },
+    ]);
+  });
+
+  it('one that is cancelled has no further effects', () => {
+    const dht = makeDht();
+    const [other] = neighbours(1);
+    acquaint(dht, 0, [other!]);
+    for (const operation of [dht.getPeers(0, id(9)), dht.ping(0, other!.endpoint)]) {
+      dht.cancel(operation);
+    }
+    for (const each of drain(dht).sent) other!.respond(dht, 10, each);
+    expect(runUntil(dht, 10, QUERY_TIMEOUT_MS + 10).effects).toEqual([]);
+    expect(dht.statistics(0).lookups.running).toBe(0);
+    dht.cancel(12345);
+  });
+
+  it('there is a limit to how many run at one time', () => {
+    const dht = makeDht();
+    dht.join(0, [neighbour(1).endpoint]);
+    for (let i = 0; i < MAX_OPERATIONS; i++) dht.findNode(0, id(1));
+    expect(() => dht.findNode(0, id(1))).toThrow(DhtError);
+  });
+
+  it('more than there is room for wait for each other, and all end', () => {
+    const dht = makeDht({ rateLimit: false });
+    const known = neighbours(60);
+    acquaint(dht, 0, known);
+    const byPort = new Map(known.map((each) => [each.endpoint.port, each]));
+    for (let i = 0; i < 900; i++) dht.findNode(0, randomId(random));
+    let ended = 0;
+    let now = 0;
+    for (let turn = drain(dht); ; turn = drain(dht)) {
+      ended += turn.effects.filter(({ type }) => type === 'done').length;
+      if (turn.sent.length === 0) break;
+      expect(dht.statistics(now).queriesUnderWay).toBeLessThanOrEqual(1_024);
+      now += 10;
+      for (const each of turn.sent) {
+        byPort.get(each.to.port)!.respond(dht, now, each, { nodes: new Uint8Array() });
+      }
+    }
+    expect(ended).toBe(900);
+  });
+
+  it('wrong arguments are the caller`s mistake', () => {
+    const dht = makeDht();
+    const wrong = [
+      () => dht.findNode(0, new Uint8Array(19)),
+      () => dht.getPeers(0, new Uint8Array(32)),
+      () => dht.announce(0, id(1), { port: 0 }),
+      () => dht.announce(0, id(1), { port: 65_536 }),
+      () => dht.ping(0, { address: '::1', port: 1 }),
+      () => dht.ping(0, { address: 'example.org', port: 1 }),
+      () => dht.get(0, { publicKey: new Uint8Array(31) }),
+      () => new Dht({ random, id: new Uint8Array(3) }),
+      () => new Dht({ random, version: new Uint8Array(3) }),
+      () => new Dht({ random, ipv4: false }),
+      () => new Dht({ random, lookupCount: 33 }),
+      () => new Dht({ random, lookupConcurrency: 0 }),
+    ];
+    for (const each of wrong) {
+      expect(each).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
+    }
+    const item = { value: new Uint8Array(1001) };
+    expect(() => dht.put(0, item)).toThrow(expect.objectContaining({ code: 'invalid-item' }));
+  });
+});
+
+describe('lookups', () => {
+  /** Nodes by their first byte, a lookup for id(0) among them, and what it asks. */
+  function begin(firsts: readonly number[], options: Partial<DhtOptions> = {}) {
+    const nodes = new Map(
+      firsts.map((first, i) => {
+        const nodeId = id(0).slice();
+        nodeId[0] = first;
+        return [first, neighbour(i + 1, nodeId)];
+      }),
+    );
+    const dht = makeDht({ id: id(0xff), ...options });
+    acquaint(dht, 0, [...nodes.values()]);
+    const operation = dht.findNode(100, id(0));
+    return { dht, nodes, operation };
+  }
+
+  const first = (sent: Sent, nodes: Map<number, Stranger>): number =>
+    [...nodes].find(([, { endpoint }]) => endpoint.port === sent.to.port)![0];
+
+  it('have three queries under way, the nearest first', () => {
+    const { dht, nodes } = begin([9, 3, 7, 5, 1]);
+    const { sent } = drain(dht);
+    expect(sent.map((each) => first(each, nodes))).toEqual([1, 3, 5]);
+    nodes.get(3)!.respond(dht, 110, sent[1]!, { nodes: new Uint8Array() });
+    expect(drain(dht).sent.map((each) => first(each, nodes))).toEqual([7]);
+  });
+
+  it('go around a slow node, which counts when it answers after all', () => {
+    const { dht, nodes } = begin([1, 2, 3, 4, 5]);
+    const asked = drain(dht).sent;
+    const answer = (each: Sent, now: number) =>
+      nodes.get(first(each, nodes))!.respond(dht, now, each, { nodes: new Uint8Array() });
+    const slow = asked.find((each) => first(each, nodes) === 1)!;
+    for (const each of asked) if (each !== slow) answer(each, 600);
+    const { sent } = drain(dht);
+    expect(sent.map((each) => first(each, nodes))).toEqual([4, 5]);
+    expect(runUntil(dht, 600, 100 + FIRST_PATIENCE_MS).effects).toEqual([]);
+    answer(slow, 1_200);
+    for (const each of sent) answer(each, 1_300);
+    expect(drain(dht).effects).toMatchObject([{ type: 'done', result: { answers: 5 } }]);
+  });
+
+  it('end without those who never answer', () => {
+    const { dht, nodes, operation } = begin([1, 2, 3]);
+    for (const each of drain(dht).sent) {
+      if (first(each, nodes) !== 2) {
+        nodes.get(first(each, nodes))!.respond(dht, 110, each, { nodes: new Uint8Array() });
+      }
+    }
+    const { effects } = runUntil(dht, 110, QUERY_TIMEOUT_MS);
+    expect(effects).toMatchObject([
+      { type: 'done', operation, result: { queries: 3, answers: 2 } },
+    ]);
+  });
+
+  it('count a node under the id that it gives itself', () => {
+    const { dht, nodes } = begin([1, 2]);
+    const [one, two] = drain(dht).sent;
+    const liar = new Stranger(id(0xcc), nodes.get(1)!.endpoint);
+    liar.respond(dht, 110, one!, { nodes: new Uint8Array() });
+    nodes.get(2)!.respond(dht, 110, two!, { nodes: new Uint8Array() });
+    const [done] = drain(dht).effects;
+    if (done?.type !== 'done' || done.kind !== 'find-node') throw new Error('not done');
+    expect(done.result.closest.map((node) => node.id[0])).toEqual([2, 0xcc]);
+    expect(dht.nodeCount()).toBe(2);
+  });
+
+  it('nodes near the target that a liar made up cost their queries and no more', () => {
+    const { dht, nodes } = begin([0x10, 0x20, 0x30]);
+    const madeUp = Array.from({ length: 100 }, (_, i) =>
+      neighbour(1_000 + i, id(0)).node.map((byte, at) => (at === 5 ? i + 1 : byte)),
+    );
+    let now = 110;
+    let queries = 0;
+    for (let turn = drain(dht); ; ) {
+      queries += turn.sent.length;
+      for (const each of turn.sent) {
+        const honest = [...nodes.values()].find(({ endpoint }) => endpoint.port === each.to.port);
+        const lies = honest === nodes.get(0x10) ? madeUp : [];
+        honest?.respond(dht, now, each, {
+          nodes: Uint8Array.of(...lies.flatMap((lie) => [...lie])),
+        });
+      }
+      const next = drain(dht);
+      if (next.sent.length === 0 && next.effects.length === 0) {
+        now = dht.deadline();
+        dht.handleTimeout(now);
+        turn = drain(dht);
+      } else turn = next;
+      const done = turn.effects[0];
+      if (done?.type !== 'done' || done.kind !== 'find-node') continue;
+      expect(done.result.closest.map((node) => node.id[0])).toEqual([0x10, 0x20, 0x30]);
+      break;
+    }
+    expect(queries).toBeLessThanOrEqual(3 + 16);
+    expect(now).toBeLessThan(8_000);
+  });
+});
+
+describe('the table', () => {
+  it('takes in an asker when he has answered a ping, and not by his word', () => {
+    const dht = makeDht();
+    const asker = neighbour(1);
+    const sent = asker.ask(dht, 0, 'find_node', { target: id(9) });
+    expect(sent.map(({ message }) => message.type)).toEqual(['response', 'query']);
+    expect(dht.nodeCount()).toBe(0);
+    asker.respond(dht, 10, sent[1]!);
+    expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('does not ping one that is read-only (BEP 43)', () => {
+    const dht = makeDht();
+    const asker = new Stranger(id(3), { address: '192.0.2.1', port: 1 }, true);
+    expect(asker.ask(dht, 0, 'ping')).toHaveLength(1);
+  });
+
+  it('takes in a node of a PORT message, and passes over what can be none', () => {
+    const dht = makeDht();
+    dht.addNode(0, { address: '192.0.2.1', port: 0 });
+    dht.addNode(0, { address: '2001:db8::1', port: 1 });
+    expect(drain(dht).sent).toEqual([]);
+    acquaint(dht, 0, neighbours(1));
+    expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('pings who was silent for 15 minutes, and forgets who does not answer for long', () => {
+    const dht = makeDht();
+    const [dead, living] = neighbours(2);
+    acquaint(dht, 0, [dead!, living!]);
+    const pings: number[] = [];
+    for (let now = 0; now < 2 * 60 * 60_000; now = Math.max(dht.deadline(), now + 1)) {
+      dht.handleTimeout(now);
+      for (const each of drain(dht).sent) {
+        if (each.to.port === living!.endpoint.port) {
+          living!.respond(dht, now, each, { nodes: new Uint8Array() });
+        } else if (each.message.method === 'ping') pings.push(now);
+      }
+    }
+    expect(pings[0]).toBe(GOOD_FOR_MS);
+    expect(pings.length).toBeLessThan(100);
+    expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('blames nobody while nothing at all comes in: then it is our own line', () => {
+    const dht = makeDht();
+    acquaint(dht, 0, neighbours(5));
+    runUntil(dht, 1, 2 * 60 * 60_000);
+    expect(dht.statistics(0).ipv4?.nodes.bad).toBe(0);
+    expect(dht.nodeCount()).toBe(5);
+  });
+});
+
+describe('our external address', () => {
+  it('is known when enough nodes agree; then our id is bound to it (BEP 42), and we join anew', () => {
+    const dht = makeDht();
+    const ours = { address: '198.51.100.7', port: 6881 };
+    const voters = Array.from({ length: MIN_ADDRESS_VOTES }, (_, i) => {
+      const parts = Uint8Array.of(192, 0, i, 1);
+      return new Stranger(idForAddress(parts, random), { address: parts.join('.'), port: 6881 });
+    });
+    const told: DhtEffect[] = [];
+    let asked: Sent[] = [];
+    voters.forEach((voter, i) => {
+      expect(dht.id()).toEqual(id(0));
+      dht.ping(i, voter.endpoint);
+      const ping = drain(dht).sent[0]!;
+      voter.respond(dht, i, ping, {}, encodeCompact(ours));
+      const { sent, effects } = drain(dht);
+      asked = sent;
+      told.push(...effects.filter(({ type }) => type === 'external-address'));
+    });
+    expect(told).toEqual([{ type: 'external-address', family: 4, address: ours.address }]);
+    expect(dht.externalAddress()).toBe(ours.address);
+    expect(isIdOfAddress(dht.id()!, 0, encodeCompact(ours), 0, 4)).toBe(true);
+    expect(dht.nodeCount()).toBe(voters.length);
+    expect(asked.map(({ message }) => message.method)).toEqual([
+      'find_node',
+      'find_node',
+      'find_node',
+    ]);
+    expect(asked[0]!.message.view(asked[0]!.message.idAt, 20)).toEqual(dht.id());
+  });
+});
+
+describe('statistics', () => {
+  it('are plain numbers that can be serialised', () => {
+    const dht = makeDht();
+    acquaint(dht, 0, neighbours(3));
+    dht.handleDatagram(0, new Uint8Array(1501), { address: '192.0.2.1', port: 1 });
+    dht.handleDatagram(0, new Uint8Array(10), { address: '192.0.2.1', port: 1 });
+    dht.handleDatagram(0, new Uint8Array(10), { address: '2001:db8::1', port: 1 });
+    dht.handleDatagram(0, new Uint8Array(10), { address: '224.0.0.1', port: 1 });
+    dht.handleDatagram(0, new Uint8Array(10), { address: 'nonsense', port: 1 });
+    const statistics = dht.statistics(0);
+    expect(JSON.parse(JSON.stringify(statistics))).toMatchObject({
+      ipv4: { id: '00'.repeat(20), nodes: { good: 3, questionable: 0, bad: 0 } },
+      queriesOut: { ping: 3 },
+      answersIn: 3,
+      dropped: { oversized: 1, malformed: 2, martian: 2, unmatched: 0 },
+    });
+    expect(statistics.ipv6).toBe(undefined);
+    expect(statistics.bytesIn).toBeGreaterThan(1_501);
+  });
+});
