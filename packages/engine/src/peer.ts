@@ -243,6 +243,8 @@ export type CloseReason =
   | 'both-seeds'
   | 'own-peer-id'
   | 'duplicate'
+  /** It is dialled again under the v2 info-hash, which has just become known. */
+  | 'upgraded'
   | 'banned'
   | 'too-many'
   | 'displaced'

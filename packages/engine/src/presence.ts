@@ -137,7 +137,7 @@ export class Presence {
   join(hashes: InfoHashes): void {
     const { infoHash, infoHashV2 } = hashes;
     const { now } = this.moment;
-    this.swarm.hashes = hashes;
+    this.swarm.rename(hashes);
     this.announcing.join(now, infoHash);
     if (infoHashV2 !== undefined) this.announcing.join(now, infoHashV2.subarray(0, 20));
   }

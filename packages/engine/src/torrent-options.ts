@@ -27,6 +27,11 @@ export interface TorrentOptions {
    * in a v2 torrent no piece of a file is asked for before its layer is there. Default: none, as from a magnet link.
    */
   readonly pieceLayers?: Map<string, Uint8Array> | undefined;
+  /**
+   * Keep peers, and look for more, until every layer is there, also when all wanted files are: for writing a .torrent. With no
+   * file wanted nothing else is fetched. Default false: layers are asked for as long as there are peers.
+   */
+  readonly wantsPieceLayers?: boolean | undefined;
   /** Pieces that are on disk, perhaps, and could not be hashed for want of their layer (`FileStore.uncheckedPieces`). */
   readonly uncheckedPieces?: readonly number[] | undefined;
   /** 20 bytes. */

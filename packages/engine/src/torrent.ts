@@ -157,6 +157,7 @@ export class Torrent {
       info,
       pieceLayers: options.pieceLayers,
       uncheckedPieces: options.uncheckedPieces,
+      wantsLayers: options.wantsPieceLayers ?? false,
       disk,
       peers,
       picker,

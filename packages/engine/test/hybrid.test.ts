@@ -62,6 +62,33 @@ describe('a hybrid torrent', () => {
     expect(v2Peers(peer)).toEqual([true]);
   });
 
+  it('of which a magnet link told v1 alone gets hashes over connections that it opens anew', () => {
+    const swarm = new SimSwarm(content);
+    const seed = swarm.addNode({ isSeed: true, announces: false }).start();
+    const magnet = { infoHashV1: content.info.infoHashV1! };
+    const wanted = { magnet, lacksLayers: true, wantsPieceLayers: true };
+    const node = swarm.addNode({ ...wanted, announces: false }).start();
+    node.connectTo(seed);
+    expect(swarm.runUntilDone(10 * SECOND, [node])).toBeDefined();
+    swarm.clock.runUntil(10 * SECOND);
+    expect(node.torrent.hasPieceLayers).toBe(true);
+    expect(node.stats.peersConnected).toBe(0);
+    const reasons = node.events.flatMap((e) => (e.type === 'peer-closed' ? [e.reason] : []));
+    expect(reasons).toEqual(['upgraded', 'both-seeds']);
+    checkInvariants(swarm, 'upgrade');
+  });
+
+  it('ends its connections when it is done, though nobody has told its piece layers', () => {
+    const swarm = new SimSwarm(content);
+    const seed = swarm.addNode({ isSeed: true, announces: false, half: 'v1' }).start();
+    const node = swarm.addNode({ lacksLayers: true, announces: false }).start();
+    node.connectTo(seed);
+    expect(swarm.runUntilDone(10 * SECOND, [node])).toBeDefined();
+    swarm.clock.runUntil(20 * SECOND);
+    expect(node.torrent.hasPieceLayers).toBe(false);
+    expect(node.stats.peersConnected).toBe(0);
+  });
+
   it('is connected once to a peer that is in both swarms', () => {
     const swarm = new SimSwarm(content);
     const seed = swarm.addNode({ isSeed: true, lineUp: 50 * KiB }).start();

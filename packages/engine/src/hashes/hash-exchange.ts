@@ -23,6 +23,8 @@ export interface HashExchangeOptions {
   readonly info: Info;
   readonly pieceLayers: Map<string, Uint8Array> | undefined;
   readonly uncheckedPieces: readonly number[] | undefined;
+  /** Peers are kept, and looked for, until there are all piece layers. */
+  readonly wantsLayers: boolean;
   readonly disk: Pick<Disk, 'verifyPiece' | 'hashBlocks'>;
   readonly peers: Peers;
   readonly picker: Picker;
@@ -96,6 +98,11 @@ export class HashExchange implements HashObserver {
       limit: options.upLimit,
       hashFailed: (pieceIndex, error) => observer.pieceInDoubt(pieceIndex, error),
     });
+  }
+
+  /** Piece layers are missing for whose sake alone peers are wanted. */
+  get isLacking(): boolean {
+    return this.#options.wantsLayers && !this.layers.isComplete;
   }
 
   start(): void {

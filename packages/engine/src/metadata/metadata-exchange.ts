@@ -53,6 +53,11 @@ export class MetadataExchange implements Exchange {
     return {
       onHandshake: (handshake) => this.#swarm.handshakeDone(peer, handshake),
       onPort: (port) => this.#swarm.nodeTold(peer, port),
+      // BEP 52: every one is to be answered.
+      onHashRequest: (request) => {
+        peer.session.hashReject(request);
+        this.#peers.markDirty(peer);
+      },
       onExtended: (extendedId, payload) => this.#swarm.extended(peer, extendedId, payload),
     };
   }

@@ -38,6 +38,11 @@ export interface AddTorrentOptions {
   readonly strategies?: Partial<Strategies>;
   /** Pieces in order. */
   readonly sequential?: boolean;
+  /**
+   * Keep peers until the piece layers that the .torrent lacks are there (the event `piece-layers`), also when all wanted files
+   * are. Default false.
+   */
+  readonly wantsPieceLayers?: boolean;
   /** `auto` trusts a clean resume record, `full` hashes everything that is there. Default `auto`. */
   readonly check?: 'auto' | 'full';
   /**
@@ -330,6 +335,7 @@ export class TorrentHandle {
       partialPieces: store.partialPieces,
       pieceLayers: this.#pieceLayers,
       uncheckedPieces: store.uncheckedPieces,
+      wantsPieceLayers: this.#options.wantsPieceLayers,
       peerId,
       listenPort,
       externalAddress: external,

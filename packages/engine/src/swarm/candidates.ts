@@ -198,6 +198,13 @@ export class Candidates {
     this.failed(now, entry);
   }
 
+  /** Nothing was wrong with it: it is dialled again at once. */
+  redial(now: number, entry: Candidate): void {
+    this.disconnected(now, entry);
+    entry.failures = 0;
+    entry.dialAtMs = now;
+  }
+
   /** Never dial or accept this one again. `endpoint` is where it listens, as far as that is known. */
   ban(endpoint: Endpoint, peerId: string | undefined): void {
     const key = endpointKey(endpoint);

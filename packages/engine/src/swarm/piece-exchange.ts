@@ -56,7 +56,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
   }
 
   get isDone(): boolean {
-    return this.#options.holdings.isDone && this.#options.hashes.layers.isComplete;
+    return this.#options.holdings.isDone && !this.#options.hashes.isLacking;
   }
 
   get isUploadOnly(): boolean {

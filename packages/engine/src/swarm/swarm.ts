@@ -74,8 +74,7 @@ export interface NewPeer {
 const CROWDED_SHARE = 0.9;
 
 export class Swarm implements GreetingObserver {
-  /** What handshakes name. A magnet link may tell one of two: connections that there are keep theirs. */
-  hashes: InfoHashes;
+  #hashes: InfoHashes;
   readonly #options: SwarmOptions;
   readonly #moment: Moment;
   readonly #peers: Peers;
@@ -91,7 +90,7 @@ export class Swarm implements GreetingObserver {
   #dialsThisSecond = 0;
 
   constructor(options: SwarmOptions) {
-    this.hashes = options.hashes;
+    this.#hashes = options.hashes;
     this.#options = options;
     this.#moment = options.moment;
     this.#peers = options.peers;
@@ -123,9 +122,23 @@ export class Swarm implements GreetingObserver {
     return this.#exchange.isDone;
   }
 
+  /**
+   * What handshakes name from now on: a magnet link may have told one info-hash of two. Connections that we have opened to
+   * peers who offer v2 are opened anew, since one under v1 can't carry hashes (BEP 52).
+   */
+  rename(hashes: InfoHashes): void {
+    const hadV2 = this.#hashes.infoHashV2 !== undefined;
+    this.#hashes = hashes;
+    if (hadV2 || hashes.infoHashV2 === undefined) return;
+    for (const peer of this.#peers.snapshot()) {
+      const offersV2 = peer.session.remoteHandshake?.features.v2 === true;
+      if (peer.direction === 'out' && peer.isReady && offersV2) this.close(peer, 'upgraded');
+    }
+  }
+
   /** Of a hybrid torrent: the info-hash is that of the v2 swarm, whose peers may know no other (BEP 52). */
   isV2Swarm(infoHash: Uint8Array | undefined): boolean {
-    return infoHash !== undefined && this.#isHybrid && !isSameHash(infoHash, this.hashes.infoHash);
+    return infoHash !== undefined && this.#isHybrid && !isSameHash(infoHash, this.#hashes.infoHash);
   }
 
   // Coming in.
@@ -133,7 +146,7 @@ export class Swarm implements GreetingObserver {
   /** Takes a connection; undefined when it is not wanted (the caller closes it). */
   add(transport: PeerTransport, added: NewPeer): Peer | undefined {
     const { candidates, discovery, peerId } = this.#options;
-    const { hashes } = this;
+    const hashes = this.#hashes;
     const { pieces } = this.#exchange;
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
@@ -307,6 +320,7 @@ export class Swarm implements GreetingObserver {
       const twin = this.#duplicates.twinOf(peer);
       const wasUseful = peer.down.totalBytes > 0 || peer.up.totalBytes > 0;
       if (twin !== undefined && twin.candidate === undefined) twin.candidate = candidate;
+      else if (reason === 'upgraded') candidates.redial(now, candidate);
       else if (peer.isReady && wasUseful) candidates.disconnected(now, candidate);
       else candidates.failed(now, candidate);
     }
@@ -339,7 +353,7 @@ export class Swarm implements GreetingObserver {
   }
 
   get #isHybrid(): boolean {
-    const { infoHash, infoHashV2 } = this.hashes;
+    const { infoHash, infoHashV2 } = this.#hashes;
     return infoHashV2 !== undefined && !isSameHash(infoHash, infoHashV2);
   }
 

@@ -71,7 +71,8 @@ describe.each([1, 2, 3])('without piece layers, with seed %i', (seed) => {
   it('gets them without wanting any file', () => {
     const swarm = new SimSwarm(contents.hybrid, { seed });
     const source = swarm.addNode({ isSeed: true, announces: false }).start();
-    const collector = swarm.addNode({ lacksLayers: true, announces: false, files: [] }).start();
+    const wanted = { files: [], wantsPieceLayers: true };
+    const collector = swarm.addNode({ lacksLayers: true, announces: false, ...wanted }).start();
     collector.connectTo(source);
     swarm.clock.runUntil(5 * SECOND);
     expect(collector.pieceLayers).toEqual(contents.hybrid.metainfo.pieceLayers);

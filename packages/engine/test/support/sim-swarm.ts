@@ -64,6 +64,7 @@ export interface NodeOptions {
   readonly magnet?: Pick<Info, 'infoHashV1' | 'infoHashV2'>;
   /** How long it takes to open the files then. Default 500. */
   readonly openingMs?: number;
+  readonly wantsPieceLayers?: boolean;
   /** Its piece layers are wrong, and so are the hashes that it sends. */
   readonly hasWrongLayers?: boolean;
   /** Default false: who knows whom is the test's. */
@@ -300,6 +301,7 @@ export class SimNode {
       disk: this.disk,
       have: this.#have,
       pieceLayers: this.pieceLayers,
+      wantsPieceLayers: options.wantsPieceLayers,
       webSeeds: options.webServers?.map(({ url }) => url),
       strategies: { ...defaultStrategies, ...options.strategies },
       files: options.files,
