@@ -15,9 +15,9 @@
 // have_all and have_none right behind the handshake. What clients do: the extended handshake and `port` come first
 // (Transmission, aria2, uTorrent); a peer with a magnet link has no bitfield to send until it has the metadata, and sends it
 // then, minutes later (libtorrent, webtorrent). So the phase ends with the first message that tells of pieces, whenever it
-// comes: one of the three, or a `have`, which means that there were none before. After it the three are illegal: a second
-// declaration, or one that takes back a `have`, closes the connection. A stranger gains nothing by delay: one declaration
-// of a bounded size for each connection.
+// comes: one of the three, or a `have`, which means that there were none before. After it have_all and have_none are illegal
+// and close the connection. A bitfield is taken again, a bounded number of times, and says anew what the speaker has: aria2
+// sends one in place of many `have`s when it is shorter, and a second one behind the first to whom has connected to it.
 //
 // What was negotiated. A message of BEP 6, 10 or 52 needs the extension to be offered by both handshakes; the hash messages
 // need the connection to run under the v2 info-hash. BEP 6 says MUST close for its messages; the same holds for the others.
@@ -32,7 +32,7 @@
 // fast pieces may be asked for. A block from a choker is legal: it may answer an older request, or be an allowed fast one.
 //
 // Repeating choke, unchoke, interested and not interested is legal and changes nothing.
-import { MESSAGE_ID, type MessageName } from './constants.ts';
+import { MAX_LATER_BITFIELDS, MESSAGE_ID, type MessageName } from './constants.ts';
 import type { WireErrorCode } from './errors.ts';
 
 /** How far a speaker has come. */
@@ -60,7 +60,7 @@ export const SESSION_TABLE: Readonly<Record<MessageName, MessageRule>> = {
   interested: { ...STAYS, turns: ['interested', true] },
   notInterested: { ...STAYS, turns: ['interested', false] },
   have: { undeclared: 'declared', declared: 'declared' },
-  bitfield: DECLARES,
+  bitfield: { undeclared: 'declared', declared: 'declared' },
   haveAll: { ...DECLARES, needs: ['fast'] },
   haveNone: { ...DECLARES, needs: ['fast'] },
   request: { ...STAYS, needs: ['pieces'] },
@@ -83,6 +83,7 @@ export class Speaker {
   #agreed = 0;
   #choking = true;
   #interested = false;
+  #laterBitfields = 0;
 
   get phase(): SpeakerPhase {
     return this.#phase;
@@ -115,14 +116,17 @@ export class Speaker {
     if (this.#phase === 'handshake') return 'out-of-turn';
     const missing = NEEDED_BITS[messageId]! & ~this.#agreed;
     if (missing !== 0) return missing === AGREEMENT_BIT.pieces ? 'out-of-turn' : 'not-negotiated';
-    const isLegal = this.#phase === 'undeclared' || STAYS_LEGAL[messageId] === 1;
-    return isLegal ? undefined : 'out-of-turn';
+    if (this.#phase === 'undeclared') return undefined;
+    const isOneTooMany =
+      messageId === MESSAGE_ID.bitfield && this.#laterBitfields === MAX_LATER_BITFIELDS;
+    return STAYS_LEGAL[messageId] === 1 && !isOneTooMany ? undefined : 'out-of-turn';
   }
 
   /** The message is said. To be called only without an objection. */
   advance(messageId: number): void {
     const rule = RULES[messageId];
     if (rule === undefined || this.#phase === 'handshake') return;
+    if (messageId === MESSAGE_ID.bitfield && this.#phase === 'declared') this.#laterBitfields++;
     this.#phase = rule[this.#phase] ?? this.#phase;
     if (rule.turns === undefined) return;
     if (rule.turns[0] === 'choking') this.#choking = rule.turns[1];

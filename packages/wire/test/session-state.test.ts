@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_LATER_BITFIELDS } from '../src/constants.ts';
 import {
   type Agreement,
   MESSAGE_ID,
@@ -28,11 +29,11 @@ describe('what is legal', () => {
     expect(speakerIn('handshake').objection(99)).toBe('out-of-turn');
   });
 
-  test('everything after it, and a declaration once', () => {
+  test('everything after it, and a declaration once but for bitfields', () => {
     expect(legal(speakerIn('undeclared'))).toEqual(NAMES);
-    const after = NAMES.filter((name) => !['bitfield', 'haveAll', 'haveNone'].includes(name));
+    const after = NAMES.filter((name) => !['haveAll', 'haveNone'].includes(name));
     expect(legal(speakerIn('declared'))).toEqual(after);
-    expect(speakerIn('declared').objection(MESSAGE_ID.bitfield)).toBe('out-of-turn');
+    expect(speakerIn('declared').objection(MESSAGE_ID.haveAll)).toBe('out-of-turn');
     expect(speakerIn('declared').objection(99)).toBeUndefined();
   });
 
@@ -60,6 +61,16 @@ describe('what is legal', () => {
       ...['choke', 'unchoke', 'interested', 'notInterested', 'have', 'bitfield', 'port'],
     ]);
   });
+});
+
+test('later bitfields are legal a bounded number of times', () => {
+  const speaker = speakerIn('undeclared');
+  for (let count = 0; count <= MAX_LATER_BITFIELDS; count += 1) {
+    expect(speaker.objection(MESSAGE_ID.bitfield)).toBeUndefined();
+    speaker.advance(MESSAGE_ID.bitfield);
+  }
+  expect(speaker.objection(MESSAGE_ID.bitfield)).toBe('out-of-turn');
+  expect(speaker.objection(MESSAGE_ID.have)).toBeUndefined();
 });
 
 describe('what a message does', () => {

@@ -9,7 +9,15 @@ import {
   MAX_PEERS_PER_TORRENT,
   USELESS_PEER_MS,
 } from '../../src/limits.ts';
-import { type BareConnection, BareTorrent, message, PIECE } from '../support/bare-torrent.ts';
+import {
+  type BareConnection,
+  BareTorrent,
+  message,
+  PIECE,
+  REQUEST,
+  sentMessages,
+  UNCHOKE,
+} from '../support/bare-torrent.ts';
 import { makeContent } from '../support/content.ts';
 
 const home = { address: '10.0.0.1', port: 6881 };
@@ -160,6 +168,23 @@ describe('a peer that sends wrong data', () => {
     const more = [other, { ...other, port: 6882 }];
     bare.torrent.handleCandidates(bare.now, more, 'tracker', true);
     expect(dials(bare)).toBe(2);
+  });
+});
+
+describe('a peer that says anew what it has', () => {
+  it('is asked for that, and not for what it has not', () => {
+    const bare = new BareTorrent({ content: makeContent(4 * 16_384, 16_384) });
+    const peer = bare.connect(home, 'peer', 'out');
+    const bitfield = (bits: number) => Uint8Array.of(0, 0, 0, 2, 5, bits);
+    bare.receive(peer, Buffer.concat([bitfield(0), bitfield(0x40), message(UNCHOKE)]));
+    bare.runTo(1000);
+    const asked = sentMessages(peer).filter(({ id }) => id === REQUEST);
+    expect(asked.map(({ payload }) => payload[3])).toEqual([1]);
+    bare.receive(peer, bitfield(0x60));
+    bare.runTo(2000);
+    const later = sentMessages(peer).filter(({ id }) => id === REQUEST);
+    expect(later.map(({ payload }) => payload[3])).toEqual([1, 2]);
+    expect(peer.transport.isClosed).toBe(false);
   });
 });
 
