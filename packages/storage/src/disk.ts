@@ -64,7 +64,7 @@ export interface Disk {
   /**
    * Every block of the piece has gone through `saveBlocks`, in this life or in an earlier one: hash the piece from disk.
    *
-   * Result: `onPieceSaved`. After `mismatch` the disk has forgotten the piece's blocks.
+   * Result: `onPieceSaved`. After `mismatch`, and after `failed` unless it was closed, the disk has forgotten the piece's blocks.
    */
   finishPiece(pieceIndex: number, options?: PieceCheckOptions): void;
 
@@ -128,7 +128,8 @@ export interface PieceResult {
   /**
    * - `saved`: the hash was right and the bytes are in the file
    * - `mismatch`: the hash was wrong; nothing was written by `savePiece`
-   * - `failed`: given up (the disk was closed while the piece was stalled or queued); see `error`. Says nothing about the data.
+   * - `failed`: given up (the disk was closed while the piece was stalled or queued), or its blocks can't be read from disk, or
+   *   are wrong there where somebody has cut or removed a file; see `error`. Says nothing about the data that was sent.
    */
   readonly outcome: 'saved' | 'mismatch' | 'failed';
   /**

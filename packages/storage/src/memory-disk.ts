@@ -113,6 +113,7 @@ export class MemoryDisk implements Disk {
       count++;
     }
     this.#queue = [...kept, ...this.#queue];
+    if (this.#isClosed) this.#giveUp(events);
     return count;
   }
 
@@ -138,15 +139,10 @@ export class MemoryDisk implements Disk {
     return this.#pieces.get(pieceIndex)?.data;
   }
 
-  /** As a store that is closed: what waits is done, what is refused is given up. Later calls throw. */
+  /** As a store that is closed: with the next `deliver` what waits is done, and what is refused is given up. Later calls throw. */
   close(): void {
     this.#isClosed = true;
-    this.deliver();
-    const events = this.#events;
-    for (const operation of this.#queue.splice(0)) {
-      this.queuedBytes -= operation.bytes;
-      if (events !== undefined) operation.giveUp(events);
-    }
+    this.#options.onPending?.();
   }
 
   savePiece(
@@ -290,6 +286,13 @@ export class MemoryDisk implements Disk {
     if (this.stalledBy === undefined) return;
     this.#retries = true;
     this.#options.onPending?.();
+  }
+
+  #giveUp(events: DiskEvents): void {
+    for (const operation of this.#queue.splice(0)) {
+      this.queuedBytes -= operation.bytes;
+      operation.giveUp(events);
+    }
   }
 
   #add(operation: Operation): void {

@@ -293,6 +293,18 @@ export function testDisk(
       expect(disk.queuedBytes).toBe(0);
     });
 
+    it('tells nothing before the call that closes it has returned', async () => {
+      const { disk, events, refuseWrites, close } = await setUp();
+      refuseWrites(true);
+      disk.savePiece(0, sample.piece(0));
+      await until(disk, events, () => events.stalls.length > 0);
+      disk.verifyPiece(1);
+      const closed = close();
+      expect([events.saved.size, events.verified.size]).toEqual([0, 0]);
+      await closed;
+      expect([events.saved.size, events.verified.size]).toEqual([1, 1]);
+    });
+
     it('finishes what is queued when it is closed, and takes nothing after', async () => {
       const { disk, events, close } = await setUp();
       disk.savePiece(0, sample.piece(0));

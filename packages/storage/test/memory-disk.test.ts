@@ -14,7 +14,11 @@ testDisk(
       partialPieces: () => disk.partialPieces,
       refuseWrites: (isFull) =>
         disk.refuseWrites(isFull ? storageError('no-space', { errno: 'ENOSPC' }) : undefined),
-      close: () => Promise.resolve(disk.close()),
+      close: async () => {
+        disk.close();
+        await Promise.resolve();
+        disk.deliver();
+      },
     });
   },
   (disk) => (disk as MemoryDisk).deliver(),

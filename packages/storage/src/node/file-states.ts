@@ -7,7 +7,7 @@
  * the write is made.
  */
 import type { BigIntStats } from 'node:fs';
-import type { Geometry } from '@bt/metainfo';
+import type { FileTable, Geometry, Info } from '@bt/metainfo';
 import type { StorageErrorCode } from '../errors.ts';
 import { countMissing } from '../layout.ts';
 import {
@@ -22,6 +22,7 @@ export class FileStates {
   /** Flags, sizes and times as they go into the record. */
   readonly columns: FileColumnsOnDisk;
   readonly #geometry: Geometry;
+  readonly #files: FileTable;
   readonly #isWanted: (fileIndex: number) => boolean;
   readonly #missing: Uint32Array;
   readonly #settled: Uint8Array;
@@ -34,17 +35,18 @@ export class FileStates {
    * @param isWanted which files are going to be downloaded
    */
   constructor(
-    geometry: Geometry,
+    { geometry, files }: Pick<Info, 'geometry' | 'files'>,
     found: FileColumnsOnDisk,
     have: Uint8Array,
     isWanted: (fileIndex: number) => boolean = () => true,
   ) {
     this.#isWanted = isWanted;
     this.#geometry = geometry;
+    this.#files = files;
     this.columns = found;
     this.#missing = countMissing(geometry, have);
     this.#settled = found.flags.map((flags) => (flags & FILE_PRESENT ? 1 : 0));
-    this.#written = found.sizes.map((size, fileIndex) => (this.#settled[fileIndex] ? size : 0));
+    this.#written = found.sizes.map((_, fileIndex) => this.#foundEnd(fileIndex));
     for (const count of this.#missing) if (count > 0) this.#incompleteCount++;
   }
 
@@ -96,6 +98,11 @@ export class FileStates {
     return fileIndices.map((fileIndex) => this.#written[fileIndex]!);
   }
 
+  /** The file lacked bytes that had been written to it. */
+  noteCut(fileIndex: number): void {
+    this.#written[fileIndex] = 0;
+  }
+
   /** The file has bytes up to here. */
   noteWritten(fileIndex: number, end: number): void {
     this.#written[fileIndex] = Math.max(this.#written[fileIndex]!, end);
@@ -109,9 +116,8 @@ export class FileStates {
 
   /** Somebody else wrote to the file, and the columns hold what it is now: no word of it is known to be on the disk. */
   doubt(fileIndex: number): void {
-    const flags = this.columns.flags[fileIndex]! & ~FILE_SYNCED;
-    this.columns.flags[fileIndex] = flags;
-    this.#written[fileIndex] = (flags & FILE_PRESENT) !== 0 ? this.columns.sizes[fileIndex]! : 0;
+    this.columns.flags[fileIndex]! &= ~FILE_SYNCED;
+    this.#written[fileIndex] = this.#foundEnd(fileIndex);
   }
 
   /** Why a file with this stat is not the file that is known; undefined when it is, or is being written. */
@@ -144,6 +150,13 @@ export class FileStates {
 
   markSynced(fileIndex: number): void {
     if (!this.isDirty(fileIndex)) this.columns.flags[fileIndex]! |= FILE_SYNCED;
+  }
+
+  /** What is behind the end of a file as the torrent has it, the first write cuts off. */
+  #foundEnd(fileIndex: number): number {
+    const { flags, sizes } = this.columns;
+    if ((flags[fileIndex]! & FILE_PRESENT) === 0) return 0;
+    return Math.min(sizes[fileIndex]!, this.#files.lengthOf(fileIndex));
   }
 
   #makeDirty(fileIndex: number): void {

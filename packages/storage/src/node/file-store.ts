@@ -17,7 +17,7 @@ import {
 } from '../disk.ts';
 import { StorageError, storageError } from '../errors.ts';
 import { SpanBuilder, type SpanList } from '../layout.ts';
-import { FILE_PRESENT, type PartialBlocks } from '../resume.ts';
+import { FILE_PRESENT } from '../resume.ts';
 import {
   acquireSharedPool,
   type DiskPool,
@@ -28,7 +28,8 @@ import {
 import { FileStates } from './file-states.ts';
 import { DiskFailure } from './open-files.ts';
 import { type Opened, openStore } from './open-store.ts';
-import { inTime } from './patience.ts';
+import { PartialPieces } from './partial-pieces.ts';
+import { inTime, nextTurn } from './patience.ts';
 import { PieceChecker } from './piece-checker.ts';
 import {
   type Answer,
@@ -78,7 +79,7 @@ export class FileStore implements Disk {
   readonly #files: TorrentFiles;
   readonly #states: FileStates;
   readonly #have: Uint8Array;
-  readonly #partials: Map<number, PartialBlocks>;
+  readonly #partials: PartialPieces;
   readonly #opened: Opened;
   readonly #readOnly: boolean;
   readonly #executor: JobExecutor;
@@ -117,13 +118,13 @@ export class FileStore implements Disk {
     this.#opened = opened;
     this.#files = files;
     this.#have = have;
-    this.#partials = partialPieces;
+    this.#partials = new PartialPieces(files.info.geometry, partialPieces);
     this.#readOnly = options.readOnly ?? false;
     const { executor, readAhead } = partsOf(pool);
     this.#executor = executor;
     this.#readAhead = readAhead;
     this.#isPoolShared = options.pool === undefined;
-    this.#states = new FileStates(files.info.geometry, found, have, options.wanted);
+    this.#states = new FileStates(files.info, found, have, options.wanted);
     this.#queue = new WriteQueue(executor, {
       onStalled: (error) => {
         this.#stalledBy = error;
@@ -140,7 +141,7 @@ export class FileStore implements Disk {
     this.#source = this.#makeSource();
     this.#record = new RecordKeeper(
       opened.resume,
-      { files, states: this.#states, have, partialPieces, bootId: opened.bootId },
+      { files, states: this.#states, have, partials: this.#partials, bootId: opened.bootId },
       executor,
       opened.isRecordStale,
     );
@@ -153,7 +154,8 @@ export class FileStore implements Disk {
 
   /** Blocks on disk of pieces that are not complete: piece index to one bit a block. For `PieceBuffers.restore`. */
   get partialPieces(): ReadonlyMap<number, Uint8Array> {
-    return new Map([...this.#partials].map(([pieceIndex, { blocks }]) => [pieceIndex, blocks]));
+    const { byPiece } = this.#partials;
+    return new Map([...byPiece].map(([pieceIndex, { blocks }]) => [pieceIndex, blocks]));
   }
 
   /** Pieces that may be there and could not be hashed, since their file's layer was not known when the store was opened. */
@@ -250,7 +252,7 @@ export class FileStore implements Disk {
     }
     const job: WriteJob = { kind: 'write', ...this.#files.jobSpans(list), data, runs };
     this.#write(pieceIndex, list, job, (answer) => {
-      if (answer !== undefined) this.#addPartial(pieceIndex, offset, runs);
+      if (answer !== undefined) this.#partials.add(pieceIndex, offset, runs);
     });
   }
 
@@ -269,19 +271,21 @@ export class FileStore implements Disk {
     const done = (answer: Answer | undefined, givenUp: StorageError | undefined): void => {
       const result = answer?.kind === 'check' ? answer : undefined;
       const isRight = result?.results[0] === RIGHT;
+      const damage = this.#partials.damageOf(pieceIndex);
+      const isMismatch = result?.results[0] === WRONG && damage === undefined;
       if (isRight) this.#gained(pieceIndex);
-      else if (result !== undefined && options.keepWrong !== true) {
-        this.#partials.delete(pieceIndex);
+      else if (result !== undefined && !(isMismatch && options.keepWrong === true)) {
+        this.#partials.forget(pieceIndex);
       }
       const blockHashes = result?.blockHashes;
-      if (isRight || result?.results[0] === WRONG) {
+      if (isRight || isMismatch) {
         events.onPieceSaved(pieceIndex, {
           outcome: isRight ? 'saved' : 'mismatch',
           ...(blockHashes === undefined ? {} : { blockHashes }),
         });
       } else {
         const error = result?.failure && this.#files.error(result.failure, list);
-        const reason = error ?? givenUp ?? storageError('io');
+        const reason = error ?? givenUp ?? damage ?? storageError('io');
         events.onPieceSaved(pieceIndex, { outcome: 'failed', error: reason });
       }
     };
@@ -290,6 +294,7 @@ export class FileStore implements Disk {
       bytes: 0,
       job,
       errorOf: (f) => this.#files.error(f, list),
+      isOpen: (answer) => answer.kind === 'check' && answer.results[0] === WRONG,
       done,
     });
   }
@@ -297,9 +302,7 @@ export class FileStore implements Disk {
   forgetBlocks(pieceIndex: number, blockIndices?: readonly number[]): void {
     this.#toWork(pieceIndex);
     this.#queue.addTurn(pieceIndex, (release) => {
-      const blocks = this.#partials.get(pieceIndex)?.blocks;
-      for (const blockIndex of blockIndices ?? []) if (blocks) clearBit(blocks, blockIndex);
-      if (blockIndices === undefined) this.#partials.delete(pieceIndex);
+      this.#partials.forget(pieceIndex, blockIndices);
       release();
     });
   }
@@ -381,6 +384,7 @@ export class FileStore implements Disk {
   }
 
   async #close(): Promise<void> {
+    await nextTurn();
     const calm = this.#executor.hurry?.(this.root);
     const written = this.#queue.close();
     this.#checker.cancel((pieceIndex) => {
@@ -470,6 +474,7 @@ export class FileStore implements Disk {
     for (const file of answer.cut ?? []) {
       const fileIndex = files[file]!;
       const path = this.#files.fullPath(fileIndex);
+      this.#states.noteCut(fileIndex);
       this.#doubtFile(fileIndex, storageError('truncated', { path, fileIndex }));
     }
     if (answer.failure !== undefined || (answer.kind === 'save' && !answer.isRight)) return;
@@ -481,7 +486,7 @@ export class FileStore implements Disk {
   }
 
   #gained(pieceIndex: number): void {
-    this.#partials.delete(pieceIndex);
+    this.#partials.forget(pieceIndex);
     if (bitAt(this.#have, pieceIndex)) return;
     setBit(this.#have, pieceIndex);
     this.#record.isStale = true;
@@ -513,23 +518,6 @@ export class FileStore implements Disk {
     clearBit(this.#have, pieceIndex);
     this.#states.losePiece(pieceIndex);
     this.#record.isStale = true;
-  }
-
-  #addPartial(pieceIndex: number, offset: number, runs: readonly number[]): void {
-    const { geometry } = this.#files.info;
-    const { blockLength } = geometry;
-    let partial = this.#partials.get(pieceIndex);
-    if (partial === undefined) {
-      const blockCount = geometry.blockCount(pieceIndex);
-      partial = { blockCount, blocks: new Uint8Array(Math.ceil(blockCount / 8)) };
-      this.#partials.set(pieceIndex, partial);
-    }
-    for (let index = 0; index < runs.length; index += 2) {
-      const end = (offset + runs[index + 1]!) / blockLength;
-      for (let block = (offset + runs[index]!) / blockLength; block < end; block++) {
-        setBit(partial.blocks, block);
-      }
-    }
   }
 
   #verified(pieceIndex: number, result: number, error: StorageError | undefined): void {
@@ -587,13 +575,16 @@ export class FileStore implements Disk {
     if (this.#pendingReads.size === 0) for (const resolve of this.#onReadsDone.splice(0)) resolve();
   }
 
-  /** A file is not what it was: none of its pieces is had until it has been verified. Told once. */
+  /** A file is not what it was: none of its pieces is had until it has been verified, and those begun may lack blocks. Told once. */
   #doubtFile(fileIndex: number, error: StorageError): void {
     const pieces = this.#files.info.geometry.filePieces(fileIndex);
     if (pieces === undefined) return;
     let isNews = false;
     for (let pieceIndex = pieces.first; pieceIndex <= pieces.last; pieceIndex++) {
       if (bitAt(this.#have, pieceIndex)) isNews = true;
+      else if (this.#partials.byPiece.has(pieceIndex) || this.#queue.isBusy(pieceIndex)) {
+        this.#partials.damage(pieceIndex, error);
+      }
       this.#lost(pieceIndex);
     }
     if (!isNews) return;

@@ -2,6 +2,11 @@
 import { storageError } from '../errors.ts';
 import { ANSWER_TIMEOUT_MS } from './worker-threads.ts';
 
+/** Resolves in another turn of the event loop: what a caller is to be told comes after its call. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** False when the promise has not settled in the time that a disk gets. */
 export async function inTime(promise: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;

@@ -3,9 +3,10 @@
  * finished files have been flushed, and on a clean close.
  */
 import type { StorageError } from '../errors.ts';
-import { encodeResume, FILE_DIRTY, type PartialBlocks } from '../resume.ts';
+import { encodeResume, FILE_DIRTY } from '../resume.ts';
 import type { JobExecutor } from './disk-pool.ts';
 import type { FileStates } from './file-states.ts';
+import type { PartialPieces } from './partial-pieces.ts';
 import type { ResumeFile } from './resume-file.ts';
 import { inSlices, surveyFile } from './survey.ts';
 import type { TorrentFiles } from './torrent-files.ts';
@@ -15,7 +16,7 @@ export interface RecordSource {
   readonly files: TorrentFiles;
   readonly states: FileStates;
   readonly have: Uint8Array;
-  readonly partialPieces: ReadonlyMap<number, PartialBlocks>;
+  readonly partials: PartialPieces;
   readonly bootId: string;
 }
 
@@ -58,15 +59,16 @@ export class RecordKeeper {
   async save(): Promise<void> {
     this.error = await this.#file?.save(() => {
       this.isStale = false;
-      const { files, states, have, partialPieces, bootId } = this.#source;
+      const { files, states, have, partials, bootId } = this.#source;
       const { infoHash, pieceLength, geometry } = files.info;
       const { pieceCount } = geometry;
       const columns = states.columns;
       return encodeResume({
         ...{ infoHash, pieceCount, pieceLength, bootId },
-        ...{ have, files: columns, partialPieces },
+        ...{ have, files: columns, partialPieces: partials.byPiece },
       });
     });
+    if (this.error !== undefined) this.isStale = true;
   }
 
   /** Flush what is finished in a minute, unless that is planned already. */

@@ -2,7 +2,8 @@
  * The order of writing: operations on one piece one after the other, operations on different pieces as workers are free; all of them
  * held while the resume record is being written, and while the disk refuses.
  *
- * A refused write is kept with all its bytes. Nothing is sent after it until a retry has succeeded.
+ * A refused write is kept with all its bytes. Nothing is sent after it until a retry has succeeded. A verdict that a write
+ * under way may overthrow waits for its answer.
  */
 import { type StorageError, storageError } from '../errors.ts';
 import type { JobExecutor } from './disk-pool.ts';
@@ -16,6 +17,8 @@ export interface WriteOperation {
   errorOf(failure: Failure): StorageError;
   /** Called with every answer of a worker, also when the disk has refused. */
   onAnswer?(answer: Answer): void;
+  /** True for an answer that means something else when a write which was under way has found that somebody cut a file. */
+  isOpen?(answer: Answer): boolean;
   /**
    * The answer; or undefined when the operation was given up, with the reason, and with its bytes when they have not been
    * lost with a worker.
@@ -29,6 +32,12 @@ export interface WriteOperation {
 
 /** Work on a piece that this queue doesn't send: nothing else is done with the piece until `release` is called. */
 export type Turn = (release: () => void) => void;
+
+/** A verdict that waits for the writes which were under way when it came. */
+interface Fence {
+  readonly before: Set<WriteOperation>;
+  readonly pass: () => void;
+}
 
 export interface WriteQueueEvents {
   onStalled(error: StorageError): void;
@@ -48,7 +57,8 @@ export class WriteQueue {
   /** Sent again, and not answered. */
   readonly #retrying = new Set<WriteOperation>();
   #holds = 0;
-  #sent = 0;
+  readonly #sent = new Set<WriteOperation>();
+  #fences: Fence[] = [];
   #isClosed = false;
   #onIdle: (() => void)[] = [];
   queuedBytes = 0;
@@ -78,6 +88,11 @@ export class WriteQueue {
     } else {
       line.push(turn);
     }
+  }
+
+  /** Something is under way or waits for the piece. */
+  isBusy(pieceIndex: number): boolean {
+    return this.#busy.has(pieceIndex);
   }
 
   /** Send nothing until `release`. */
@@ -123,17 +138,32 @@ export class WriteQueue {
   }
 
   #send(operation: WriteOperation): void {
-    this.#sent++;
+    this.#sent.add(operation);
     this.#executor.submit(operation.job, (answer, error) => {
-      this.#sent--;
+      this.#sent.delete(operation);
       if (answer !== undefined) operation.onAnswer?.(answer);
       const failure = answer === undefined ? undefined : refusalOf(answer);
       const reason = answer === undefined ? storageError('io', { cause: error }) : undefined;
-      if (failure === undefined) this.#finish(operation, answer, reason);
-      else this.#refuse(operation, answer!, failure);
+      if (failure !== undefined) this.#refuse(operation, answer!, failure);
+      else if (answer !== undefined && operation.isOpen?.(answer) === true) {
+        const before = new Set([...this.#sent].filter(({ job }) => job.kind !== 'check'));
+        this.#fences.push({ before, pass: () => this.#finish(operation, answer, undefined) });
+      } else this.#finish(operation, answer, reason);
+      this.#passFences(operation);
       if (this.#retrying.delete(operation)) this.#endRetry();
       this.#checkIdle();
     });
+  }
+
+  #passFences(answered: WriteOperation): void {
+    const passed: Fence[] = [];
+    this.#fences = this.#fences.filter((fence) => {
+      fence.before.delete(answered);
+      if (fence.before.size > 0) return true;
+      passed.push(fence);
+      return false;
+    });
+    for (const { pass } of passed) pass();
   }
 
   #refuse(operation: WriteOperation, answer: Answer, failure: Failure): void {
@@ -193,7 +223,7 @@ export class WriteQueue {
   }
 
   #checkIdle(): void {
-    if (this.#busy.size > 0 || this.#sent > 0) return;
+    if (this.#busy.size > 0 || this.#sent.size > 0) return;
     for (const callback of this.#onIdle.splice(0)) callback();
   }
 }

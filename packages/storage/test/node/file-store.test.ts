@@ -385,6 +385,24 @@ describe('the record', () => {
     expect(readFlags(second.store, sample)).toEqual([FILE_PRESENT, synced, synced, synced]);
   });
 
+  it('that could not be written is written when the store is closed', async () => {
+    const sample = tree();
+    const where = place();
+    const { store, events } = await openSample(sample, where);
+    await store.checkpoint();
+    const temporary = `${store.recordPath}.tmp`;
+    fs.mkdirSync(temporary);
+    await saveAll(store, events, sample);
+    await store.checkpoint();
+    expect(store.recordError?.code).toBe('is-directory');
+    fs.rmdirSync(temporary);
+    await store.close();
+    expect(store.recordError).toBeUndefined();
+    const again = await openSample(sample, where);
+    expect([again.hashed, again.store.isComplete]).toEqual([0, true]);
+    await again.store.close();
+  });
+
   it('says after a checkpoint that files have been flushed', async () => {
     const sample = tree();
     const where = place();
@@ -570,6 +588,22 @@ describe('damage between two lives', () => {
     expect(hashed).toEqual([6, 0, 0, 0]);
   });
 
+  it('a file that was longer is cut by the first write, and not taken for one that somebody else has cut', async () => {
+    const sample = tree();
+    const where = place();
+    sample.writeTo(where.data);
+    flipByte(where.file('a.bin'), 40_000);
+    fs.appendFileSync(where.file('a.bin'), Buffer.alloc(1_000));
+    const { store, events } = await openSample(sample, where);
+    expect(countBits(store.have, 6)).toBe(5);
+    store.savePiece(1, sample.piece(1));
+    await events.until(() => events.saved.has(1));
+    expect(events.changed).toEqual([]);
+    expect(store.isComplete).toBe(true);
+    await store.close();
+    expectContent(sample, where);
+  });
+
   it('leaves files that are not wanted as they are, however long', async () => {
     const sample = tree();
     const where = place();
@@ -725,6 +759,104 @@ describe('a file that is removed while it is downloaded', () => {
     expect(events.changed).toMatchObject([{ fileIndex: 0, error: { code: 'truncated' } }]);
     expect([0, 1, 2].map((piece) => bitAt(store.have, piece))).toEqual([false, false, true]);
     await store.close();
+  });
+
+  it.each<[string, (file: string) => void]>([
+    ['removed', (file) => fs.rmSync(file)],
+    ['cut', (file) => fs.truncateSync(file, 1_000_000)],
+  ])(
+    "is nobody else's fault: a piece whose blocks were %s fails, and is no mismatch",
+    async (_, change) => {
+      const sample = makeSample({
+        pieceLength: 8 * 1024 * 1024,
+        files: [{ path: 'big', length: 16 * 1024 * 1024 }],
+      });
+      const where = place();
+      const { store, events } = await openSample(sample, where);
+      const half = 4 * 1024 * 1024;
+      const saveHalf = (start: number): void =>
+        store.saveBlocks(0, start, sample.piece(0).slice(start, start + half), [0, half]);
+      saveHalf(0);
+      await events.until(() => events.buffers.length === 1);
+      change(where.file('big'));
+      saveHalf(half);
+      store.finishPiece(0, { keepWrong: true });
+      await events.until(() => events.saved.has(0));
+      const { outcome, error } = events.saved.get(0)!;
+      expect([outcome, error?.code, error?.path]).toEqual([
+        ...['failed', 'truncated'],
+        where.file('big'),
+      ]);
+      expect(store.partialPieces.size).toBe(0);
+      // What comes now is judged as ever.
+      events.saved.clear();
+      saveHalf(half);
+      saveHalf(half);
+      store.finishPiece(0);
+      await events.until(() => events.saved.has(0));
+      expect(events.saved.get(0)?.outcome).toBe('mismatch');
+      events.saved.clear();
+      saveHalf(0);
+      saveHalf(half);
+      store.finishPiece(0);
+      await events.until(() => events.saved.has(0));
+      expect(events.saved.get(0)).toEqual({ outcome: 'saved' });
+      await store.close();
+    },
+  );
+
+  it('is known to be cut before a piece is judged that was hashed meanwhile', async () => {
+    const sample = makeSample({
+      pieceLength: 4 * BLOCK,
+      files: [{ path: 'a', length: 12 * BLOCK }],
+    });
+    const where = place();
+    const inline = new InlineExecutor();
+    let isHeld = false;
+    const held: (() => void)[] = [];
+    // A worker that is long in telling what it has written.
+    const executor: JobExecutor = {
+      maxWorkers: 2,
+      submit: (job, done) =>
+        inline.submit(job, (answer, error) => {
+          if (isHeld && job.kind === 'save') held.push(() => done(answer, error));
+          else done(answer, error);
+        }),
+      forget: (root) => inline.forget(root),
+      close: () => inline.close(),
+    };
+    const { store, events } = await openSample(sample, where, { pool: poolWith(executor) });
+    store.saveBlocks(0, 0, sample.piece(0), [0, 4 * BLOCK]);
+    await events.until(() => events.buffers.length === 1);
+    fs.rmSync(where.file('a'));
+    isHeld = true;
+    store.savePiece(2, sample.piece(2));
+    store.finishPiece(0);
+    while (held.length === 0 || inline.jobs.at(-1) !== 'check') await new Promise(setImmediate);
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+    expect(events.saved.size).toBe(0);
+    for (const answer of held) answer();
+    await events.until(() => events.saved.size === 2);
+    expect([0, 2].map((piece) => events.saved.get(piece)?.outcome)).toEqual(['failed', 'saved']);
+    await store.close();
+  });
+
+  it('leaves no blocks in the record that may be gone', async () => {
+    const sample = makeSample({
+      pieceLength: 64 * BLOCK,
+      files: [{ path: 'a', length: 128 * BLOCK }],
+    });
+    const where = place();
+    const { store, events } = await openSample(sample, where);
+    for (const piece of [0, 1]) store.saveBlocks(piece, 0, sample.piece(piece), [0, 4 * BLOCK]);
+    await events.until(() => events.buffers.length === 2);
+    fs.rmSync(where.file('a'));
+    store.saveBlocks(1, 4 * BLOCK, sample.piece(1).slice(4 * BLOCK), [0, BLOCK]);
+    await events.until(() => events.buffers.length === 3);
+    await store.close();
+    const again = await openSample(sample, where);
+    expect(again.store.partialPieces.size).toBe(0);
+    await again.store.close();
   });
 
   it('is not called complete when it is removed during the last write', async () => {

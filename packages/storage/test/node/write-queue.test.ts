@@ -95,6 +95,26 @@ describe('the write queue', () => {
     expect(told.slice(3)).toEqual(['wrote 0', 'resumed']);
   });
 
+  it('holds a verdict back until the writes that were under way are answered', async () => {
+    const executor = new HeldExecutor();
+    const told: string[] = [];
+    const queue = new WriteQueue(executor, { onStalled: () => {}, onResumed: () => {} });
+    queue.add(writeOf(1, () => told.push('wrote 1')));
+    queue.add(writeOf(2, () => told.push('wrote 2')));
+    queue.add({ ...writeOf(0, () => told.push('verdict')), isOpen: () => true });
+    queue.add(writeOf(0, () => told.push('after it')));
+    executor.answer(2, 'written');
+    queue.add(writeOf(3, () => told.push('wrote 3')));
+    executor.answer(1, 'died');
+    expect(told).toEqual(['wrote 2']);
+    executor.answer(0, 'written');
+    expect(told.slice(1)).toEqual(['wrote 1', 'verdict']);
+    const closing = queue.close().then(() => told.push('closed'));
+    while (executor.sent.length > 0) executor.answer(0, 'written');
+    await closing;
+    expect(told.slice(3)).toEqual(['wrote 3', 'after it', 'closed']);
+  });
+
   it('does nothing with a piece while somebody has its turn, nor ends before', async () => {
     const executor = new HeldExecutor();
     const told: string[] = [];
