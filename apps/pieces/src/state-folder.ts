@@ -12,7 +12,7 @@ const KEPT_MS = 180 * 24 * 3_600_000;
 const MAX_LOOKED_AT = 200;
 /** The files of a record; what stands before the dot is its name. */
 const FILE_NAME =
-  /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|resume\.lock|json)$/;
+  /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|resume\.look|resume\.lock|json)$/;
 
 interface Note {
   /** The download folder, and what the torrent may be called in it. */

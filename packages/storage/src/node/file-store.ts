@@ -53,7 +53,7 @@ export interface FileStoreOptions {
   readonly folder: string;
   /** Where resume records are kept; null keeps none. Default `defaultStateFolder()`. */
   readonly stateFolder?: string | null;
-  /** Touch nothing in the folder; `savePiece` and `saveBlocks` throw. For seeding and for looking. */
+  /** Touch nothing in the folder, and keep nobody else out of it; `savePiece` and `saveBlocks` throw. For seeding and for looking. */
   readonly readOnly?: boolean;
   /** `full` hashes everything that is there and believes no record. Default `auto`. */
   readonly check?: 'auto' | 'full';
@@ -100,8 +100,8 @@ export class FileStore implements Disk {
 
   /**
    * Look at what is in the folder, hash what no record vouches for, and make the empty files.
-   * @throws StorageError when the folder or a wanted file can't be used, `in-use` when another process has the torrent open
-   *   in the folder, or `aborted`.
+   * @throws StorageError when the folder or a wanted file can't be used, `in-use` when another store has the torrent open
+   *   in the folder (not with `readOnly`), or `aborted`.
    */
   static async open(options: FileStoreOptions): Promise<FileStore> {
     const pool = options.pool ?? acquireSharedPool();

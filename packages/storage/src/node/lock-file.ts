@@ -43,6 +43,28 @@ const CLOCK_MS = 60_000;
  * @throws {LockedError} a process that runs has it
  */
 export function takeLock(file: string, bootId: string): () => Promise<void> {
+  const text = claim(file, bootId);
+  return async () => {
+    try {
+      if ((await fsp.readFile(file, 'utf8')) === text) await fsp.rm(file, { force: true });
+    } catch {
+      // It is gone, or will be found to be nobody's.
+    }
+  };
+}
+
+/** Do something short that needs the lock. @throws {LockedError} a process that runs has it */
+export function whileLocked(file: string, bootId: string, act: () => void): void {
+  const text = claim(file, bootId);
+  try {
+    act();
+  } finally {
+    if (text !== undefined) fs.rmSync(file, { force: true });
+  }
+}
+
+/** Make the file. Returns what it says; undefined where none can be made. @throws {LockedError} */
+function claim(file: string, bootId: string): string | undefined {
   const own: Owner = {
     pid: process.pid,
     started: startOf(process.pid) ?? '',
@@ -53,14 +75,14 @@ export function takeLock(file: string, bootId: string): () => Promise<void> {
   try {
     makeFolder(nodeFileSystem, path.dirname(file), 0o700);
   } catch {
-    return nothing;
+    return undefined;
   }
   for (let tries = 0; tries < TRIES; tries += 1) {
     try {
       fs.writeFileSync(file, text, { flag: 'wx', mode: 0o600 });
-      return () => release(file, text);
+      return text;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return nothing;
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return undefined;
     }
     const found = read(file);
     if (found === undefined) continue;
@@ -71,16 +93,6 @@ export function takeLock(file: string, bootId: string): () => Promise<void> {
     removeStale(file, found);
   }
   throw new LockedError(undefined);
-}
-
-async function nothing(): Promise<void> {}
-
-async function release(file: string, text: string): Promise<void> {
-  try {
-    if ((await fsp.readFile(file, 'utf8')) === text) await fsp.rm(file, { force: true });
-  } catch {
-    // It is gone, or will be found to be nobody's.
-  }
 }
 
 /** Takes the file aside first: another process may have put its own there meanwhile, and gets it back. */

@@ -49,34 +49,26 @@ export async function openStore(options: FileStoreOptions, pool: DiskPool): Prom
   const root = await resolveRoot(options.folder, readOnly, signal);
   const bootId = await readBootId();
   throwIfAborted(signal);
-  const resume = lockRecord(options, root, bootId);
+  const resume =
+    options.stateFolder === null
+      ? undefined
+      : new ResumeFile(
+          options.stateFolder ?? defaultStateFolder(),
+          options.info.infoHash,
+          root,
+          bootId,
+        );
+  // Who only looks shuts nobody out.
+  if (!readOnly) resume?.lock();
   try {
-    return await openLocked(options, pool, { root, resume, bootId });
+    return await openFiles(options, pool, { root, resume, bootId });
   } catch (error) {
     await resume?.unlock();
     throw error;
   }
 }
 
-/** @throws StorageError `in-use` */
-function lockRecord(
-  { info, stateFolder, readOnly }: FileStoreOptions,
-  root: string,
-  bootId: string,
-): ResumeFile | undefined {
-  if (stateFolder === null) return undefined;
-  const resume = new ResumeFile(stateFolder ?? defaultStateFolder(), info.infoHash, root);
-  try {
-    resume.lock(bootId);
-    return resume;
-  } catch (error) {
-    // Who only looks may look, and leaves the record to whoever has it.
-    if (readOnly === true) return undefined;
-    throw error;
-  }
-}
-
-async function openLocked(
+async function openFiles(
   options: FileStoreOptions,
   pool: DiskPool,
   { root, resume, bootId }: Pick<Opened, 'resume' | 'bootId'> & { readonly root: string },

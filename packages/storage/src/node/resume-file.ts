@@ -7,11 +7,12 @@
  * named by info-hash and download folder.
  */
 import { createHash } from 'node:crypto';
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
+import fsp from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
-import { LockedError, takeLock } from './lock-file.ts';
+import { LockedError, takeLock, whileLocked } from './lock-file.ts';
 import { makeFolder, nodeFileSystem } from './open-files.ts';
 
 /** `$XDG_STATE_HOME/pieces`, on most systems `~/.local/state/pieces`; on Windows `%LOCALAPPDATA%\pieces`. */
@@ -25,33 +26,44 @@ export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string
 /** The name of the run of the operating system: what was written in it can't have been lost unless it has ended. */
 export async function readBootId(): Promise<string> {
   try {
-    return (await fs.readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim().slice(0, 64);
+    return (await fsp.readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim().slice(0, 64);
   } catch {
     return '';
   }
 }
 
 /**
- * One torrent's record in one download folder, which one store at a time has (`lock-file.ts`). Saves are carried out one after the other; of several that wait, the last.
+ * One torrent's record in one download folder. A store that writes has it alone, from `lock` to `unlock` (`lock-file.ts`). One that
+ * only looks doesn't lock it, and saves what it has found unless somebody else has the record or has saved it since.
+ *
+ * Saves are carried out one after the other; of several that wait, the last.
  */
 export class ResumeFile {
   readonly path: string;
   readonly #root: string;
+  readonly #bootId: string;
+  /** What the record on disk was when it was loaded or saved here. */
+  #knownDigest = digestOf(undefined);
   #unlock: (() => Promise<void>) | undefined;
   #next: (() => Uint8Array) | undefined;
   #saving: Promise<StorageError | undefined> | undefined;
 
-  constructor(stateFolder: string, infoHash: Uint8Array, root: string) {
+  constructor(stateFolder: string, infoHash: Uint8Array, root: string, bootId: string) {
     const place = createHash('sha256').update(root).digest('hex').slice(0, 16);
     const torrent = Buffer.from(infoHash).toString('hex');
     this.path = path.join(stateFolder, `${torrent}-${place}.resume`);
     this.#root = root;
+    this.#bootId = bootId;
+  }
+
+  get #lockPath(): string {
+    return `${this.path}.lock`;
   }
 
   /** @throws StorageError `in-use` */
-  lock(bootId: string): void {
+  lock(): void {
     try {
-      this.#unlock = takeLock(`${this.path}.lock`, bootId);
+      this.#unlock = takeLock(this.#lockPath, this.#bootId);
     } catch (error) {
       if (!(error instanceof LockedError)) throw error;
       throw storageError('in-use', { path: this.#root, cause: error });
@@ -66,11 +78,14 @@ export class ResumeFile {
 
   /** The bytes of the record; undefined when there is none that can be read. */
   async load(): Promise<Uint8Array | undefined> {
+    let bytes: Uint8Array | undefined;
     try {
-      return await fs.readFile(this.path);
+      bytes = await fsp.readFile(this.path);
     } catch {
-      return undefined;
+      // Then all is hashed.
     }
+    this.#knownDigest = digestOf(bytes);
+    return bytes;
   }
 
   /** Replace the record. `encode` is called when it is its turn. Never rejects: resolves to what went wrong, if anything did. */
@@ -101,29 +116,45 @@ export class ResumeFile {
 
   async #replace(bytes: Uint8Array): Promise<void> {
     const folder = path.dirname(this.path);
+    const isLocked = this.#unlock !== undefined;
     // One name for all lives, so that what a killed one leaves is overwritten.
-    const temporary = `${this.path}.tmp`;
+    const temporary = `${this.path}.${isLocked ? 'tmp' : 'look'}`;
     makeFolder(nodeFileSystem, folder, 0o700);
     try {
-      const file = await fs.open(temporary, 'w', 0o600);
+      const file = await fsp.open(temporary, 'w', 0o600);
       try {
         await file.writeFile(bytes);
         await file.sync();
       } finally {
         await file.close();
       }
-      await fs.rename(temporary, this.path);
+      if (isLocked) await fsp.rename(temporary, this.path);
+      else this.#replaceIfKnown(temporary);
+      this.#knownDigest = digestOf(bytes);
     } catch (error) {
-      await fs.rm(temporary, { force: true }).catch(() => {});
-      throw error;
+      if (!(error instanceof LockedError)) throw error;
+    } finally {
+      await fsp.rm(temporary, { force: true }).catch(() => {});
     }
     await syncFolder(folder);
   }
+
+  /** In one turn, so that nobody who wants the lock finds it taken for long. @throws LockedError */
+  #replaceIfKnown(temporary: string): void {
+    whileLocked(this.#lockPath, this.#bootId, () => {
+      const present = fs.existsSync(this.path) ? fs.readFileSync(this.path) : undefined;
+      if (digestOf(present) === this.#knownDigest) fs.renameSync(temporary, this.path);
+    });
+  }
+}
+
+function digestOf(bytes: Uint8Array | undefined): string {
+  return bytes === undefined ? '' : createHash('sha256').update(bytes).digest('hex');
 }
 
 async function syncFolder(folder: string): Promise<void> {
   try {
-    const handle = await fs.open(folder, 'r');
+    const handle = await fsp.open(folder, 'r');
     try {
       await handle.sync();
     } finally {

@@ -105,16 +105,19 @@ describe('a lock', () => {
 describe('a torrent that is open in a folder', () => {
   it('is not opened there a second time, but to look', async () => {
     const where = place();
+    sample.writeTo(where.data);
     const { store } = await openSample(sample, where);
+    await store.checkpoint();
     await expect(openSample(sample, where)).rejects.toMatchObject({
       name: 'StorageError',
       code: 'in-use',
       path: where.data,
       message: `${where.data}: another process has this torrent open in this folder`,
     });
+    const record = fs.readFileSync(store.recordPath!);
     const looking = await openSample(sample, where, { readOnly: true, check: 'full' });
-    expect(looking.store.recordPath).toBeUndefined();
     await looking.store.close();
+    expect(fs.readFileSync(store.recordPath!)).toEqual(record);
     const elsewhere = await openSample(sample, {
       ...where,
       data: path.join(where.folder, 'other'),
@@ -124,6 +127,32 @@ describe('a torrent that is open in a folder', () => {
     const again = await openSample(sample, where);
     await again.store.close();
     expect(fs.readdirSync(where.state).filter((name) => name.endsWith('.lock'))).toEqual([]);
+  });
+
+  it('is opened there to be written to while another store only looks, whose record is not kept', async () => {
+    const where = place();
+    sample.writeTo(where.data);
+    const looking = await openSample(sample, where, { readOnly: true, check: 'full' });
+    const { store, events } = await openSample(sample, where);
+    fs.truncateSync(where.file('a'), 16_384);
+    store.readBlock(1, 0, 100, 1);
+    await events.until(() => events.changed.length === 1);
+    await store.close();
+    const record = fs.readFileSync(store.recordPath!);
+    looking.store.verifyPiece(1);
+    await looking.events.until(() => looking.events.verified.has(1));
+    await looking.store.close();
+    expect(fs.readFileSync(store.recordPath!)).toEqual(record);
+  });
+
+  it('needs no hashing after another store has looked', async () => {
+    const where = place();
+    sample.writeTo(where.data);
+    const looking = await openSample(sample, where, { readOnly: true, check: 'full' });
+    await looking.store.close();
+    const { store, hashed } = await openSample(sample, where);
+    expect([hashed, store.isComplete]).toEqual([0, true]);
+    await store.close();
   });
 
   it('is free again when the opening fails', async () => {

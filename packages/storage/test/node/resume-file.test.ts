@@ -18,9 +18,9 @@ describe('the place of the record', () => {
 
   it('differs by torrent and by download folder', () => {
     const paths = [
-      new ResumeFile('/state', infoHash, '/a'),
-      new ResumeFile('/state', infoHash, '/b'),
-      new ResumeFile('/state', new Uint8Array(20), '/a'),
+      new ResumeFile('/state', infoHash, '/a', 'boot'),
+      new ResumeFile('/state', infoHash, '/b', 'boot'),
+      new ResumeFile('/state', new Uint8Array(20), '/a', 'boot'),
     ].map((file) => file.path);
     expect(new Set(paths).size).toBe(3);
     expect(path.basename(paths[0]!)).toMatch(/^(ab){20}-[0-9a-f]{16}\.resume$/);
@@ -30,7 +30,7 @@ describe('the place of the record', () => {
 describe('a record', () => {
   it('is replaced whole, and nothing else stays', async () => {
     const { state } = place();
-    const file = new ResumeFile(state, infoHash, '/a');
+    const file = new ResumeFile(state, infoHash, '/a', 'boot');
     expect(await file.load()).toBeUndefined();
     await file.save(() => Uint8Array.of(1, 2, 3));
     await file.save(() => Uint8Array.of(4));
@@ -41,7 +41,7 @@ describe('a record', () => {
 
   it('that is saved many times at once ends as the last, with few writes', async () => {
     const { state } = place();
-    const file = new ResumeFile(state, infoHash, '/a');
+    const file = new ResumeFile(state, infoHash, '/a', 'boot');
     const written: number[] = [];
     const saves = Array.from({ length: 10 }, (_, index) =>
       file.save(() => {
@@ -58,7 +58,7 @@ describe('a record', () => {
     const { folder } = place();
     const stateFolder = path.join(folder, 'no', 'folder');
     fs.writeFileSync(path.join(folder, 'no'), '');
-    const file = new ResumeFile(stateFolder, infoHash, '/a');
+    const file = new ResumeFile(stateFolder, infoHash, '/a', 'boot');
     const error = await file.save(() => Uint8Array.of(1));
     expect(error).toMatchObject({ name: 'StorageError', code: 'not-directory', path: file.path });
     await file.idle();
