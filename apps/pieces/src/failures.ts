@@ -1,5 +1,6 @@
 // Errors of the packages as what the user gets: one sentence that says what to do, and an exit code.
 import { EngineError } from '@bt/engine';
+import { DhtError } from '@bt/krpc-dht';
 import { MetainfoError } from '@bt/metainfo';
 import { StorageError, type StorageErrorCode } from '@bt/storage';
 import { EXIT, Failure } from './exit-codes.ts';
@@ -39,6 +40,7 @@ export function asFailure(cause: unknown): Failure {
 /** Why the session could not be opened. */
 export function cannotListen(cause: unknown, options: Options): Failure {
   if (!(cause instanceof EngineError) || cause.code !== 'listen') return asFailure(cause);
+  if (cause.cause instanceof DhtError) return cannotBindDht(cause.cause, options);
   const { code } = (cause.cause ?? {}) as NodeJS.ErrnoException;
   const { bindAddress, listenPort } = options;
   const port = `port ${listenPort}${bindAddress === undefined ? '' : ` of ${bindAddress}`}`;
@@ -48,6 +50,17 @@ export function cannotListen(cause: unknown, options: Options): Failure {
     EADDRNOTAVAIL: `${bindAddress} is no address of this machine: name one of its own with --bind.`,
   };
   return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(cause.message), { cause });
+}
+
+function cannotBindDht(error: DhtError, { dhtPort, bindAddress }: Options): Failure {
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  const port = `UDP port ${dhtPort}`;
+  const why: Readonly<Record<string, string>> = {
+    EADDRINUSE: `Another program uses ${port}: name another one with -p, or none for a free one.`,
+    EACCES: `You have no permission to use ${port}: name one above 1023 with -p.`,
+    EADDRNOTAVAIL: `${bindAddress} is no address of this machine: name one of its own with --bind.`,
+  };
+  return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(error.message), { cause: error });
 }
 
 export function nobodyFound({ timeoutMs }: Options): Failure {

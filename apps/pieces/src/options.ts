@@ -16,6 +16,14 @@ export interface Options {
   readonly seedTimeMs: number | undefined;
   readonly peers: readonly HostPort[];
   readonly trackers: boolean;
+  /** Undefined: where the torrent has no tracker. */
+  readonly dht: boolean | undefined;
+  /** `HOST:PORT` of nodes to enter the DHT by; undefined: the public routers. */
+  readonly bootstrap: readonly string[] | undefined;
+  /** UDP; 0 means a free one. */
+  readonly dhtPort: number;
+  readonly peerExchange: boolean;
+  readonly localDiscovery: boolean;
   readonly listenPort: number;
   readonly bindAddress: string | undefined;
   readonly maxDownBytesPerSecond: number | undefined;
@@ -43,6 +51,8 @@ Examples:
   pieces -t film.torrent --files '*.mkv,0,3-5'   some of its files
   pieces -t film.torrent --check                 is what is here right?
   pieces -t film.torrent --plain -r              rarest first and no other strategy
+  pieces -t film.torrent -d                      find peers in the DHT as well
+  pieces -t film.torrent -d 192.0.2.7:6881       in the DHT that this node is part of
 
 Defaults that differ from the original's: it started with no strategy, and -o -a -c
 -e -r each switched one on. Here these five are on, and --plain is how it was.
@@ -88,6 +98,21 @@ function peer(text: string, before: readonly HostPort[] = []): readonly HostPort
     throw new InvalidArgumentError('Give HOST:PORT, such as 192.0.2.7:6881 or [2001:db8::7]:6881.');
   }
   return [...before, parsed];
+}
+
+/** Nodes to enter the DHT by. `1` and `true` say no more than that there is one, as the original's help had it. */
+function nodes(text: string, before?: true | readonly string[]): true | readonly string[] {
+  if (text === '1' || text === 'true') return before ?? true;
+  const named = text.split(',').filter((part) => part.trim() !== '');
+  for (const node of named) {
+    const parsed = parseHostPort(node);
+    if (parsed !== undefined && parsed.port !== 0) continue;
+    throw new InvalidArgumentError(
+      `${node} is no HOST:PORT of a node to enter the DHT by; a torrent goes before -d, or behind -t.`,
+    );
+  }
+  if (named.length === 0) throw new InvalidArgumentError('Name nodes as HOST:PORT, or none.');
+  return [...(Array.isArray(before) ? before : []), ...named];
 }
 
 function address(text: string): string {
@@ -150,8 +175,26 @@ function command(version: string): Command {
     .optionsGroup('Network:')
     .option('--peer <host:port>', 'a peer to dial; repeatable', peer)
     .option('--no-trackers', 'ask no tracker')
+    .addOption(
+      option(
+        '-d, --dht [host:port,...]',
+        'use the DHT, entered by these nodes (default: public ones); without a tracker it is on by itself',
+      ).argParser(nodes),
+    )
+    .addOption(
+      option('-p, --port <port>', "the DHT's UDP port (default: a free one); means -d")
+        .argParser(port)
+        .implies({ dht: true }),
+    )
+    .option('--no-dht', 'no DHT, not even without a tracker')
+    .option('--no-pex', 'hear of no peers from peers, and tell of none')
+    .option('--no-lsd', 'do not look for peers in the local network')
     .option('--listen <port>', 'the port to listen on (default: a free one)', port)
-    .option('--bind <address>', 'bind every socket to it: peers, listener and trackers', address)
+    .option(
+      '--bind <address>',
+      'bind every socket to it; on loopback nothing leaves this host',
+      address,
+    )
     .option('--max-down <rate>', 'bytes a second at most; 4M is 4 MiB/s', rate)
     .option('--max-up <rate>', 'bytes a second at most', rate)
     .addOption(
@@ -233,6 +276,11 @@ export function parseOptions(args: readonly string[], version: string): Options 
     seedTimeMs: values.seedTime === undefined ? undefined : values.seedTime * 60_000,
     peers: values.peer ?? [],
     trackers: values.trackers,
+    dht: values.dht === undefined ? undefined : values.dht !== false,
+    bootstrap: Array.isArray(values.dht) ? values.dht : undefined,
+    dhtPort: values.port ?? 0,
+    peerExchange: values.pex,
+    localDiscovery: values.lsd,
     listenPort: values.listen ?? 0,
     bindAddress: values.bind,
     maxDownBytesPerSecond: values.maxDown,

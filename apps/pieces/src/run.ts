@@ -1,7 +1,9 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
 import { resolve } from 'node:path';
 import { openSession, type Session, type TorrentHandle } from '@bt/engine/node';
+import type { Metainfo } from '@bt/metainfo';
 import { check } from './check.ts';
+import { dhtOf } from './dht-choice.ts';
 import { DiskPatience } from './disk-patience.ts';
 import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
 import { asFailure, cannotListen, nobodyFound } from './failures.ts';
@@ -37,12 +39,13 @@ export async function run(
     await record.noteUse();
     pruning = pruneRecords(record);
     if (options.checkOnly) return await check({ metainfo, files, dir }, view, interrupted);
-    session = await open(options);
+    session = await open(options, metainfo);
     const torrent = await session.add(metainfo, {
       dir: resolve(dir),
       peers: options.peers,
       strategies: strategiesOf(options),
       trackers: options.trackers,
+      peerExchange: options.peerExchange,
       ...given('files', files),
       ...given('seedRatio', options.seedRatio),
       ...given('seedTimeMs', options.seedTimeMs),
@@ -60,9 +63,11 @@ export async function run(
   }
 }
 
-async function open(options: Options): Promise<Session> {
+async function open(options: Options, metainfo: Metainfo): Promise<Session> {
   try {
     return await openSession({
+      localDiscovery: options.localDiscovery,
+      dht: await dhtOf(options, metainfo),
       listenPort: options.listenPort,
       ...given('bindAddress', options.bindAddress),
       ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),

@@ -140,12 +140,12 @@ describe('the pieces process', () => {
       ...NODE_ARGS,
       '-t',
       'x',
-      '--nope',
+      '--unheard-of',
     ]);
     expect({ status, out: `${stdout}`, error: `${stderr}` }).toEqual({
       status: 2,
       out: '',
-      error: "pieces: Unknown option '--nope'. See pieces --help.\n",
+      error: "pieces: Unknown option '--unheard-of'. See pieces --help.\n",
     });
   });
 });

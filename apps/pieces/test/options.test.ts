@@ -31,6 +31,60 @@ const OFF = {
   bbsPlus: false,
 };
 
+describe('the DHT', () => {
+  it('is on by itself where there is no tracker, unless a flag says so', () => {
+    expect(options()).toMatchObject({ dht: undefined, bootstrap: undefined, dhtPort: 0 });
+    expect(options('--no-dht')).toMatchObject({ dht: false });
+  });
+
+  it.each([
+    [['-d'], undefined],
+    [['--dht'], undefined],
+    [['-d', '1'], undefined],
+    [['-d', 'true'], undefined],
+    [['-d', '192.0.2.7:6881'], ['192.0.2.7:6881']],
+    [
+      ['-d', 'one.example:1,[2001:db8::1]:2'],
+      ['one.example:1', '[2001:db8::1]:2'],
+    ],
+    [
+      ['-d', 'a:1', '-d', 'b:2'],
+      ['a:1', 'b:2'],
+    ],
+    [['-d', '1', '-d', 'a:1'], ['a:1']],
+    [['-d', 'a:1', '-d', 'true'], ['a:1']],
+  ])('%j: entered by %j', (args, bootstrap) => {
+    expect(options(...args)).toMatchObject({ dht: true, bootstrap });
+  });
+
+  it('has a port with -p, which means -d', () => {
+    expect(options('-p', '7000')).toMatchObject({ dht: true, dhtPort: 7000 });
+    expect(options('-p', '7000', '-d', 'a:1')).toMatchObject({ dhtPort: 7000, bootstrap: ['a:1'] });
+    expect(options('-p', '7000', '--no-dht')).toMatchObject({ dht: false });
+  });
+
+  it.each([
+    [
+      'x.torrent',
+      'x.torrent is no HOST:PORT of a node to enter the DHT by; a torrent goes before -d',
+    ],
+    ['a:0', 'a:0 is no HOST:PORT'],
+    ['a:1,b', 'b is no HOST:PORT'],
+    [',', 'Name nodes as HOST:PORT, or none.'],
+  ])('-d %s is wrong', (value, sentence) => {
+    expect(printout('-t', 'x', '-d', value)).toMatchObject({ isError: true });
+    expect(printout('-t', 'x', '-d', value).text).toContain(sentence);
+  });
+
+  it('is one of three ways to find peers that can be switched off', () => {
+    expect(options()).toMatchObject({ peerExchange: true, localDiscovery: true });
+    expect(options('--no-pex', '--no-lsd')).toMatchObject({
+      peerExchange: false,
+      localDiscovery: false,
+    });
+  });
+});
+
 describe('strategies', () => {
   it('are all on but bbs-plus', () => {
     expect(strategiesOf(options())).toEqual(ON);

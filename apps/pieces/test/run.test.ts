@@ -60,7 +60,7 @@ describe('a download', () => {
     expect({ code, error }).toEqual({ code: 0, error: '' });
     expect(out).toContain(`Tracker ${new URL(tracker.url).origin}: 1 peer\n`);
     expect(out).toMatch(
-      new RegExp(`\nPeer 127.0.0.1 port ${session.port} \\(bt-engine .*\\), out\n`),
+      new RegExp(`\nPeer 127.0.0.1 port ${session.port} \\(bt-engine .*\\), found by a tracker\n`),
     );
   });
 

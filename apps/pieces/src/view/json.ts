@@ -22,6 +22,7 @@ export class JsonView implements View {
       fileCount: countFiles(files),
       address: listening?.address,
       port: listening?.port,
+      dhtPort: listening?.dht?.port,
     });
     for (const warning of warnings) this.#print('renamed', warning);
   }

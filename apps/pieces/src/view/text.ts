@@ -1,5 +1,5 @@
 // The view for people: a line that is rewritten on a terminal, plain lines now and then elsewhere, and a summary at the end.
-import type { TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
+import type { PeerSource, TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
 import { type Metainfo, toHex } from '@bt/metainfo';
 import { mayPass, withFullStop } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
@@ -35,6 +35,7 @@ export class TextView implements View {
     if (this.#verbose) {
       const at = listening && `${listening.address ?? 'every address'}, port ${listening.port}`;
       this.#print(`Info-hash ${toHex(info.infoHash)}${at ? `, listening on ${at}` : ''}`);
+      if (listening?.dht !== undefined) this.#print(`DHT node on UDP port ${listening.dht.port}`);
     }
     for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
       this.#warn(`${original} is not a safe name on every system; it is downloaded as ${renamed}.`);
@@ -77,7 +78,7 @@ export class TextView implements View {
         this.#peersSeen += 1;
         if (this.#verbose)
           this.#print(
-            `Peer ${event.address} port ${event.port} (${event.client}), ${event.direction}`,
+            `Peer ${event.address} port ${event.port} (${event.client}), ${foundBy(event)}`,
           );
         break;
       case 'peer-closed':
@@ -189,6 +190,21 @@ export function progressLine(stats: TorrentStats): string {
     `up ${formatRate(stats.upRate)}`,
     `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
   ].join('  ');
+}
+
+/** How we have come to know a peer. */
+function foundBy({ direction, source }: TorrentEvent & { readonly type: 'peer' }): string {
+  if (direction === 'in') return 'came to us';
+  const words: Readonly<Record<PeerSource, string>> = {
+    user: 'named by you',
+    tracker: 'found by a tracker',
+    lsd: 'found in the local network',
+    magnet: 'named by the magnet link',
+    incoming: 'known from before',
+    dht: 'found in the DHT',
+    pex: 'named by another peer',
+  };
+  return words[source];
 }
 
 function checkingLine(share: number): string {

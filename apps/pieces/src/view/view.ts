@@ -15,6 +15,8 @@ export interface Listening {
   /** Undefined: every address. */
   readonly address: string | undefined;
   readonly port: number;
+  /** The DHT node, if there is one. */
+  readonly dht: { readonly port: number } | undefined;
 }
 
 /** What `--check` has found, of the pieces of the wanted files. */

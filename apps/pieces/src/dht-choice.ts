@@ -1,0 +1,43 @@
+// Whether a run has a DHT node, and where it keeps what it has learned of the network.
+import { createHash } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isLoopback } from '@bt/endpoint';
+import type { CreateDhtOptions } from '@bt/krpc-dht/node';
+import type { Metainfo } from '@bt/metainfo';
+import { defaultStateFolder } from '@bt/storage/node';
+import type { Options } from './options.ts';
+
+/** The DHT node of a run: with `-d`, and by itself where the torrent has no tracker and is not private. */
+export async function dhtOf(
+  options: Options,
+  { announceTiers, info }: Pick<Metainfo, 'announceTiers' | 'info'>,
+): Promise<CreateDhtOptions | false> {
+  const isTrackerless = announceTiers.flat().length === 0;
+  const isWanted = options.dht ?? (isTrackerless && !info.isPrivate);
+  if (!isWanted) return false;
+  const { bootstrap, dhtPort, bindAddress } = options;
+  const stateFile = await dhtStateFile(bootstrap, bindAddress);
+  return {
+    port: dhtPort,
+    ...(bootstrap === undefined ? {} : { bootstrap }),
+    ...(stateFile === undefined ? {} : { stateFile }),
+  };
+}
+
+/**
+ * The file that keeps the nodes of a network between runs: one for the public network, and one for each that is entered by
+ * nodes of the user's, so that nobody of the one is asked in the other. None on loopback, where nothing may leave the host.
+ */
+export async function dhtStateFile(
+  bootstrap: readonly string[] | undefined,
+  bindAddress: string | undefined,
+): Promise<string | undefined> {
+  if (bindAddress !== undefined && isLoopback(bindAddress)) return undefined;
+  const folder = defaultStateFolder();
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => {});
+  if (bootstrap === undefined) return join(folder, 'dht.table');
+  const network = [...new Set(bootstrap)].sort().join(' ');
+  const name = createHash('sha256').update(network).digest('hex').slice(0, 16);
+  return join(folder, `dht-${name}.table`);
+}

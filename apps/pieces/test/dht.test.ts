@@ -1,0 +1,116 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createDht, type DhtNode } from '@bt/krpc-dht/node';
+import { parseMetainfo } from '@bt/metainfo';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { dhtOf, dhtStateFile } from '../src/dht-choice.ts';
+import { parseOptions } from '../src/options.ts';
+import { LOCALHOST, pieces, type Shared, seed, share, useTempFolder } from './harness.ts';
+
+const folder = useTempFolder();
+const TREE = { 'one.bin': 40_000, 'two.bin': 30_000 };
+
+async function openNode(bootstrap: readonly string[] = []): Promise<DhtNode> {
+  const node = await createDht({ bind: LOCALHOST, bootstrap });
+  onTestFinished(() => node.close());
+  return node;
+}
+
+function addressOf(node: DhtNode): string {
+  return `${LOCALHOST}:${node.port}`;
+}
+
+/** What `pieces` would do about the DHT with these arguments. */
+async function choiceOf(shared: Shared, ...args: string[]) {
+  const options = parseOptions(['-t', shared.file, ...args], '1.2.3');
+  if ('text' in options) throw new Error(options.text);
+  return await dhtOf(options, parseMetainfo(await readFile(shared.file)));
+}
+
+describe('a torrent without a tracker', () => {
+  it('is found in the DHT that -d names, and tells how with -v', async () => {
+    const hub = addressOf(await openNode());
+    const shared = await share(folder.path, TREE);
+    const { handle } = await seed(shared, { dht: { bootstrap: [hub] } });
+    const asking = await openNode([hub]);
+    const announced = async () => {
+      for await (const peer of asking.getPeers(handle.metainfo.info.infoHash)) return peer;
+      return undefined;
+    };
+    while ((await announced()) === undefined);
+    const dir = join(folder.path, 'copy');
+    const args = ['-t', shared.file, '--dir', dir, '-v', '-d', hub];
+    const { code, out, error } = await pieces(args);
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    expect(out).toMatch(/\nDHT node on UDP port \d+\n/);
+    expect(out).toMatch(/\nPeer 127.0.0.1 port \d+ \(bt-engine .*\), found in the DHT\n/);
+    const got = await readFile(join(dir, 'tree', 'one.bin'));
+    expect(shared.originals.get('one.bin')?.equals(got)).toBe(true);
+  });
+
+  it('has a DHT by itself, with the public routers and a table that is kept', async () => {
+    const shared = await share(folder.path, TREE);
+    expect(await choiceOf(shared)).toEqual({
+      port: 0,
+      stateFile: await dhtStateFile(undefined, undefined),
+    });
+    expect(await choiceOf(shared, '--no-dht')).toBe(false);
+    expect(await choiceOf(shared, '-p', '7000', '-d', 'a:1')).toMatchObject({
+      port: 7000,
+      bootstrap: ['a:1'],
+    });
+  });
+
+  it('has none where it is private', async () => {
+    const shared = await share(folder.path, TREE, { isPrivate: true });
+    expect(await choiceOf(shared)).toBe(false);
+  });
+});
+
+describe('a torrent with a tracker', () => {
+  it('has a DHT with -d alone', async () => {
+    const announceTiers = [['http://tracker.example/announce']];
+    const shared = await share(folder.path, TREE, { announceTiers });
+    expect(await choiceOf(shared)).toBe(false);
+    expect(await choiceOf(shared, '--no-trackers')).toBe(false);
+    expect(await choiceOf(shared, '-d')).toMatchObject({ port: 0 });
+  });
+});
+
+describe('the table of a DHT', () => {
+  it('is kept for each network by itself, and for none on loopback', async () => {
+    const files = await Promise.all([
+      dhtStateFile(undefined, undefined),
+      dhtStateFile(['a:1'], undefined),
+      dhtStateFile(['b:2', 'a:1'], '192.0.2.1'),
+      dhtStateFile(['a:1', 'b:2'], undefined),
+    ]);
+    expect(new Set(files).size).toBe(3);
+    expect(files[2]).toBe(files[3]);
+    expect(await dhtStateFile(undefined, LOCALHOST)).toBeUndefined();
+    expect(await dhtStateFile(['a:1'], '::1')).toBeUndefined();
+  });
+
+  it('is not written by a run on loopback, which asks nobody', async () => {
+    const shared = await share(folder.path, TREE);
+    const { code, events } = await pieces(['-t', shared.file, '--dir', shared.dir, '--json']);
+    expect(code).toBe(0);
+    expect(events.find(({ event }) => event === 'started')).toMatchObject({
+      dhtPort: expect.any(Number),
+    });
+    const state = await readdir(join(folder.path, '.state'), { recursive: true });
+    expect(state.filter((name) => name.endsWith('.table'))).toEqual([]);
+  });
+});
+
+describe('a UDP port that is taken', () => {
+  it('is told with what to do', async () => {
+    const { port } = await openNode();
+    const shared = await share(folder.path, TREE);
+    const { code, error } = await pieces(['-t', shared.file, '-p', `${port}`]);
+    expect(code).toBe(2);
+    expect(error).toBe(
+      `pieces: Another program uses UDP port ${port}: name another one with -p, or none for a free one.\n`,
+    );
+  });
+});
