@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { makeContent } from '../support/content.ts';
 import { checkInvariants, stopAll } from '../support/invariants.ts';
 import { type SimNode, SimSwarm } from '../support/sim-swarm.ts';
+import { SimWebServer } from '../support/sim-web-server.ts';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -13,15 +14,15 @@ function banned(node: SimNode): string[] {
   return node.events.flatMap((event) => (event.type === 'peer-banned' ? [event.address] : []));
 }
 
-describe.each([1, 2, 3])('without piece layers, with seed %i', (seed) => {
-  // 1,300 pieces: three chunks of hashes; and some files of one chunk, and of one piece.
-  const files = [1_300 * 16 * KiB, 40 * KiB, 33 * KiB + 1, 5 * KiB];
-  const total = files.reduce((sum, length) => sum + length, 0);
-  const contents = {
-    v2: makeContent(total, 16 * KiB, { version: 'v2', files }),
-    hybrid: makeContent(total, 16 * KiB, { version: 'hybrid', files }),
-  };
+// 1,300 pieces: three chunks of hashes; and some files of one chunk, and of one piece.
+const LAYER_FILES = [1_300 * 16 * KiB, 40 * KiB, 33 * KiB + 1, 5 * KiB];
+const LAYER_BYTES = LAYER_FILES.reduce((sum, length) => sum + length, 0);
+const contents = {
+  v2: makeContent(LAYER_BYTES, 16 * KiB, { version: 'v2', files: LAYER_FILES }),
+  hybrid: makeContent(LAYER_BYTES, 16 * KiB, { version: 'hybrid', files: LAYER_FILES }),
+};
 
+describe.each([1, 2, 3])('without piece layers, with seed %i', (seed) => {
   it.each(['v2', 'hybrid'] as const)('a %s torrent gets them from several peers', (version) => {
     const content = contents[version];
     const swarm = new SimSwarm(content, { seed });
@@ -89,13 +90,17 @@ describe.each([1, 2, 3])('without piece layers, with seed %i', (seed) => {
   });
 });
 
-describe.each([1, 2, 3, 4, 5])('a corrupt block, with seed %i', (seed) => {
-  const PIECE = 256 * KiB;
-  const files = [3 * MiB + 5, 2 * MiB, 100 * KiB];
-  const total = files.reduce((sum, length) => sum + length, 0);
+const PIECE = 256 * KiB;
+const FILES = [3 * MiB + 5, 2 * MiB, 100 * KiB];
+const TOTAL = FILES.reduce((sum, length) => sum + length, 0);
+const corrupted = {
+  v2: makeContent(TOTAL, PIECE, { version: 'v2', files: FILES }),
+  hybrid: makeContent(TOTAL, PIECE, { version: 'hybrid', files: FILES }),
+};
 
+describe.each([1, 2, 3, 4, 5])('a corrupt block, with seed %i', (seed) => {
   for (const version of ['v2', 'hybrid'] as const) {
-    const content = makeContent(total, PIECE, { version, files });
+    const content = corrupted[version];
 
     it(`of a ${version} torrent names its sender, and only it comes again`, () => {
       const swarm = new SimSwarm(content, { seed });
@@ -121,5 +126,53 @@ describe.each([1, 2, 3, 4, 5])('a corrupt block, with seed %i', (seed) => {
       checkInvariants(swarm, `corrupt, seed ${seed}`);
       stopAll(swarm, `corrupt, seed ${seed}`);
     });
+  }
+});
+
+it('a web seed is asked for no piece whose hash is not known', () => {
+  const content = makeContent(2 * MiB, 64 * KiB, { version: 'v2' });
+  const swarm = new SimSwarm(content, { seed: 1 });
+  const server = new SimWebServer(swarm.clock, content, 'http://seed.example/', {});
+  const node = swarm.addNode({ lacksLayers: true, announces: false, webServers: [server] }).start();
+  swarm.clock.runUntil(30 * SECOND);
+  expect(server.sentBytes).toBe(0);
+  // Somebody who has one piece tells all hashes; the rest is the server's.
+  const source = swarm.addNode({ have: [4], announces: false }).start();
+  node.connectTo(source);
+  expect(swarm.runUntilDone(60 * SECOND, [node])).toBeDefined();
+  expect(server.sentBytes).toBeGreaterThan(1.9 * MiB);
+  checkInvariants(swarm, 'web seed');
+});
+
+// Many liars of both kinds, pieces of every size: nobody honest is ever banned (see checkInvariants).
+it.each([16, 64, 256, 1024])('in pieces of %i KiB, liars cost themselves alone', (kib) => {
+  const files = [3 * MiB + 5, 2 * MiB, 100 * KiB, 3, 17 * KiB];
+  const total = files.reduce((sum, length) => sum + length, 0);
+  for (const version of ['v2', 'hybrid'] as const) {
+    const content = makeContent(total, kib * KiB, { version, files });
+    for (const seed of [1, 2, 3, 4]) {
+      const swarm = new SimSwarm(content, { seed });
+      const liars = [0, 1].map((n) =>
+        swarm
+          .addNode({
+            isSeed: true,
+            announces: false,
+            lineUp: (200 + 300 * n) * KiB,
+            hasWrongLayers: (seed + n) % 3 === 0,
+            isWrong: (piece, offset) =>
+              (piece * 31 + (offset / 16_384) * 17 + seed * 7 + n) % (3 + seed) === 0,
+          })
+          .start(),
+      );
+      const honest = Array.from({ length: seed }, () =>
+        swarm.addNode({ isSeed: true, announces: false, lineUp: 300 * KiB }).start(),
+      );
+      const leechers = [0, 1].map(() => swarm.addNode({ lacksLayers: seed % 2 === 0 }).start());
+      for (const leecher of leechers) leecher.connectTo(...liars, ...honest);
+      const label = `${version}, ${kib} KiB, seed ${seed}`;
+      expect(swarm.runUntilDone(300 * SECOND, leechers), label).toBeDefined();
+      checkInvariants(swarm, label);
+      stopAll(swarm, label);
+    }
   }
 });
