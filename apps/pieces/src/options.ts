@@ -1,7 +1,17 @@
 // The command line of `pieces`: flags to options, and the help that explains them.
-import { type HostPort, parseAddress, parseHostPort } from '@bt/endpoint';
+import { type HostPort, parseHostPort } from '@bt/endpoint';
 import type { Strategies } from '@bt/engine';
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
+import {
+  address,
+  bootstrapNodes,
+  number,
+  option,
+  type Printout,
+  parseCommand,
+  port,
+  wrongUsage,
+} from './command-line.ts';
 import { parseSize } from './units.ts';
 
 export interface Options {
@@ -38,12 +48,6 @@ export interface Options {
   readonly verbose: boolean;
 }
 
-/** The command line was wrong, or asked for help: what to print, and on which stream. */
-export interface Printout {
-  readonly text: string;
-  readonly isError: boolean;
-}
-
 const EXAMPLES = `
 Examples:
   pieces -t debian.torrent                       into the current folder, then end
@@ -76,50 +80,12 @@ function rate(text: string): number {
   return bytes;
 }
 
-function number(least: number, what: string): (text: string) => number {
-  return (text) => {
-    const value = text.trim() === '' ? Number.NaN : Number(text);
-    if (!Number.isFinite(value) || value < least) throw new InvalidArgumentError(what);
-    return value;
-  };
-}
-
-function port(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 65_535) {
-    throw new InvalidArgumentError('Give a port from 0 (a free one) to 65535.');
-  }
-  return value;
-}
-
 function peer(text: string, before: readonly HostPort[] = []): readonly HostPort[] {
   const parsed = parseHostPort(text);
   if (parsed === undefined || parsed.port === 0) {
     throw new InvalidArgumentError('Give HOST:PORT, such as 192.0.2.7:6881 or [2001:db8::7]:6881.');
   }
   return [...before, parsed];
-}
-
-/** Nodes to enter the DHT by. `1` and `true` say no more than that there is one, as the original's help had it. */
-function nodes(text: string, before?: true | readonly string[]): true | readonly string[] {
-  if (text === '1' || text === 'true') return before ?? true;
-  const named = text.split(',').filter((part) => part.trim() !== '');
-  for (const node of named) {
-    const parsed = parseHostPort(node);
-    if (parsed !== undefined && parsed.port !== 0) continue;
-    throw new InvalidArgumentError(
-      `${node} is no HOST:PORT of a node to enter the DHT by; a torrent goes before -d, or behind -t.`,
-    );
-  }
-  if (named.length === 0) throw new InvalidArgumentError('Name nodes as HOST:PORT, or none.');
-  return [...(Array.isArray(before) ? before : []), ...named];
-}
-
-function address(text: string): string {
-  if (parseAddress(text) === undefined) {
-    throw new InvalidArgumentError('Give an IP address of this machine, such as 127.0.0.1 or ::1.');
-  }
-  return text;
 }
 
 /** Splits at commas, but not within the braces of a glob. */
@@ -179,7 +145,7 @@ function command(version: string): Command {
       option(
         '-d, --dht [host:port,...]',
         'use the DHT, entered by these nodes (default: public ones); without a tracker it is on by itself',
-      ).argParser(nodes),
+      ).argParser(bootstrapNodes),
     )
     .addOption(
       option('-p, --port <port>', "the DHT's UDP port (default: a free one); means -d")
@@ -225,10 +191,6 @@ function command(version: string): Command {
     .exitOverride();
 }
 
-function option(flags: string, what?: string): Option {
-  return new Option(flags, what);
-}
-
 /** The strategies that a flag or its `--no-` form names. */
 function strategies(values: Readonly<Record<string, unknown>>): Partial<Strategies> {
   const named: Partial<Record<keyof Strategies, boolean>> = {};
@@ -241,21 +203,9 @@ function strategies(values: Readonly<Record<string, unknown>>): Partial<Strategi
 
 /** Reads the arguments (without node and script). */
 export function parseOptions(args: readonly string[], version: string): Options | Printout {
-  let text = '';
-  const program = command(version).configureOutput({
-    writeOut: (part) => {
-      text += part;
-    },
-    writeErr: (part) => {
-      text += part;
-    },
-  });
-  try {
-    program.parse(args, { from: 'user' });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    return error.exitCode === 0 ? { text, isError: false } : wrongUsage(error.message);
-  }
+  const program = command(version);
+  const printout = parseCommand(program, args);
+  if (printout !== undefined) return printout;
   const values = program.opts();
   const torrents = [values.torrent, ...program.args].filter((name) => name !== undefined);
   const [torrentFile = '', another] = torrents;
@@ -292,10 +242,4 @@ export function parseOptions(args: readonly string[], version: string): Options 
     output: values.json === true ? 'json' : values.quiet === true ? 'quiet' : 'text',
     verbose: values.verbose === true,
   };
-}
-
-function wrongUsage(message: string): Printout {
-  const text = message.replace(/^error: /, '').replaceAll('\n', ' ');
-  const sentence = `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?]$/.test(text) ? '' : '.'}`;
-  return { text: `pieces: ${sentence} See pieces --help.\n`, isError: true };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Options, type Printout, parseOptions } from '../src/options.ts';
+import type { Printout } from '../src/command-line.ts';
+import { type Options, parseOptions } from '../src/options.ts';
 import { strategiesOf } from '../src/strategies.ts';
 
 function options(...args: string[]): Options {
