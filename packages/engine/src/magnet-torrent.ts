@@ -171,6 +171,13 @@ export class MagnetTorrent {
     this.#settle();
   }
 
+  /** The info dictionary is that of a private torrent (BEP 27). */
+  becomePrivate(now: number): void {
+    this.presence.moment.now = now;
+    this.presence.becomePrivate();
+    this.#settle();
+  }
+
   // Time, and what goes out.
 
   handleTimeout(now: number): void {
@@ -211,13 +218,16 @@ export class MagnetTorrent {
   }
 
   stats(now: number): TorrentStats {
+    const runningMs = now - this.#startedMs;
+    return { ...emptyStats(undefined), ...this.swarmStats(now), state: this.state, runningMs };
+  }
+
+  /** The numbers that have to do with peers and metadata. */
+  swarmStats(now: number): Partial<TorrentStats> {
     const { fetch } = this.#exchange;
     return {
-      ...emptyStats(undefined),
-      state: this.state,
       ...this.presence.counts(),
       metadataShare: fetch.share,
-      runningMs: now - this.#startedMs,
       uselessMs: this.#isComplete ? 0 : now - fetch.lastUsefulMs,
     };
   }

@@ -56,6 +56,8 @@ export interface TorrentOptions {
   readonly sequential?: boolean | undefined;
   readonly maxPeers?: number | undefined;
   readonly uploadSlots?: number | undefined;
+  /** Get the piece layers (BEP 52) and no piece: `piece-layers` is the end of it. */
+  readonly hashesOnly?: boolean | undefined;
   /** Taken over from a MagnetTorrent, with its connections. Absent: the torrent begins alone. */
   readonly presence?: Presence | undefined;
   /** Bound on pieces in memory. Default: storage's. */

@@ -203,6 +203,7 @@ export class Torrent {
       upload: this.#upload,
       hashes: this.#hashes,
       superSeed,
+      hashesOnly: options.hashesOnly,
       peersChanged: () => this.#choking.peersChanged(),
     });
     presence.announcing.numbers = () => ({
@@ -238,6 +239,10 @@ export class Torrent {
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
     if (holdings.isDone) this.#doneMs = now;
     presence.metadata.infoBytes = info.bytes;
+    if (options.hashesOnly === true) {
+      this.#download.isHalted = true;
+      this.#state = 'fetching-metadata';
+    }
     const { exchange } = presence.discovery;
     if (exchange !== undefined) exchange.isSeed = (peer) => this.#picker.isSeed(peer.handle);
     if (info.isPrivate) presence.becomePrivate();

@@ -15,7 +15,8 @@ export interface StreamOptions {
 }
 
 export interface FileStreamsOptions {
-  readonly files: FileTable;
+  /** Undefined until they are known. */
+  readonly files: () => FileTable | undefined;
   /** Calls the torrent; does nothing while it isn't running yet. */
   readonly act: (call: (torrent: Torrent, now: number) => void) => void;
   readonly isStopped: () => boolean;
@@ -36,7 +37,10 @@ export class FileStreams {
   }
 
   open(fileIndex: number, options: StreamOptions): AsyncIterableIterator<Uint8Array> {
-    const { files } = this.#options;
+    const files = this.#options.files();
+    if (files === undefined) {
+      throw new EngineError('bad-argument', 'the files are not known yet: wait for `metadata`');
+    }
     if (!(Number.isInteger(fileIndex) && fileIndex >= 0 && fileIndex < files.count)) {
       throw new EngineError('bad-argument', `there is no file ${fileIndex}`);
     }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { AddTorrentOptions } from './add-torrent-options.ts';
 export type { StreamOptions } from './file-streams.ts';
 export { openSession, Session, type SessionOptions } from './session.ts';
-export { type AddTorrentOptions, TorrentHandle } from './torrent-handle.ts';
+export { TorrentHandle } from './torrent-handle.ts';

@@ -2,7 +2,14 @@
 
 import { isLoopback, isPort, parseAddress } from '@bt/endpoint';
 import type { CreateDhtOptions, DhtNode } from '@bt/krpc-dht/node';
-import { type Metainfo, parseMetainfo, swarmHashes, toHex } from '@bt/metainfo';
+import {
+  type HostPort,
+  type Magnet,
+  type Metainfo,
+  parseMagnet,
+  parseMetainfo,
+  toHex,
+} from '@bt/metainfo';
 import { makePeerId } from '../client-name.ts';
 import { ExternalAddress } from '../discovery/external-address.ts';
 import { reachesLocalNetwork } from '../discovery/local-discovery.ts';
@@ -10,6 +17,7 @@ import { EngineError } from '../errors.ts';
 import { MAX_TORRENT_NODES, MAX_TORRENTS } from '../limits.ts';
 import type { Peer } from '../peer.ts';
 import { RateLimit } from '../rate-limit.ts';
+import type { AddTorrentOptions } from './add-torrent-options.ts';
 import { Connections } from './connections.ts';
 import { DhtLookups } from './dht-lookups.ts';
 import { Dialler } from './dial.ts';
@@ -17,7 +25,9 @@ import { type AcceptedOwner, Listener } from './listen.ts';
 import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
 import { createSystemRandom } from './random.ts';
 import { resolvePeer } from './resolve-peer.ts';
-import { type AddTorrentOptions, type SessionParts, TorrentHandle } from './torrent-handle.ts';
+import type { SessionParts } from './session-parts.ts';
+import { TorrentHandle } from './torrent-handle.ts';
+import { checkFiles, sourceOf, type TorrentSource } from './torrent-source.ts';
 
 export interface SessionOptions {
   /** Every socket is bound to it: the listener's, outgoing peers' and trackers'. Default: any. */
@@ -109,28 +119,28 @@ export class Session {
   }
 
   /**
-   * Adds a torrent: the bytes of a .torrent file, or what `parseMetainfo` made of them. Returns at once; opening and
-   * checking its files goes on behind, and what goes wrong there comes as `stopped` event and rejects `complete`.
+   * Adds a torrent: the bytes of a .torrent file, or what `parseMetainfo` made of them; or a magnet link, or what
+   * `parseMagnet` made of it. Returns at once; getting the info dictionary, opening and checking the files goes on behind,
+   * and what goes wrong there comes as `stopped` event and rejects `metadata` and `complete`.
    *
-   * @throws {MetainfoError} the bytes are no torrent. {@link EngineError} `duplicate-torrent`, `too-many`, `stopped`,
+   * @throws {MetainfoError} the bytes are no torrent, or the text is no magnet link. {@link EngineError} `duplicate-torrent`, `too-many`, `stopped`,
    *   `bad-argument`
    */
-  async add(torrent: Uint8Array | Metainfo, options: AddTorrentOptions): Promise<TorrentHandle> {
+  async add(
+    torrent: Uint8Array | Metainfo | string | Magnet,
+    options: AddTorrentOptions,
+  ): Promise<TorrentHandle> {
     if (this.#stopping !== undefined) {
       throw new EngineError('stopped', 'the session is stopped');
     }
-    const metainfo = torrent instanceof Uint8Array ? parseMetainfo(torrent) : torrent;
-    checkTorrentOptions(metainfo, options);
+    const source = sourceOf(parsed(torrent));
+    checkTorrentOptions(source, options);
     if (this.#torrents.size >= MAX_TORRENTS) {
       throw new EngineError('too-many', `a session has at most ${MAX_TORRENTS} torrents`);
     }
-    const handle = new TorrentHandle(metainfo, options, this.#parts(options));
-    const keys = hashesOf(metainfo);
-    if (keys.some((key) => this.#byHash.has(key))) {
-      throw new EngineError('duplicate-torrent', `${handle.name} is in this session already`);
-    }
+    const handle = new TorrentHandle(source, options, this.#parts(options));
+    this.#identify(handle);
     this.#torrents.add(handle);
-    for (const key of keys) this.#byHash.set(key, handle);
     void handle.run();
     return handle;
   }
@@ -220,14 +230,19 @@ export class Session {
       dialler: this.#dialler,
       connections: this.#connections,
       dht,
-      begun: ({ metainfo }) => {
-        if (metainfo.info.isPrivate) return;
-        for (const infoHash of hashesOf(metainfo)) localDiscovery?.add(infoHash);
-        if (dht !== undefined) void this.#addNodes(dht, metainfo);
+      begun: ({ metainfo, infoHashes }) => {
+        const isPrivate = metainfo?.info.isPrivate === true;
+        for (const key of infoHashes.map(toHex)) {
+          if (isPrivate) localDiscovery?.remove(key);
+          else localDiscovery?.add(key);
+        }
+        if (dht !== undefined && !isPrivate) void this.#addNodes(dht, metainfo?.nodes ?? []);
       },
+      identified: (handle) => this.#identify(handle),
       removed: (handle) => {
         this.#torrents.delete(handle);
-        for (const key of hashesOf(handle.metainfo)) {
+        for (const key of handle.infoHashes.map(toHex)) {
+          if (this.#byHash.get(key) !== handle) continue;
           this.#byHash.delete(key);
           localDiscovery?.remove(key);
         }
@@ -235,8 +250,18 @@ export class Session {
     };
   }
 
+  /** Peers that name one of its info-hashes are passed to it. @throws {EngineError} `duplicate-torrent` */
+  #identify(handle: TorrentHandle): void {
+    const keys = handle.infoHashes.map(toHex);
+    for (const key of keys) {
+      if ((this.#byHash.get(key) ?? handle) === handle) continue;
+      throw new EngineError('duplicate-torrent', `${handle.name} is in this session already`);
+    }
+    for (const key of keys) this.#byHash.set(key, handle);
+  }
+
   /** Those that the .torrent names are asked as well. */
-  async #addNodes(dht: DhtLookups, { nodes }: Metainfo): Promise<void> {
+  async #addNodes(dht: DhtLookups, nodes: readonly HostPort[]): Promise<void> {
     for (const { host, port } of nodes.slice(0, MAX_TORRENT_NODES)) {
       // One that is not found is one less.
       const found = await resolvePeer(host, port, this.#options.bindAddress).catch(() => []);
@@ -254,9 +279,9 @@ export class Session {
   }
 }
 
-/** The info-hashes that peers may name in a handshake. */
-function hashesOf({ info }: Metainfo): string[] {
-  return swarmHashes(info).map(toHex);
+function parsed(torrent: Uint8Array | Metainfo | string | Magnet): Metainfo | Magnet {
+  if (torrent instanceof Uint8Array) return parseMetainfo(torrent);
+  return typeof torrent === 'string' ? parseMagnet(torrent) : torrent;
 }
 
 function checkOptions(options: SessionOptions): void {
@@ -274,9 +299,10 @@ function checkOptions(options: SessionOptions): void {
   }
 }
 
-function checkTorrentOptions({ info }: Metainfo, { files }: AddTorrentOptions): void {
-  for (const fileIndex of files ?? []) {
-    if (Number.isInteger(fileIndex) && fileIndex >= 0 && fileIndex < info.files.count) continue;
-    throw new EngineError('bad-argument', `there is no file ${fileIndex}`);
+function checkTorrentOptions({ metainfo }: TorrentSource, options: AddTorrentOptions): void {
+  const { files, maxMetadataBytes } = options;
+  if (maxMetadataBytes !== undefined && !(maxMetadataBytes > 0)) {
+    throw new EngineError('bad-argument', `an info dictionary of ${maxMetadataBytes} bytes`);
   }
+  if (metainfo !== undefined && typeof files !== 'function') checkFiles(files, metainfo.info);
 }

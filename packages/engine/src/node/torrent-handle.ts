@@ -1,127 +1,74 @@
-// One torrent of a session, as its user sees it: events, statistics, files as streams, stop. It drives the pure Torrent:
-// every call into it goes through `#act`, which then carries out what the machine wants.
+// One torrent of a session, as its user sees it: events, statistics, files as streams, stop. It begins with a .torrent, or with a
+// magnet link, whose info dictionary comes from the last run or from peers (BEP 9). What the machines of a torrent want done
+// is done by the driver (torrent-driver.ts).
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Metainfo, swarmHashes, toHex } from '@bt/metainfo';
-import type { DiskEvents } from '@bt/storage';
+import { type Magnet, type Metainfo, parseInfo, toHex } from '@bt/metainfo';
+import { MemoryDisk } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { redactUrl } from '@bt/tracker';
-import type { ExternalAddress } from '../discovery/external-address.ts';
 import { EngineError } from '../errors.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from '../events.ts';
+import { PieceLayers } from '../hashes/piece-layers.ts';
+import { MagnetTorrent } from '../magnet-torrent.ts';
 import type { Peer } from '../peer.ts';
-import type { RateLimit } from '../rate-limit.ts';
-import { defaultStrategies, type Strategies } from '../strategies.ts';
+import { defaultStrategies } from '../strategies.ts';
 import type { PeerSource } from '../swarm/peer-source.ts';
 import type { NewPeer } from '../swarm/swarm.ts';
 import { Torrent } from '../torrent.ts';
-import type { TorrentEffect } from '../torrent-options.ts';
+import type { TorrentOptions } from '../torrent-options.ts';
 import { emptyStats } from '../torrent-stats.ts';
-import type { Connections } from './connections.ts';
-import type { DhtLookups } from './dht-lookups.ts';
-import type { Dialler } from './dial.ts';
+import type { AddTorrentOptions } from './add-torrent-options.ts';
+import { diskEvents } from './disk-events.ts';
 import { EventQueue } from './event-queue.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
 import type { PeerSocket } from './peer-socket.ts';
 import { resolvePeer } from './resolve-peer.ts';
-import { clockNow, Wakeup } from './timer.ts';
-import { TrackerCalls } from './tracker-calls.ts';
-import { WebSeedRequests } from './web-seed-requests.ts';
-
-export interface AddTorrentOptions {
-  /** The torrent's name is made under it. */
-  readonly dir: string;
-  /** Dialled at once, and again whenever they are not connected. */
-  readonly peers?: readonly { readonly host: string; readonly port: number }[];
-  /** Indices of the files wanted; absent: all. */
-  readonly files?: readonly number[];
-  readonly strategies?: Partial<Strategies>;
-  /** Pieces in order. */
-  readonly sequential?: boolean;
-  /**
-   * Keep peers until the piece layers that the .torrent lacks are there (the event `piece-layers`), also when all wanted files
-   * are. Default false.
-   */
-  readonly wantsPieceLayers?: boolean;
-  /** `auto` trusts a clean resume record, `full` hashes everything that is there. Default `auto`. */
-  readonly check?: 'auto' | 'full';
-  /**
-   * Hash what is there, tell (`checked`), and stop: no peers, no trackers, nothing written to the folder. `complete` resolves
-   * when all that is wanted was found.
-   */
-  readonly checkOnly?: boolean;
-  /** Stop seeding at this ratio of uploaded to downloaded bytes. */
-  readonly seedRatio?: number;
-  /** Stop after seeding for so long. */
-  readonly seedTimeMs?: number;
-  /** Announce to the torrent's trackers. Default true. */
-  readonly trackers?: boolean;
-  /** Download from the torrent's web seeds (BEP 19) as well. Default true. */
-  readonly webSeeds?: boolean;
-  /** Tell peers of each other, and hear of more (BEP 11); not for a private torrent. Default true. */
-  readonly peerExchange?: boolean;
-  /** Tell the local network of it, where the session does so (BEP 14). Default true. */
-  readonly localDiscovery?: boolean;
-  /** Look for peers in the DHT, where the session has one (BEP 5). Default true. */
-  readonly dht?: boolean;
-  /** Connections at a time. Default 500. */
-  readonly maxPeers?: number;
-  /** Upload slots; default: by the upload rate. */
-  readonly uploadSlots?: number;
-  /** Aborting it stops the torrent. */
-  readonly signal?: AbortSignal;
-}
-
-/** What a torrent has of its session. */
-export interface SessionParts {
-  readonly peerId: Uint8Array;
-  /** 0: nowhere. */
-  readonly listenPort: number;
-  readonly bindAddress: string | undefined;
-  readonly resumeDir: string | null | undefined;
-  readonly external: ExternalAddress;
-  readonly random: () => number;
-  readonly downLimit: RateLimit;
-  readonly upLimit: RateLimit;
-  readonly dialler: Dialler;
-  readonly connections: Connections;
-  readonly dht: DhtLookups | undefined;
-  /** The torrent takes part in its swarm from now on. */
-  readonly begun: (handle: TorrentHandle) => void;
-  /** The torrent has stopped and leaves the session. */
-  readonly removed: (handle: TorrentHandle) => void;
-}
+import { SavedMetadata } from './saved-metadata.ts';
+import type { SessionParts } from './session-parts.ts';
+import { clockNow } from './timer.ts';
+import { TorrentDriver } from './torrent-driver.ts';
+import {
+  checkFiles,
+  infoHashesOf,
+  isMeantBy,
+  metainfoOf,
+  selectedFiles,
+  type TorrentSource,
+} from './torrent-source.ts';
 
 const PROGRESS_MS = 1_000;
 /** Files with a problem that are named one by one. */
 const MAX_FILE_WARNINGS = 10;
 
 export class TorrentHandle {
-  /** Its piece layers grow until the event `piece-layers` where some were missing (a v2 or hybrid magnet link). */
-  readonly metainfo: Metainfo;
-  /** Lower-case hex, 40 digits. */
+  /** Lower-case hex, 40 digits: of the v1 info-hash, where the .torrent or magnet link tells it. */
   readonly infoHashHex: string;
-  readonly name: string;
+  /**
+   * The .torrent: at once, or when the info dictionary of a magnet link is there. Its piece layers grow until the event
+   * `piece-layers`, if some were missing (v2 and hybrid). Rejects with what stopped the torrent before.
+   */
+  readonly metadata: Promise<Metainfo>;
   /** Every wanted byte is verified and written. Rejects with what stopped the torrent before. */
   readonly complete: Promise<void>;
   /** Everything is closed. Never rejects. */
   readonly stopped: Promise<void>;
-  readonly #pieceLayers: Map<string, Uint8Array>;
+  readonly #magnet: Magnet | undefined;
+  #metainfo: Metainfo | undefined;
+  readonly #pieceLayers = new Map<string, Uint8Array>();
   readonly #session: SessionParts;
   readonly #options: AddTorrentOptions;
   readonly #queues = new Set<EventQueue>();
   readonly #pieceQueues = new Set<EventQueue>();
-  readonly #wakeup: Wakeup;
+  readonly #driver: TorrentDriver;
   readonly #streams: FileStreams;
-  readonly #trackers: TrackerCalls;
-  readonly #webSeeds: WebSeedRequests;
+  readonly #saved: SavedMetadata;
   readonly #abort = new AbortController();
   readonly #onAbort = () => void this.stop();
   readonly #startedMs = clockNow();
-  #torrent: Torrent | undefined;
   /** The files, while they are being opened and then. */
   #opening: Promise<FileStore> | undefined;
-  #state: TorrentState = 'checking';
+  #state: TorrentState;
   #checkedShare = 0;
   #lastStats: TorrentStats;
   #seedingSinceMs: number | undefined;
@@ -130,44 +77,66 @@ export class TorrentHandle {
   #error: Error | undefined;
   #resolveComplete!: () => void;
   #rejectComplete!: (error: Error) => void;
+  #resolveMetadata!: (metainfo: Metainfo) => void;
+  #rejectMetadata!: (error: Error) => void;
   #resolveStopped!: () => void;
+  /** The dictionary of a magnet link has come from peers. */
+  #infoCame: (infoBytes: Uint8Array<ArrayBuffer>) => void = () => {};
+  #layersCame: () => void = () => {};
 
   /** For the session: use `session.add`. */
-  constructor(metainfo: Metainfo, options: AddTorrentOptions, session: SessionParts) {
-    this.#pieceLayers = new Map(metainfo.pieceLayers);
-    this.metainfo = { ...metainfo, pieceLayers: this.#pieceLayers };
-    this.infoHashHex = toHex(metainfo.info.infoHash);
-    this.name = metainfo.info.name;
+  constructor(source: TorrentSource, options: AddTorrentOptions, session: SessionParts) {
+    const [infoHash] = infoHashesOf(source);
+    this.infoHashHex = toHex(infoHash!);
+    this.#magnet = source.magnet;
     this.#options = options;
     this.#session = session;
-    this.#wakeup = new Wakeup(() => this.#act((torrent, now) => torrent.handleTimeout(now)));
+    this.#saved = new SavedMetadata(session.resumeDir, this.infoHashHex);
+    this.#driver = new TorrentDriver(session, {
+      heard: (event) => this.#heard(event),
+      chunkRead: (reader, bytes, error) => this.#streams.deliver(reader, bytes, error),
+      metadataCame: (infoBytes) => this.#infoCame(infoBytes),
+      infoHashes: () => this.infoHashes,
+    });
     this.#streams = new FileStreams({
-      files: metainfo.info.files,
-      act: (call) => this.#act(call),
+      files: () => this.#metainfo?.info.files,
+      act: (call) => this.#driver.actOn(call),
       isStopped: () => this.#stopping !== undefined,
     });
-    this.#trackers = new TrackerCalls(session.bindAddress);
-    const { bindAddress: localAddress, connections } = session;
-    this.#webSeeds = new WebSeedRequests(
-      { localAddress, connections },
-      {
-        answered: (id, answer) =>
-          this.#act((torrent, now) => torrent.handleWebAnswer(now, id, answer)),
-        received: (id, chunk) =>
-          this.#act((torrent, now) => torrent.handleWebBytes(now, id, chunk)),
-        ended: (id, failure) => this.#act((torrent, now) => torrent.handleWebEnd(now, id, failure)),
-      },
-    );
-    this.#lastStats = emptyStats(metainfo.info);
+    this.metadata = new Promise((resolve, reject) => {
+      this.#resolveMetadata = resolve;
+      this.#rejectMetadata = reject;
+    });
     this.complete = new Promise((resolve, reject) => {
       this.#resolveComplete = resolve;
       this.#rejectComplete = reject;
     });
-    // Who doesn't wait for it is told by the `stopped` event.
+    // Who doesn't wait for them is told by the `stopped` event.
+    this.metadata.catch(() => {});
     this.complete.catch(() => {});
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
+    this.#state = source.magnet === undefined ? 'checking' : 'fetching-metadata';
+    this.#lastStats = emptyStats(source.metainfo?.info);
+    if (source.metainfo !== undefined) this.#setMetainfo(source.metainfo);
+  }
+
+  /** The .torrent, as far as it is known: see `metadata`. */
+  get metainfo(): Metainfo | undefined {
+    return this.#metainfo;
+  }
+
+  /** Until the info dictionary is known what the magnet link says, or the info-hash. */
+  get name(): string {
+    return this.#metainfo?.info.name ?? this.#magnet?.name ?? this.infoHashHex;
+  }
+
+  /** Under which peers of the torrent meet, as far as they are known: 20 bytes each. */
+  get infoHashes(): readonly Uint8Array[] {
+    const metainfo = this.#metainfo;
+    if (metainfo === undefined) return infoHashesOf({ magnet: this.#magnet! });
+    return infoHashesOf({ metainfo });
   }
 
   /** A queue of its own for each call. It begins with the present state and ends behind `stopped`. Without `pieces` the event `piece` is left out. */
@@ -184,14 +153,17 @@ export class TorrentHandle {
   }
 
   stats(): TorrentStats {
-    if (this.#torrent !== undefined && this.#state !== 'stopped') {
-      this.#lastStats = this.#torrent.stats(clockNow());
+    const { machine } = this.#driver;
+    if (machine instanceof Torrent && this.#state !== 'stopped') {
+      this.#lastStats = machine.stats(clockNow());
       return this.#lastStats;
     }
     const state = this.#state;
-    const runningMs =
-      state === 'stopped' ? this.#lastStats.runningMs : clockNow() - this.#startedMs;
-    return { ...this.#lastStats, state, runningMs, checkedShare: this.#checkedShare };
+    const checkedShare = this.#checkedShare;
+    if (state === 'stopped') return { ...this.#lastStats, state, checkedShare };
+    const runningMs = clockNow() - this.#startedMs;
+    const swarm = machine instanceof MagnetTorrent ? machine.swarmStats(clockNow()) : {};
+    return { ...this.#lastStats, ...swarm, state, runningMs, checkedShare };
   }
 
   /**
@@ -215,7 +187,7 @@ export class TorrentHandle {
 
   /** Wants these files and no others. */
   selectFiles(indices: readonly number[]): void {
-    this.#act((torrent, now) => torrent.selectFiles(now, indices));
+    this.#driver.actOn((torrent, now) => torrent.selectFiles(now, indices));
   }
 
   /** Closes connections, keeps what has been received, says goodbye to trackers (3 s at most). */
@@ -224,7 +196,7 @@ export class TorrentHandle {
     return this.#stopping;
   }
 
-  /** For the session: opens the files, checks them, and begins. */
+  /** For the session: gets the info dictionary where it lacks, opens the files, checks them, and begins. */
   async run(): Promise<void> {
     const { signal } = this.#options;
     if (signal?.aborted === true) {
@@ -234,7 +206,10 @@ export class TorrentHandle {
     signal?.addEventListener('abort', this.#onAbort, { once: true });
     this.#progressTimer = setInterval(() => this.#progress(), PROGRESS_MS);
     try {
-      await this.#open();
+      if (this.#metainfo === undefined) await this.#findMetadata();
+      if (this.#stopping !== undefined) return;
+      if (this.#options.metadataOnly === true) await this.#findLayers();
+      else await this.#open();
     } catch (error) {
       if (this.#stopping === undefined) this.#error = asError(error);
       await this.stop();
@@ -243,32 +218,137 @@ export class TorrentHandle {
 
   /** For the session: an accepted connection that asked for this torrent. */
   addPeerConnection(transport: PeerSocket, added: NewPeer): Peer | undefined {
-    let peer: Peer | undefined;
-    this.#act((torrent, now) => {
-      peer = torrent.addPeer(now, transport, added);
-    });
-    return peer;
+    return this.#driver.addPeerConnection(transport, added);
   }
 
   handleBytes(peer: Peer, chunk: Uint8Array): void {
-    this.#act((torrent, now) => torrent.handleBytes(now, peer, chunk));
+    this.#driver.handleBytes(peer, chunk);
   }
 
   handleWritable(peer: Peer): void {
-    this.#act((torrent, now) => torrent.handleWritable(now, peer));
+    this.#driver.handleWritable(peer);
   }
 
   handleClosed(peer: Peer, error: string | undefined): void {
-    this.#act((torrent, now) => torrent.handleClosed(now, peer, error));
+    this.#driver.handleClosed(peer, error);
   }
 
   addCandidates(endpoints: readonly Endpoint[], source: PeerSource, fromLoopback: boolean): void {
-    this.#act((torrent, now) => torrent.handleCandidates(now, endpoints, source, fromLoopback));
+    this.#driver.addCandidates(endpoints, source, fromLoopback);
   }
 
-  #openStore(): Promise<FileStore> {
-    const { info } = this.metainfo;
-    const { dir, check, checkOnly, files } = this.#options;
+  // The info dictionary of a magnet link.
+
+  /** From the last run, or from peers. */
+  async #findMetadata(): Promise<void> {
+    const magnet = this.#magnet!;
+    const saved = await this.#saved.load();
+    if (this.#stopping !== undefined) return;
+    if (saved !== undefined && isMeantBy(magnet, saved.info)) {
+      this.#setMetainfo(metainfoOf(magnet, saved.info, saved.pieceLayers));
+      this.#announceMetadata();
+      return;
+    }
+    const came = new Promise<Uint8Array>((resolve) => {
+      this.#infoCame = resolve;
+    });
+    this.#driver.start(this.#makeMagnetTorrent(magnet));
+    this.#session.begun(this);
+    this.#dialNamed();
+    const infoBytes = await Promise.race([came, aborted(this.#abort.signal)]);
+    if (infoBytes === undefined) return;
+    this.#setMetainfo(metainfoOf(magnet, parseInfo(infoBytes)));
+    this.#announceMetadata();
+    void this.#saveMetadata();
+  }
+
+  /** The piece layers, without any piece (BEP 52). Where there is nothing to get, nobody is asked. */
+  async #findLayers(): Promise<void> {
+    const metainfo = this.#metainfo!;
+    const { info } = metainfo;
+    if (!new PieceLayers(info, this.#pieceLayers, undefined).isComplete) {
+      const isFirst = this.#driver.machine === undefined;
+      const came = new Promise<true>((resolve) => {
+        this.#layersCame = () => resolve(true);
+      });
+      const disk = new MemoryDisk({ info });
+      this.#driver.start(this.#makeTorrent({ disk, hashesOnly: true, webSeeds: [] }));
+      this.#session.begun(this);
+      if (isFirst) this.#dialNamed();
+      if ((await Promise.race([came, aborted(this.#abort.signal)])) === undefined) return;
+    }
+    this.#resolveMetadata(metainfo);
+    this.#resolveComplete();
+    await this.stop();
+  }
+
+  #setMetainfo(metainfo: Metainfo): void {
+    for (const [rootHex, layer] of metainfo.pieceLayers) this.#pieceLayers.set(rootHex, layer);
+    this.#metainfo = { ...metainfo, pieceLayers: this.#pieceLayers };
+    this.#lastStats = emptyStats(metainfo.info);
+    if (this.#options.metadataOnly !== true) this.#resolveMetadata(this.#metainfo);
+  }
+
+  /** @throws {EngineError} `duplicate-torrent` */
+  #announceMetadata(): void {
+    const { info } = this.#metainfo!;
+    const { name, version, files, geometry } = info;
+    this.#session.identified(this);
+    // Not left until the files are open: peers that may not be known are let go at once (BEP 27).
+    if (info.isPrivate) {
+      const { machine } = this.#driver;
+      if (machine instanceof MagnetTorrent)
+        this.#driver.act((_, now) => machine.becomePrivate(now));
+      this.#session.begun(this);
+    }
+    this.#emit({
+      type: 'metadata',
+      name,
+      version,
+      totalBytes: files.contentLength,
+      pieceCount: geometry.pieceCount,
+      fileCount: files.count,
+    });
+    this.#heard({ type: 'state', state: 'checking' });
+  }
+
+  /** A run that can't save it has to ask peers again the next time, and is no worse for it. */
+  async #saveMetadata(): Promise<void> {
+    try {
+      await this.#saved.save(this.#metainfo!);
+    } catch (error) {
+      this.#emit({
+        type: 'warning',
+        message: `the info dictionary could not be kept: ${asError(error).message}`,
+      });
+    }
+  }
+
+  /** Peers that the user names, and those that the link does. */
+  #dialNamed(): void {
+    for (const { host, port } of this.#options.peers ?? []) this.addPeer(host, port);
+    for (const { host, port } of this.#magnet?.peers ?? []) {
+      resolvePeer(host, port, this.#session.bindAddress).then(
+        (endpoints) => this.addCandidates(endpoints, 'magnet', true),
+        // One that is not found is one less.
+        () => {},
+      );
+    }
+  }
+
+  /** Those that the user wants, or the link; undefined for all. @throws {EngineError} `bad-argument` */
+  #filesOf({ info }: Metainfo): readonly number[] | undefined {
+    const { files } = this.#options;
+    const named = typeof files === 'function' ? files(this.#metainfo!) : files;
+    checkFiles(named, info);
+    return named ?? selectedFiles(this.#magnet, info);
+  }
+
+  // The files.
+
+  #openStore(files: readonly number[] | undefined): Promise<FileStore> {
+    const { info } = this.#metainfo!;
+    const { dir, check, checkOnly } = this.#options;
     const wanted = files === undefined ? undefined : new Set(files);
     const { resumeDir } = this.#session;
     return FileStore.open({
@@ -287,15 +367,22 @@ export class TorrentHandle {
   }
 
   async #open(): Promise<void> {
-    const { checkOnly, peers } = this.#options;
-    this.#opening = this.#openStore();
+    const { checkOnly } = this.#options;
+    const files = this.#filesOf(this.#metainfo!);
+    this.#opening = this.#openStore(files);
     const store = await this.#opening;
     this.#checkedShare = 1;
     if (this.#stopping !== undefined) return;
     this.#warnOf([...store.problems.values()]);
     // Before the torrent is made: it may have a piece to save that was begun in another life.
-    store.connect(this.#diskEvents());
-    const torrent = this.#makeTorrent(store);
+    store.connect(diskEvents(this.#driver));
+    const torrent = this.#makeTorrent({
+      disk: store,
+      have: store.have,
+      partialPieces: store.partialPieces,
+      uncheckedPieces: store.uncheckedPieces,
+      files,
+    });
     const stats = torrent.stats(clockNow());
     this.#lastStats = stats;
     const { piecesHave, pieceCount, verifiedBytes } = stats;
@@ -305,12 +392,11 @@ export class TorrentHandle {
       await this.stop();
       return;
     }
-    this.#torrent = torrent;
-    this.#state = torrent.state;
-    this.#act((started, now) => started.start(now));
+    const isFirst = this.#driver.machine === undefined;
+    this.#driver.start(torrent);
     this.#streams.started();
     this.#session.begun(this);
-    for (const { host, port } of peers ?? []) this.addPeer(host, port);
+    if (isFirst) this.#dialNamed();
   }
 
   /** Files that are in the way or can't be read, as far as the opening gets by without them. */
@@ -322,151 +408,65 @@ export class TorrentHandle {
     if (more > 0) this.#emit({ type: 'warning', message: `${more} more files like these` });
   }
 
-  #makeTorrent(store: FileStore): Torrent {
-    const { info, announceTiers, webSeeds } = this.metainfo;
-    const { strategies, files, sequential, trackers, peerExchange } = this.#options;
-    const { maxPeers, uploadSlots } = this.#options;
-    const { peerId, listenPort, external, random, downLimit, upLimit } = this.#session;
+  #makeMagnetTorrent({ infoHashV1, infoHashV2, trackers }: Magnet): MagnetTorrent {
+    return new MagnetTorrent({
+      ...this.#swarmOptions(trackers.map((url) => [url])),
+      infoHashV1,
+      infoHashV2,
+      maxMetadataBytes: this.#options.maxMetadataBytes,
+    });
+  }
+
+  #makeTorrent(parts: Partial<TorrentOptions> & Pick<TorrentOptions, 'disk'>): Torrent {
+    const { info, announceTiers, webSeeds } = this.#metainfo!;
+    const { strategies, sequential, uploadSlots, checkOnly, wantsPieceLayers } = this.#options;
+    const { machine } = this.#driver;
+    const isTakenOver = machine instanceof MagnetTorrent && checkOnly !== true;
     return new Torrent({
-      now: clockNow(),
+      ...this.#swarmOptions(announceTiers),
       info,
-      disk: store,
-      have: store.have,
-      partialPieces: store.partialPieces,
       pieceLayers: this.#pieceLayers,
-      uncheckedPieces: store.uncheckedPieces,
-      wantsPieceLayers: this.#options.wantsPieceLayers,
+      wantsPieceLayers,
+      webSeeds: this.#options.webSeeds === false ? [] : webSeeds,
+      strategies: { ...defaultStrategies, ...strategies },
+      sequential,
+      uploadSlots,
+      presence: isTakenOver ? machine.presence : undefined,
+      ...parts,
+    });
+  }
+
+  /** What both machines take. */
+  #swarmOptions(announceTiers: readonly (readonly string[])[]) {
+    const { trackers, peerExchange, maxPeers } = this.#options;
+    const { peerId, listenPort, external, random, downLimit, upLimit, dht } = this.#session;
+    return {
+      now: clockNow(),
       peerId,
       listenPort,
       externalAddress: external,
       peerExchange,
-      dhtPort: this.#session.dht?.port,
+      dhtPort: dht?.port,
       announceTiers: trackers === false ? [] : announceTiers,
-      webSeeds: this.#options.webSeeds === false ? [] : webSeeds,
-      strategies: { ...defaultStrategies, ...strategies },
       random,
       downLimit,
       upLimit,
-      files,
-      sequential,
       maxPeers,
-      uploadSlots,
-    });
-  }
-
-  #diskEvents(): DiskEvents {
-    return {
-      onPieceSaved: (pieceIndex, result) =>
-        this.#act((torrent, now) => torrent.handlePieceSaved(now, pieceIndex, result)),
-      onBlockRead: (token, bytes, error) =>
-        this.#act((torrent, now) => torrent.handleBlockRead(now, token, bytes, error)),
-      onPieceVerified: (pieceIndex, isRight) =>
-        this.#act((torrent, now) => torrent.handlePieceVerified(now, pieceIndex, isRight)),
-      onBlocksHashed: (pieceIndex, hashes, error) =>
-        this.#act((torrent, now) => torrent.handleBlocksHashed(now, pieceIndex, hashes, error)),
-      onBufferReturned: (buffer) =>
-        this.#act((torrent, now) => torrent.handleBufferReturned(now, buffer)),
-      onStalled: (error) => this.#act((torrent, now) => torrent.handleStalled(now, error)),
-      onResumed: () => this.#act((torrent, now) => torrent.handleResumed(now)),
-      onFileChanged: (fileIndex, error) =>
-        this.#act((torrent, now) => torrent.handleFileChanged(now, fileIndex, error)),
     };
-  }
-
-  /** Calls the machine, carries out its effects, and sets the timer to its deadline. */
-  #act(call: (torrent: Torrent, now: number) => void): void {
-    const torrent = this.#torrent;
-    if (torrent === undefined) return;
-    call(torrent, clockNow());
-    for (;;) {
-      const effect = torrent.poll();
-      if (effect === undefined) break;
-      this.#carryOut(effect);
-    }
-    this.#wakeup.set(torrent.deadline());
-  }
-
-  #carryOut(effect: TorrentEffect): void {
-    switch (effect.type) {
-      case 'dial':
-        this.#dial(effect.endpoint);
-        return;
-      case 'announce':
-        this.#announce(effect);
-        return;
-      case 'announce-cancel':
-        this.#trackers.cancel(effect.requestId);
-        return;
-      case 'web-fetch':
-      case 'web-fetch-pause':
-      case 'web-fetch-cancel':
-        this.#webSeeds.carryOut(effect);
-        return;
-      case 'dht-lookup':
-        void this.#lookUp();
-        return;
-      case 'dht-node':
-        this.#session.dht?.addNode(effect.endpoint);
-        return;
-      case 'chunk':
-        this.#streams.deliver(effect.reader, effect.bytes, effect.error);
-        return;
-      case 'event':
-        this.#heard(effect.event);
-    }
   }
 
   #heard(event: TorrentEvent): void {
     if (event.type === 'state') {
+      // Every queue has begun with it.
+      if (event.state === this.#state) return;
       this.#state = event.state;
       if (event.state === 'seeding') this.#seedingSinceMs ??= clockNow();
     }
     this.#emit(event.type === 'tracker' ? withoutPasskey(event) : event);
     if (event.type === 'done') this.#resolveComplete();
-  }
-
-  async #lookUp(): Promise<void> {
-    const { piecesHave, pieceCount } = this.stats();
-    await this.#session.dht?.lookUp({
-      infoHashes: swarmHashes(this.metainfo.info),
-      listenPort: this.#session.listenPort,
-      isSeed: piecesHave === pieceCount,
-      signal: this.#abort.signal,
-      // The DHT package has dropped loopback peers where the node that tells of them is elsewhere.
-      found: (peers, infoHash) =>
-        this.#act((torrent, now) => torrent.handleCandidates(now, peers, 'dht', true, infoHash)),
-    });
-    this.#act((torrent, now) => torrent.handleLookupEnded(now));
-  }
-
-  #dial(endpoint: Endpoint): void {
-    let peer: Peer | undefined;
-    this.#session.dialler.dial(endpoint, {
-      onConnected: (transport) => {
-        peer = this.addPeerConnection(transport, { endpoint, direction: 'out' });
-        return peer !== undefined;
-      },
-      onFailed: () => this.#act((torrent, now) => torrent.handleDialFailed(now, endpoint)),
-      onBytes: (chunk) => {
-        if (peer !== undefined) this.handleBytes(peer, chunk);
-      },
-      onWritable: () => {
-        if (peer !== undefined) this.handleWritable(peer);
-      },
-      onClosed: (error) => {
-        if (peer !== undefined) this.handleClosed(peer, error);
-      },
-    });
-  }
-
-  #announce(effect: TorrentEffect & { type: 'announce' }): void {
-    const { requestId, url } = effect;
-    this.#trackers.announce(effect, {
-      answered: (response) =>
-        this.#act((torrent, now) => torrent.handleAnnounced(now, requestId, url, response)),
-      failed: (failure) =>
-        this.#act((torrent, now) => torrent.handleAnnounceFailed(now, requestId, url, failure)),
-    });
+    if (event.type !== 'piece-layers') return;
+    this.#layersCame();
+    if (this.#magnet !== undefined) void this.#saveMetadata();
   }
 
   #progress(): void {
@@ -487,20 +487,18 @@ export class TorrentHandle {
     clearInterval(this.#progressTimer);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#abort.abort();
-    const wasDone = this.#torrent?.isDone === true;
+    const wasDone = this.#driver.machine?.isDone === true;
     this.#lastStats = this.stats();
-    this.#act((torrent, now) => torrent.stop(now));
+    const goodbye = this.#driver.stop();
     this.#streams.close();
-    this.#webSeeds.close();
-    await Promise.all([this.#trackers.close(), this.#closeStore()]);
-    this.#wakeup.clear();
-    this.#torrent = undefined;
+    await Promise.all([goodbye, this.#closeStore(), this.#saved.idle()]);
+    this.#driver.close();
     this.#state = 'stopped';
     this.#session.removed(this);
-    if (!wasDone) {
-      const message = `${this.name} was stopped before it was complete`;
-      this.#rejectComplete(this.#error ?? new EngineError('aborted', message));
-    }
+    const message = `${this.name} was stopped before it was complete`;
+    const error = this.#error ?? new EngineError('aborted', message);
+    this.#rejectMetadata(error);
+    if (!wasDone) this.#rejectComplete(error);
     this.#emit({ type: 'stopped', stats: this.stats(), error: this.#error });
     for (const queue of [...this.#queues, ...this.#pieceQueues]) queue.end();
     this.#queues.clear();
@@ -530,6 +528,14 @@ export class TorrentHandle {
 function withoutPasskey(event: TorrentEvent & { type: 'tracker' }): TorrentEvent {
   const url = redactUrl(event.url);
   return { ...event, url, message: event.message?.replaceAll(event.url, url) };
+}
+
+/** Resolves to nothing when the signal fires. */
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
 }
 
 function asError(error: unknown): Error {

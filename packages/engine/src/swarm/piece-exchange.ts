@@ -30,6 +30,8 @@ export interface PieceExchangeOptions {
   readonly hashes: HashExchange;
   /** Present where we begin as a seed with a limited upload. */
   readonly superSeed?: SuperSeed | undefined;
+  /** No piece is asked for: peers are of use that can send hashes (BEP 52). */
+  readonly hashesOnly?: boolean | undefined;
   /** A peer came, went, or changed its mind: upload slots may be given anew. */
   readonly peersChanged: () => void;
 }
@@ -138,7 +140,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
       download.checkTimeouts(peer);
       this.#updateInterest(peer);
       download.request(peer);
-      if (peer.session.amInterested) this.lastUsefulMs = now;
+      if (this.#isOfUse(peer)) this.lastUsefulMs = now;
     }
     if (this.isDone) this.lastUsefulMs = now;
     superSeed?.update();
@@ -164,18 +166,23 @@ export class PieceExchange implements Exchange, ConversationObserver {
     const { picker, holdings } = this.#options;
     const { session } = peer;
     const isInteresting = picker.isInteresting(peer.handle);
-    if (isInteresting) this.lastUsefulMs = this.#moment.now;
     if (isInteresting !== session.amInterested) {
       if (isInteresting) session.interested();
       else session.notInterested();
       this.#peers.markDirty(peer);
       this.#options.peersChanged();
     }
+    if (this.#isOfUse(peer)) this.lastUsefulMs = this.#moment.now;
     const isUseful = isInteresting || session.peerInterested;
     if (isUseful) peer.uselessSinceMs = this.#moment.now;
     if (holdings.isDone && peer.candidate !== undefined) {
       peer.candidate.isSeed = picker.isSeed(peer.handle);
     }
+  }
+
+  /** It has what we lack. */
+  #isOfUse({ session }: Peer): boolean {
+    return this.#options.hashesOnly === true ? session.features.v2 : session.amInterested;
   }
 
   /** From inside a message. */

@@ -1,6 +1,5 @@
 /**
- * Where a resume record is kept and how it gets there whole: written to a temporary file, flushed, renamed over the old
- * one, and the folder flushed, so that at any moment there is the old record or the new one.
+ * Where a resume record is kept. It gets there whole (`replace-file.ts`): at any moment there is the old record or the new one.
  *
  * Records are not put beside the data: a folder that is only seeded stays as it is, one that can't be written to has a record
  * too, and every content folder holds content alone. They are in the state folder of the user (XDG base directory specification),
@@ -13,7 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { codeOfErrno, type StorageError, storageError } from '../errors.ts';
 import { LockedError, takeLock, whileLocked } from './lock-file.ts';
-import { makeFolder, nodeFileSystem } from './open-files.ts';
+import { replaceFile } from './replace-file.ts';
 
 /** `$XDG_STATE_HOME/pieces`, on most systems `~/.local/state/pieces`; on Windows `%LOCALAPPDATA%\pieces`. */
 export function defaultStateFolder(env: NodeJS.ProcessEnv = process.env): string {
@@ -115,28 +114,18 @@ export class ResumeFile {
   }
 
   async #replace(bytes: Uint8Array): Promise<void> {
-    const folder = path.dirname(this.path);
     const isLocked = this.#unlock !== undefined;
-    // One name for all lives, so that what a killed one leaves is overwritten.
-    const temporary = `${this.path}.${isLocked ? 'tmp' : 'look'}`;
-    makeFolder(nodeFileSystem, folder, 0o700);
     try {
-      const file = await fsp.open(temporary, 'w', 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
+      if (isLocked) {
+        await replaceFile(this.path, bytes);
+      } else {
+        const rename = (temporary: string) => this.#replaceIfKnown(temporary);
+        await replaceFile(this.path, bytes, { suffix: 'look', rename });
       }
-      if (isLocked) await fsp.rename(temporary, this.path);
-      else this.#replaceIfKnown(temporary);
       this.#knownDigest = digestOf(bytes);
     } catch (error) {
       if (!(error instanceof LockedError)) throw error;
-    } finally {
-      await fsp.rm(temporary, { force: true }).catch(() => {});
     }
-    await syncFolder(folder);
   }
 
   /** In one turn, so that nobody who wants the lock finds it taken for long. @throws LockedError */
@@ -150,17 +139,4 @@ export class ResumeFile {
 
 function digestOf(bytes: Uint8Array | undefined): string {
   return bytes === undefined ? '' : createHash('sha256').update(bytes).digest('hex');
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await fsp.open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-  } catch {
-    // Windows can't open a folder; there the rename is as durable as it gets.
-  }
 }

@@ -1,0 +1,73 @@
+// What a torrent begins with: the whole .torrent, or a magnet link, from which a .torrent can be made once the info dictionary
+// is there (BEP 9).
+
+import { type Info, type Magnet, type Metainfo, swarmHashes } from '@bt/metainfo';
+import { EngineError } from '../errors.ts';
+
+export type TorrentSource =
+  | { readonly metainfo: Metainfo; readonly magnet?: undefined }
+  | { readonly metainfo?: undefined; readonly magnet: Magnet };
+
+/** @throws {EngineError} `bad-argument`: the link names no torrent, but a key under which one is published (BEP 46) */
+export function sourceOf(torrent: Metainfo | Magnet): TorrentSource {
+  if ('info' in torrent) return { metainfo: torrent };
+  if (torrent.infoHashV1 !== undefined || torrent.infoHashV2 !== undefined) {
+    return { magnet: torrent };
+  }
+  throw new EngineError('bad-argument', 'the magnet link has no info-hash');
+}
+
+/** The info-hashes that peers may name in a handshake, 20 bytes each; the first is that of v1 where it is known. */
+export function infoHashesOf({ metainfo, magnet }: TorrentSource): readonly Uint8Array[] {
+  if (metainfo !== undefined) return swarmHashes(metainfo.info);
+  const { infoHashV1, infoHashV2 } = magnet;
+  return [infoHashV1, infoHashV2?.subarray(0, 20)].filter((hash) => hash !== undefined);
+}
+
+/** Whether it is the info dictionary that the link means. */
+export function isMeantBy(magnet: Magnet, info: Info): boolean {
+  const { infoHashV1, infoHashV2 } = magnet;
+  return (
+    (infoHashV1 === undefined || isEqual(infoHashV1, info.infoHashV1)) &&
+    (infoHashV2 === undefined || isEqual(infoHashV2, info.infoHashV2))
+  );
+}
+
+/** The .torrent that the link and its info dictionary make. Each tracker is a tier of its own: which is the best isn't told. */
+export function metainfoOf(
+  magnet: Magnet,
+  info: Info,
+  pieceLayers: ReadonlyMap<string, Uint8Array> = new Map(),
+): Metainfo {
+  return {
+    info,
+    announceTiers: magnet.trackers.map((url) => [url]),
+    webSeeds: magnet.webSeeds,
+    nodes: [],
+    pieceLayers,
+  };
+}
+
+/** @throws {EngineError} `bad-argument` for a file that there isn't */
+export function checkFiles(files: readonly number[] | undefined, info: Info): void {
+  for (const fileIndex of files ?? []) {
+    if (Number.isInteger(fileIndex) && fileIndex >= 0 && fileIndex < info.files.count) continue;
+    throw new EngineError('bad-argument', `there is no file ${fileIndex}`);
+  }
+}
+
+/** The files that the link selects (BEP 53) and that there are; undefined for all. */
+export function selectedFiles(magnet: Magnet | undefined, info: Info): number[] | undefined {
+  if (magnet?.selectedFiles === undefined) return undefined;
+  const indices: number[] = [];
+  for (const { first, last } of magnet.selectedFiles) {
+    for (let index = first; index <= last && index < info.files.count; index += 1) {
+      indices.push(index);
+    }
+  }
+  return indices;
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  return a.length === b?.length && a.every((byte, index) => byte === b[index]);
+}
