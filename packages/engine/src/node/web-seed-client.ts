@@ -181,6 +181,8 @@ export class WebSeedClient {
       });
       request.on('response', (response) => {
         answer = response;
+        // It may break off before its reader listens.
+        response.on('error', () => {});
         // Known as long as the socket is open, so to be read now.
         const kind = this.#kindOf(response.socket);
         if (kind !== undefined && mayReach(kind)) resolve({ response, kind });
