@@ -34,7 +34,7 @@ describe('a torrent without a tracker', () => {
     const { handle } = await seed(shared, { dht: { bootstrap: [hub] } });
     const asking = await openNode([hub]);
     const announced = async () => {
-      for await (const peer of asking.getPeers(handle.metainfo.info.infoHash)) return peer;
+      for await (const peer of asking.getPeers((await handle.metadata).info.infoHash)) return peer;
       return undefined;
     };
     while ((await announced()) === undefined);
