@@ -54,7 +54,7 @@ it.each(['v2', 'hybrid'] as const)('of a %s torrent come from peers', async (ver
   const right = content.bytes.subarray(0, content.info.files.lengthOf(0));
   const found = await readFile(path.join(dir, 'content.bin'));
   expect(Buffer.compare(found, right)).toBe(0);
-  const { info, pieceLayers } = leech.metainfo;
+  const { info, pieceLayers } = await leech.metadata;
   const written = parseMetainfo(buildMetainfo({ info: info.bytes, pieceLayers }));
   expect(written.pieceLayers).toEqual(content.metainfo.pieceLayers);
 });
