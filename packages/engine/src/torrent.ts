@@ -410,8 +410,10 @@ export class Torrent {
   handlePieceVerified(now: number, pieceIndex: number, isRight: boolean): void {
     this.#moment.now = now;
     this.#hashes.layers.checked(pieceIndex);
+    this.#readers.applySelection(pieceIndex, pieceIndex);
+    this.#exchange.lastUsefulMs = now;
     if (isRight) this.#regain(pieceIndex);
-    else this.#readers.applySelection(pieceIndex, pieceIndex);
+    else this.#mustRequestAll = true;
     this.#settle();
   }
 
@@ -623,9 +625,10 @@ export class Torrent {
     this.#holdings.remove(pieceIndex);
     this.#picker.loseHave(pieceIndex);
     this.#files.pieceLost(pieceIndex);
-    this.#mustRequestAll = true;
-    this.#checkDone();
     this.#hashes.verify(pieceIndex);
+    this.#readers.applySelection(pieceIndex, pieceIndex);
+    this.#exchange.lastUsefulMs = this.#moment.now;
+    this.#checkDone();
   }
 
   /** The hashes of these pieces are known now (first and last of each file): they can be asked for. */

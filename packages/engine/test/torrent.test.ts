@@ -74,6 +74,49 @@ describe('what the disk says of a piece', () => {
     expect(events.filter(({ type }) => type === 'file')).toHaveLength(1);
   });
 
+  it('asks nobody for pieces in doubt before they are known to be wrong', () => {
+    const content = makeContent(4 * PIECE_BYTES, PIECE_BYTES);
+    const bare = new BareTorrent({ content, have: Uint8Array.of(0b1110_0000) });
+    const verified: number[] = [];
+    bare.disk.verifyPiece = (pieceIndex) => verified.push(pieceIndex);
+    bare.torrent.start(0);
+    const seed = bare.connectSeed({ address: '192.0.2.1', port: 6881 }, 'seed');
+    const askedPieces = () => [...new Set(bare.asked(seed).map(([piece]) => piece))].sort();
+    expect(askedPieces()).toEqual([3]);
+    const error = new StorageError('changed', 'another program wrote to the file');
+    bare.torrent.handleFileChanged(0, 0, error);
+    bare.runTo(3_000);
+    expect(verified).toEqual([0, 1, 2]);
+    expect([0, 1, 2].some((piece) => bare.torrent.has(piece))).toBe(false);
+    expect(askedPieces()).toEqual([3]);
+    bare.torrent.handlePieceVerified(bare.now, 0, true);
+    bare.torrent.handlePieceVerified(bare.now, 1, false);
+    expect(bare.torrent.has(0)).toBe(true);
+    expect(askedPieces()).toEqual([1, 3]);
+    bare.torrent.handlePieceVerified(bare.now, 2, true);
+    expect(bare.torrent.stats(bare.now)).toMatchObject({ piecesHave: 2, duplicateBytes: 0 });
+    // The next time it is the same.
+    bare.torrent.handleFileChanged(bare.now, 0, error);
+    expect(verified.slice(3)).toEqual([0, 2]);
+    for (const offset of [0, 1, 2, 3]) bare.receiveBlock(seed, 3, offset * 16 * KiB);
+    expect(askedPieces()).toEqual([1]);
+    bare.torrent.handlePieceVerified(bare.now, 0, false);
+    expect(askedPieces()).toEqual([0, 1]);
+  });
+
+  it('has not been of no use for long when a file of a seed without peers is touched', () => {
+    const have = Uint8Array.of(0b1111_0000);
+    const bare = new BareTorrent({ content: makeContent(4 * PIECE_BYTES, PIECE_BYTES), have });
+    bare.torrent.start(0);
+    bare.runTo(3_600_000);
+    bare.torrent.handleFileChanged(bare.now, 0, new StorageError('changed', 'touched'));
+    expect(bare.torrent.stats(bare.now).uselessMs).toBe(0);
+    bare.runTo(bare.now + 100_000);
+    bare.torrent.handlePieceVerified(bare.now, 0, false);
+    expect(bare.torrent.stats(bare.now).uselessMs).toBe(0);
+    expect(bare.torrent.stats(bare.now + 50).uselessMs).toBe(50);
+  });
+
   it('hears of pieces that only want hashing when the torrent starts, and not before', () => {
     const content = makeContent(2 * PIECE_BYTES, PIECE_BYTES);
     const partialPieces = new Map([[0, Uint8Array.of(0xf0)]]);

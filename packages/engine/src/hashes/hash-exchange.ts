@@ -114,10 +114,10 @@ export class HashExchange implements HashObserver {
     this.#verdicts.close();
   }
 
-  /** Hashes a piece from disk: now, or when its hash is known. */
+  /** Hashes a piece from disk: now, or when its hash is known. Until then it isn't to be asked for. */
   verify(pieceIndex: number): void {
+    this.layers.mustCheck(pieceIndex);
     if (this.layers.isHashKnown(pieceIndex)) this.#options.disk.verifyPiece(pieceIndex);
-    else this.layers.postpone(pieceIndex);
   }
 
   /** The selection of files has changed. */

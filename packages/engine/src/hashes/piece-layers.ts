@@ -77,8 +77,8 @@ export class PieceLayers {
     return missing.files;
   }
 
-  /** The piece can't be verified now: it will have to be when its hash is known. */
-  postpone(pieceIndex: number): void {
+  /** The piece is in doubt: it has to be hashed before it is asked of anybody. */
+  mustCheck(pieceIndex: number): void {
     this.#unchecked.add(pieceIndex);
   }
 

@@ -38,7 +38,7 @@ export interface PieceExchangeOptions {
 
 export class PieceExchange implements Exchange, ConversationObserver {
   readonly pieces: WirePieces;
-  /** When a peer was last connected that has what we lack. */
+  /** When a peer was last connected that has what we lack, or when the disk last said or put in doubt what we lack. */
   lastUsefulMs: number;
   readonly #options: PieceExchangeOptions;
   readonly #moment: Moment;
