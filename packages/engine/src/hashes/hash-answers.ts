@@ -35,6 +35,7 @@ import type { Moment } from '../moment.ts';
 import { type Peer, PeerFault } from '../peer.ts';
 import { RateLimit } from '../rate-limit.ts';
 import type { Peers } from '../swarm/peers.ts';
+import { FilesByRoot } from './files-by-root.ts';
 import type { PieceLayers } from './piece-layers.ts';
 
 export interface HashAnswersOptions {
@@ -78,7 +79,7 @@ export class HashAnswers {
   readonly #desks = new Map<Peer, Desk>();
   /** Peers with requests, in the order in which they are served. */
   readonly #waiting = new Set<Peer>();
-  #filesByRoot: Map<string, number[]> | undefined;
+  #filesByRoot: FilesByRoot | undefined;
   /** By root, the least recently used first. */
   readonly #layerTrees = new Map<string, LayerTree>();
   /** By piece, the least recently used first. */
@@ -183,7 +184,7 @@ export class HashAnswers {
   /** Undefined: the request is refused. */
   #hashesFor(request: HashRequest, desk: Desk): Uint8Array | typeof LATER | undefined {
     const rootHex = toHex(request.piecesRoot);
-    for (const fileIndex of this.#filesOf(rootHex)) {
+    for (const fileIndex of this.#files.find(request.piecesRoot, MAX_FILES_OF_A_ROOT)) {
       const tree = this.#treeOf(rootHex, fileIndex);
       if (hashCount(request, tree.width) === undefined) continue;
       const hashes = this.#hashesOf(tree, request, desk);
@@ -314,23 +315,10 @@ export class HashAnswers {
     return { rootHex, fileIndex, blockCount, pieceCount, width, pieceWidth };
   }
 
-  #filesOf(rootHex: string): readonly number[] {
-    this.#filesByRoot ??= this.#indexFiles();
-    return this.#filesByRoot.get(rootHex) ?? [];
-  }
-
-  #indexFiles(): Map<string, number[]> {
-    const { files } = this.#options.info;
-    const byRoot = new Map<string, number[]>();
-    for (let file = 0; file < files.count; file += 1) {
-      const root = files.piecesRootOf(file);
-      if (root === undefined) continue;
-      const rootHex = toHex(root);
-      const known = byRoot.get(rootHex);
-      if (known === undefined) byRoot.set(rootHex, [file]);
-      else if (known.length < MAX_FILES_OF_A_ROOT) known.push(file);
-    }
-    return byRoot;
+  /** Made when somebody asks for hashes: hardly anybody does. */
+  get #files(): FilesByRoot {
+    this.#filesByRoot ??= new FilesByRoot(this.#options.info.files);
+    return this.#filesByRoot;
   }
 
   #wakeAt(timeMs: number): void {
