@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // The command line of `pieces`: arguments, streams and signals in, an exit code out.
 import manifest from '../package.json' with { type: 'json' };
+import { type DhtCommand, parseDhtOptions } from './dht/dht-options.ts';
 import { endAtOnce } from './end-at-once.ts';
-import { EXIT } from './exit-codes.ts';
-import { parseOptions } from './options.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { type Options, parseOptions } from './options.ts';
+import type { Terminal } from './view/view.ts';
 
 /** What is still open a second after the end, a slow name server say, doesn't hold up the process. */
 const LINGER_MS = 1_000;
@@ -21,8 +23,12 @@ async function main(): Promise<number> {
       interrupted.abort();
     });
   }
-  const parsed = parseOptions(process.argv.slice(2), manifest.version);
-  if ('text' in parsed) {
+  const [command, ...args] = process.argv.slice(2);
+  const parsed =
+    command === 'dht'
+      ? parseDhtOptions(args)
+      : parseOptions(process.argv.slice(2), manifest.version);
+  if ('isError' in parsed) {
     (parsed.isError ? stderr : stdout).write(parsed.text);
     return parsed.isError ? EXIT.usage : EXIT.done;
   }
@@ -38,23 +44,32 @@ async function main(): Promise<number> {
       interrupted.abort();
     });
   }
-  const { run } = await import('./run.ts');
-  const exitCode = await run(
-    parsed,
-    {
-      isTerminal: stdout.isTTY === true,
-      get columns() {
-        // 0 where the terminal does not tell.
-        return stdout.columns || 80;
-      },
-      out: (text) => void stdout.write(text),
-      error: (text) => void stderr.write(text),
+  const terminal = {
+    isTerminal: stdout.isTTY === true,
+    get columns() {
+      // 0 where the terminal does not tell.
+      return stdout.columns || 80;
     },
-    interrupted.signal,
-  );
+    out: (text: string) => void stdout.write(text),
+    error: (text: string) => void stderr.write(text),
+  };
+  const exitCode = await start(parsed, terminal, interrupted.signal);
   if (outputError === undefined) return exitCode;
   stderr.write(`pieces: The output can't be written (${outputError.code}).\n`);
   return EXIT.disk;
+}
+
+async function start(
+  parsed: Options | DhtCommand,
+  terminal: Terminal,
+  interrupted: AbortSignal,
+): Promise<ExitCode> {
+  if ('command' in parsed) {
+    const { runDht } = await import('./dht/run-dht.ts');
+    return await runDht(parsed, terminal, interrupted);
+  }
+  const { run } = await import('./run.ts');
+  return await run(parsed, terminal, interrupted);
 }
 
 process.exitCode = await main();

@@ -52,7 +52,11 @@ export function cannotListen(cause: unknown, options: Options): Failure {
   return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(cause.message), { cause });
 }
 
-function cannotBindDht(error: DhtError, { dhtPort, bindAddress }: Options): Failure {
+/** Why the UDP port can not be had. */
+export function cannotBindDht(
+  error: DhtError,
+  { dhtPort, bindAddress }: Pick<Options, 'dhtPort' | 'bindAddress'>,
+): Failure {
   const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
   const port = `UDP port ${dhtPort}`;
   const why: Readonly<Record<string, string>> = {

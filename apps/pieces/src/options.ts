@@ -57,6 +57,7 @@ Examples:
   pieces -t film.torrent --plain -r              rarest first and no other strategy
   pieces -t film.torrent -d                      find peers in the DHT as well
   pieces -t film.torrent -d 192.0.2.7:6881       in the DHT that this node is part of
+  pieces dht --help                              a DHT node alone; its items
 
 Defaults that differ from the original's: it started with no strategy, and -o -a -c
 -e -r each switched one on. Here these five are on, and --plain is how it was.

@@ -11,3 +11,4 @@ export {
   type OperationOptions,
 } from './dht-node.ts';
 export { nodeEd25519 } from './ed25519.ts';
+export { type KeyFile, openKeyFile } from './key-file.ts';

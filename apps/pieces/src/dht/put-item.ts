@@ -1,0 +1,137 @@
+// `pieces dht put`: keeps an item of BEP 44, one that can't change or one under a key.
+import { readFile } from 'node:fs/promises';
+import { decode, encode } from '@bt/bencode';
+import {
+  DhtError,
+  type Item,
+  immutableTarget,
+  isMutable,
+  itemTarget,
+  KRPC_ERROR,
+  signItem,
+} from '@bt/krpc-dht';
+import { type DhtNode, nodeEd25519, openKeyFile } from '@bt/krpc-dht/node';
+import { toHex } from '@bt/metainfo';
+import { EXIT, type ExitCode, Failure } from '../exit-codes.ts';
+import { withFullStop } from '../failures.ts';
+import type { Terminal } from '../view/view.ts';
+import type { PutOptions } from './dht-options.ts';
+import { factsOf } from './item-text.ts';
+
+/** BEP 44. */
+const MAX_VALUE_BYTES = 1000;
+
+/** An item, and what it takes the place of. */
+interface Proposal {
+  readonly item: Item;
+  readonly compareSequence?: bigint | undefined;
+}
+
+export async function putItem(
+  node: DhtNode,
+  options: PutOptions,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  const value = await readValue(options);
+  const { keyFile, json } = options;
+  const proposal =
+    keyFile === undefined
+      ? { item: { value } }
+      : await signed(node, { ...options, keyFile }, value, terminal, signal);
+  const { item, compareSequence } = proposal;
+  const stored = await put(node, proposal, signal);
+  if (json) {
+    terminal.out(`${JSON.stringify({ event: 'put', stored, ...factsOf(item) })}\n`);
+    return EXIT.done;
+  }
+  terminal.out(`${toHex(isMutable(item) ? item.publicKey : immutableTarget(value))}\n`);
+  const number = isMutable(item) ? `, as number ${item.sequence}` : '';
+  const instead = compareSequence === undefined ? '' : ` in the place of ${compareSequence}`;
+  terminal.error(`Kept by ${stored} nodes under ${toHex(itemTarget(item))}${number}${instead}.\n`);
+  return EXIT.done;
+}
+
+async function signed(
+  node: DhtNode,
+  options: PutOptions & { readonly keyFile: string },
+  value: Uint8Array,
+  terminal: Terminal,
+  signal: AbortSignal,
+): Promise<Proposal> {
+  const { seed, isNew } = await keyOf(options.keyFile);
+  if (isNew)
+    terminal.error(`Made a new key: ${options.keyFile}. Who has it can change the item.\n`);
+  const salt = options.salt === undefined ? undefined : new TextEncoder().encode(options.salt);
+  let { sequence, compareSequence } = options;
+  if (sequence === undefined) {
+    const publicKey = nodeEd25519.publicKey(seed);
+    const current = isNew ? undefined : await node.get({ publicKey, salt }, { signal });
+    const last = current !== undefined && isMutable(current) ? current.sequence : undefined;
+    sequence = (last ?? 0n) + 1n;
+    compareSequence ??= last;
+  }
+  return { item: signItem(nodeEd25519, seed, { value, sequence, salt }), compareSequence };
+}
+
+async function put(
+  node: DhtNode,
+  { item, compareSequence }: Proposal,
+  signal: AbortSignal,
+): Promise<number> {
+  try {
+    const { stored } = await node.put(item, { signal, compareSequence });
+    if (stored > 0) return stored;
+  } catch (error) {
+    if (!(error instanceof DhtError) || error.code !== 'krpc-error') throw error;
+    const why: Readonly<Record<number, string>> = {
+      [KRPC_ERROR.casMismatch]: 'Another item is there than the one that --cas names.',
+      [KRPC_ERROR.sequenceTooLow]: 'An item with a higher number is there: leave --seq away.',
+    };
+    const message =
+      why[error.krpcCode ?? 0] ?? withFullStop(`All nodes refuse it: ${error.message}`);
+    throw new Failure(EXIT.nobody, message, { cause: error });
+  }
+  throw new Failure(EXIT.nobody, 'No node keeps it.');
+}
+
+async function readValue({ text, file, bencoded }: PutOptions): Promise<Uint8Array> {
+  const bytes = file === undefined ? new TextEncoder().encode(text) : await readBytes(file);
+  const value = bencoded ? bytes : encode(bytes);
+  if (value.length > MAX_VALUE_BYTES) {
+    const message = `The value has ${value.length} bytes when bencoded; ${MAX_VALUE_BYTES} are kept at most.`;
+    throw new Failure(EXIT.usage, message);
+  }
+  if (bencoded && !isBencoded(value)) throw new Failure(EXIT.usage, 'The value is not bencoded.');
+  return value;
+}
+
+async function readBytes(file: string): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await readFile(file));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Failure(EXIT.disk, `${file} can't be read (${code}).`, { cause });
+  }
+}
+
+async function keyOf(file: string) {
+  try {
+    return await openKeyFile(file);
+  } catch (cause) {
+    if (cause instanceof DhtError) throw new Failure(EXIT.usage, `${cause.message}.`, { cause });
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Failure(EXIT.disk, `The key file ${file} can't be read or made (${code}).`, {
+      cause,
+    });
+  }
+}
+
+function isBencoded(value: Uint8Array): boolean {
+  try {
+    decode(value);
+    return true;
+  } catch {
+    return false;
+  }
+}

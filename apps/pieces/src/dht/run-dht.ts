@@ -1,0 +1,73 @@
+// One run of `pieces dht`: a node, and what it is opened for.
+
+import { DhtError } from '@bt/krpc-dht';
+import { createDht, type DhtNode } from '@bt/krpc-dht/node';
+import { dhtStateFile } from '../dht-choice.ts';
+import { EXIT, type ExitCode, Failure } from '../exit-codes.ts';
+import { asFailure, cannotBindDht } from '../failures.ts';
+import { printable } from '../view/printable.ts';
+import type { Terminal } from '../view/view.ts';
+import type { DhtCommand } from './dht-options.ts';
+import { getItem } from './get-item.ts';
+import { putItem } from './put-item.ts';
+import { serve } from './serve.ts';
+
+/** Runs to the end and returns the exit code. Nothing is thrown: what goes wrong is told in one sentence. */
+export async function runDht(
+  command: DhtCommand,
+  terminal: Terminal,
+  interrupted: AbortSignal,
+): Promise<ExitCode> {
+  let node: DhtNode | undefined;
+  try {
+    node = await open(command);
+    if (command.command === 'serve') return await serve(node, command, terminal, interrupted);
+    const signal = AbortSignal.any([interrupted, AbortSignal.timeout(command.timeoutMs)]);
+    if (command.command === 'get') return await getItem(node, command, terminal, signal);
+    return await putItem(node, command, terminal, signal);
+  } catch (error) {
+    if (interrupted.aborted) return EXIT.interrupted;
+    const failure = failureOf(error, command);
+    if (command.json) {
+      const { message, exitCode } = failure;
+      terminal.out(`${JSON.stringify({ event: 'error', message, exitCode })}\n`);
+    } else {
+      terminal.error(`pieces: ${printable(failure.message)}\n`);
+    }
+    return failure.exitCode;
+  } finally {
+    // The table could not be written: the next run enters the network as a first one does.
+    await node?.close().catch(() => {});
+  }
+}
+
+async function open(command: DhtCommand): Promise<DhtNode> {
+  const { bindAddress, port, bootstrap } = command;
+  const stateFile = await dhtStateFile(bootstrap, bindAddress);
+  return await createDht({
+    port,
+    bind: bindAddress,
+    bootstrap,
+    stateFile,
+    rateLimit: command.command === 'serve' ? command.rateLimit : true,
+    // It is gone before anybody could ask it.
+    readOnly: command.command !== 'serve',
+  });
+}
+
+function failureOf(error: unknown, { port, bindAddress }: DhtCommand): Failure {
+  if (error instanceof DhtError) {
+    if (error.code === 'socket') return cannotBindDht(error, { dhtPort: port, bindAddress });
+    if (error.code === 'no-nodes') {
+      const message = 'No node of the DHT has answered: name others with --bootstrap.';
+      return new Failure(EXIT.nobody, message, { cause: error });
+    }
+    const exitCode = error.code === 'krpc-error' ? EXIT.nobody : EXIT.usage;
+    return new Failure(exitCode, `The DHT: ${error.message}.`, { cause: error });
+  }
+  if (error instanceof DOMException && error.name === 'TimeoutError') {
+    const message = 'That took too long; wait longer with --timeout.';
+    return new Failure(EXIT.nobody, message, { cause: error });
+  }
+  return asFailure(error);
+}
