@@ -121,7 +121,7 @@ function ipv4Class(bytes: Uint8Array, offset: number): AddressClass {
 }
 
 /** 64:ff9b::/96, and the local-use prefix 64:ff9b:1::/48. */
-function isNat64At(bytes: Uint8Array, offset: number): boolean {
+export function isNat64At(bytes: Uint8Array, offset: number): boolean {
   if (bytes[offset + 1] !== 0x64 || bytes[offset + 2] !== 0xff || bytes[offset + 3] !== 0x9b) {
     return false;
   }

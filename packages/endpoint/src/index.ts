@@ -41,3 +41,4 @@ export {
   printEndpoint,
 } from './endpoint.ts';
 export { EndpointError, type EndpointErrorCode } from './errors.ts';
+export { networkOf } from './network.ts';

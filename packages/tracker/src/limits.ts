@@ -53,10 +53,14 @@ export const MAX_SERVED_PEERS = 200;
 /** Our server: a UDP answer fits an Ethernet frame. */
 export const MAX_UDP_ANSWER_BYTES = 1400;
 
-/** Our server, by default: torrents, peers of one torrent, peers in all (some 500 bytes each). */
+/** Our server, by default: torrents, peers of one torrent, peers in all (some 600 bytes each, 750 with IPv6). */
 export const MAX_TORRENTS = 10_000;
 export const MAX_PEERS_PER_TORRENT = 5_000;
 export const MAX_PEERS = 100_000;
+
+/** Our server: peers of one public address (IPv6: a /64), so that one host can't fill it; and in one torrent. */
+export const MAX_PEERS_PER_NETWORK = 1_000;
+export const MAX_PEERS_PER_NETWORK_AND_TORRENT = 100;
 
 /** Our server: HTTP connections at once, and how long a request may take to arrive. */
 export const MAX_SERVER_CONNECTIONS = 1_000;

@@ -1,5 +1,12 @@
 // The peers that a tracker knows, per torrent: listed, sampled, expired, capped. Pure; the servers over HTTP and UDP share it.
-import { type AddressFamily, addressFamily, type Endpoint, endpointKey } from '@bt/endpoint';
+import {
+  type AddressFamily,
+  addressFamily,
+  type Endpoint,
+  endpointKey,
+  isPublic,
+  networkOf,
+} from '@bt/endpoint';
 import type { AnnounceRequest, ScrapeEntry } from './announce.ts';
 import type { ListedPeer } from './http-answer.ts';
 
@@ -9,16 +16,20 @@ export interface PeerStoreOptions {
   readonly maxTorrents: number;
   readonly maxPeers: number;
   readonly maxPeersPerTorrent: number;
+  /** Of one public address, an IPv6 /64 being one. Elsewhere many hosts may share an address, and none is counted. */
+  readonly maxPeersPerNetwork: number;
+  readonly maxPeersPerNetworkAndTorrent: number;
   /** Numbers in [0, 1). */
   readonly random: () => number;
 }
 
-/** Why a peer was not listed. It may still be given peers by another announce. */
-export type PeerStoreRefusal = 'full';
+/** Why a peer was not listed: there is no room, or none for more of its network. */
+export type PeerStoreRefusal = 'full' | 'crowded';
 
 export class PeerStore {
   readonly #options: PeerStoreOptions;
   readonly #torrents = new Map<string, Swarm>();
+  readonly #networks = new NetworkCount();
   #peerCount = 0;
 
   constructor(options: PeerStoreOptions) {
@@ -34,7 +45,7 @@ export class PeerStore {
   }
 
   /**
-   * Lists, refreshes or strikes out the peer that announces from `endpoint`. `full` when a cap keeps a new one out;
+   * Lists, refreshes or strikes out the peer that announces from `endpoint`. A refusal when a cap keeps a new one out;
    * nothing is evicted for it, so that a flood can't drive out those who are there.
    */
   announce(
@@ -51,22 +62,22 @@ export class PeerStore {
       if (swarm !== undefined && known !== undefined) this.#remove(torrentKey, swarm, known);
       return undefined;
     }
-    if (swarm === undefined || !this.#torrents.has(torrentKey)) {
-      if (this.#torrents.size >= this.#options.maxTorrents) return 'full';
-      if (this.#peerCount >= this.#options.maxPeers) return 'full';
+    if (swarm !== undefined && !this.#torrents.has(torrentKey)) swarm = undefined;
+    const network = isPublic(endpoint.address) ? networkOf(endpoint.address) : undefined;
+    if (swarm === undefined || known === undefined) {
+      const refusal = this.#refusalOf(swarm, network);
+      if (refusal !== undefined) return refusal;
+    }
+    if (swarm === undefined) {
       swarm = new Swarm();
       this.#torrents.set(torrentKey, swarm);
-    }
-    if (known === undefined) {
-      if (swarm.peers.size >= this.#options.maxPeersPerTorrent) return 'full';
-      if (this.#peerCount >= this.#options.maxPeers) return 'full';
-    } else {
+    } else if (known !== undefined) {
       if (request.event === 'completed' && !known.isSeed) swarm.downloaded++;
-      swarm.remove(known);
-      this.#peerCount--;
+      this.#take(swarm, known);
     }
     swarm.add({
       key,
+      network,
       endpoint,
       family: addressFamily(endpoint.address) ?? 4,
       peerId: request.peerId.slice(),
@@ -74,6 +85,7 @@ export class PeerStore {
       expiresAt: now + 2000 * this.#options.intervalSeconds,
       index: 0,
     });
+    this.#networks.add(network, 1);
     this.#peerCount++;
     return undefined;
   }
@@ -123,15 +135,35 @@ export class PeerStore {
     }
   }
 
-  #remove(torrentKey: string, swarm: Swarm, peer: Peer): void {
+  /** Why there is no room for one peer more; `swarm` is undefined for a new torrent. */
+  #refusalOf(swarm: Swarm | undefined, network: string | undefined): PeerStoreRefusal | undefined {
+    const { maxTorrents, maxPeers, maxPeersPerTorrent } = this.#options;
+    const { maxPeersPerNetwork, maxPeersPerNetworkAndTorrent } = this.#options;
+    if (swarm === undefined && this.#torrents.size >= maxTorrents) return 'full';
+    if (this.#peerCount >= maxPeers) return 'full';
+    if (swarm !== undefined && swarm.peers.size >= maxPeersPerTorrent) return 'full';
+    const isCrowded =
+      this.#networks.get(network) >= maxPeersPerNetwork ||
+      (swarm?.networks.get(network) ?? 0) >= maxPeersPerNetworkAndTorrent;
+    return isCrowded ? 'crowded' : undefined;
+  }
+
+  #take(swarm: Swarm, peer: Peer): void {
     swarm.remove(peer);
+    this.#networks.add(peer.network, -1);
     this.#peerCount--;
+  }
+
+  #remove(torrentKey: string, swarm: Swarm, peer: Peer): void {
+    this.#take(swarm, peer);
     if (swarm.peers.size === 0) this.#torrents.delete(torrentKey);
   }
 }
 
 interface Peer extends ListedPeer {
   readonly key: string;
+  /** Undefined where it isn't counted. */
+  readonly network: string | undefined;
   readonly family: AddressFamily;
   readonly isSeed: boolean;
   readonly expiresAt: number;
@@ -143,12 +175,14 @@ interface Peer extends ListedPeer {
 class Swarm {
   readonly peers = new Map<string, Peer>();
   readonly lists: Record<AddressFamily, Peer[]> = { 4: [], 6: [] };
+  readonly networks = new NetworkCount();
   seeds = 0;
   downloaded = 0;
 
   add(peer: Peer): void {
     this.peers.set(peer.key, peer);
     peer.index = this.lists[peer.family].push(peer) - 1;
+    this.networks.add(peer.network, 1);
     if (peer.isSeed) this.seeds++;
   }
 
@@ -160,7 +194,24 @@ class Swarm {
       list[peer.index] = last;
       last.index = peer.index;
     }
+    this.networks.add(peer.network, -1);
     if (peer.isSeed) this.seeds--;
+  }
+}
+
+/** How many peers each network has. */
+class NetworkCount {
+  readonly #counts = new Map<string, number>();
+
+  get(network: string | undefined): number {
+    return (network === undefined ? undefined : this.#counts.get(network)) ?? 0;
+  }
+
+  add(network: string | undefined, change: 1 | -1): void {
+    if (network === undefined) return;
+    const count = this.get(network) + change;
+    if (count === 0) this.#counts.delete(network);
+    else this.#counts.set(network, count);
   }
 }
 

@@ -14,7 +14,7 @@ import {
   MAX_SERVED_PEERS,
   MAX_UDP_ANSWER_BYTES,
 } from './limits.ts';
-import { PeerStore, type PeerStoreOptions } from './peer-store.ts';
+import { PeerStore, type PeerStoreOptions, type PeerStoreRefusal } from './peer-store.ts';
 import {
   decodeUdpRequest,
   encodeAnnounceAnswer,
@@ -41,7 +41,10 @@ export interface HttpAnswer {
 const DEFAULT_NUM_WANT = 50;
 
 const NOT_ALLOWED = 'torrent is not served here';
-const FULL = 'tracker is full';
+const REFUSALS: Readonly<Record<PeerStoreRefusal, string>> = {
+  full: 'tracker is full',
+  crowded: 'too many peers from this address',
+};
 
 export class Responder {
   readonly #options: ResponderOptions;
@@ -157,7 +160,8 @@ export class Responder {
   /** Takes the announce in; a text is the reason why not. */
   #list(now: number, peer: Endpoint, request: AnnounceRequest): string | undefined {
     if (!this.#options.isAllowed(request.infoHash)) return NOT_ALLOWED;
-    return this.#store.announce(now, peer, request) === 'full' ? FULL : undefined;
+    const refusal = this.#store.announce(now, peer, request);
+    return refusal && REFUSALS[refusal];
   }
 
   /** Half of the room goes to the family that the client did not come over, if there are as many. */

@@ -13,6 +13,8 @@ const store = (options: Partial<PeerStoreOptions> = {}) =>
     maxTorrents: 10,
     maxPeers: 100,
     maxPeersPerTorrent: 50,
+    maxPeersPerNetwork: 50,
+    maxPeersPerNetworkAndTorrent: 50,
     random: createRandom(1),
     ...options,
   });
@@ -101,6 +103,45 @@ describe('PeerStore', () => {
     expect([peers.peerCount, peers.torrentCount]).toEqual([5, 2]);
     peers.announce(0, at(1), asking({ event: 'stopped' }));
     expect(peers.announce(0, at(4), asking())).toBeUndefined();
+  });
+
+  it.each([
+    ['an address', (n: number) => ({ address: '192.0.2.1', port: n })],
+    ['an IPv6 /64', (n: number) => ({ address: `2001:db8::${n.toString(16)}:1`, port: 6881 })],
+  ])('is filled by nobody who has one host: %s has a share', (_, from) => {
+    const peers = store({
+      ...{ maxTorrents: 10, maxPeers: 100, maxPeersPerTorrent: 20 },
+      ...{ maxPeersPerNetwork: 9, maxPeersPerNetworkAndTorrent: 4 },
+    });
+    const taken = [1, 2, 3, 4].map((t) =>
+      [1, 2, 3, 4, 5, 6].map((n) =>
+        peers.announce(0, from(10 * t + n), asking({ infoHash: torrent(t) })),
+      ),
+    );
+    const counts = taken.map((some) => some.filter((refusal) => refusal === undefined).length);
+    expect(counts).toEqual([4, 4, 1, 0]);
+    expect(taken[3]).toEqual(Array(6).fill('crowded'));
+    expect([peers.peerCount, peers.torrentCount]).toEqual([9, 3]);
+    // Who is listed stays so, and others have their room.
+    expect(peers.announce(0, from(11), asking())).toBeUndefined();
+    for (let n = 0; n < 12; n++) {
+      const other = { address: `198.51.100.${n}`, port: 6881 };
+      expect(peers.announce(0, other, asking())).toBeUndefined();
+    }
+    peers.announce(0, from(11), asking({ event: 'stopped' }));
+    expect(peers.announce(0, from(15), asking())).toBeUndefined();
+    expect(peers.announce(0, from(16), asking())).toBe('crowded');
+    peers.handleTimeout(LIFETIME);
+    expect(peers.announce(LIFETIME, from(16), asking())).toBeUndefined();
+  });
+
+  it('does not count those who may be many behind one address', () => {
+    const peers = store({ maxPeersPerNetwork: 2, maxPeersPerNetworkAndTorrent: 2 });
+    for (const address of ['127.0.0.1', '10.0.0.1', '100.64.0.1', 'fd00::1']) {
+      for (const port of [1, 2, 3]) {
+        expect(peers.announce(0, { address, port }, asking())).toBeUndefined();
+      }
+    }
   });
 
   it('samples every peer fairly', () => {

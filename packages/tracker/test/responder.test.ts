@@ -27,6 +27,8 @@ function makeResponder(isAllowed: (infoHash: Uint8Array) => boolean = () => true
     maxTorrents: 10,
     maxPeers: 2000,
     maxPeersPerTorrent: 1000,
+    maxPeersPerNetwork: 1000,
+    maxPeersPerNetworkAndTorrent: 1000,
     random: createRandom(3),
     isAllowed,
     connectionMac: (text) => {

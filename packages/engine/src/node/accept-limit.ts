@@ -1,7 +1,7 @@
 // How often one address may knock within a minute. Counts are kept for a bounded number of addresses, so that strangers with
 // many of them cost no memory.
 
-import { parseAddress } from '@bt/endpoint';
+import { networkOf } from '@bt/endpoint';
 import {
   MAX_ACCEPTS_PER_ADDRESS_PER_MINUTE,
   MAX_ACCEPTS_PER_LOCAL_ADDRESS_PER_MINUTE,
@@ -10,8 +10,6 @@ import {
 import { isLocalAddress } from '../swarm/candidates.ts';
 
 const MINUTE_MS = 60_000;
-/** What a subscriber is given of IPv6 at least (RFC 6177): all addresses in it count as one. */
-const IPV6_NETWORK_BYTES = 8;
 
 export class AcceptLimit {
   /** Connections by network in the present minute, the oldest first. */
@@ -43,10 +41,4 @@ export class AcceptLimit {
   get size(): number {
     return this.#counts.size;
   }
-}
-
-function networkOf(address: string): string {
-  const bytes = parseAddress(address);
-  if (bytes === undefined || bytes.length === 4) return address;
-  return bytes.subarray(0, IPV6_NETWORK_BYTES).join('.');
 }

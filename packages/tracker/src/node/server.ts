@@ -9,6 +9,8 @@ import { TrackerError } from '../errors.ts';
 import {
   MAX_HEADER_BYTES,
   MAX_PEERS,
+  MAX_PEERS_PER_NETWORK,
+  MAX_PEERS_PER_NETWORK_AND_TORRENT,
   MAX_PEERS_PER_TORRENT,
   MAX_SERVER_CONNECTIONS,
   MAX_TORRENTS,
@@ -23,10 +25,14 @@ export interface TrackerServerOptions {
   readonly minIntervalSeconds?: number;
   /** Which torrents are served; all by default. The 20 bytes are valid during the call. */
   readonly isAllowed?: (infoHash: Uint8Array) => boolean;
-  /** Caps on memory, some 500 bytes a peer; 10,000, 100,000 and 5,000 by default. */
+  /** Caps on memory, some 600 bytes a peer (IPv6: 750); 10,000, 100,000 and 5,000 by default. */
   readonly maxTorrents?: number;
   readonly maxPeers?: number;
   readonly maxPeersPerTorrent?: number;
+  /** Of one public address (IPv6: a /64); 1,000 by default. */
+  readonly maxPeersPerNetwork?: number;
+  /** The same in one torrent; 100 by default. */
+  readonly maxPeersPerNetworkAndTorrent?: number;
 }
 
 export interface TrackerListenOptions {
@@ -61,6 +67,9 @@ export class TrackerServer {
       maxTorrents: options.maxTorrents ?? MAX_TORRENTS,
       maxPeers: options.maxPeers ?? MAX_PEERS,
       maxPeersPerTorrent: options.maxPeersPerTorrent ?? MAX_PEERS_PER_TORRENT,
+      maxPeersPerNetwork: options.maxPeersPerNetwork ?? MAX_PEERS_PER_NETWORK,
+      maxPeersPerNetworkAndTorrent:
+        options.maxPeersPerNetworkAndTorrent ?? MAX_PEERS_PER_NETWORK_AND_TORRENT,
       random: Math.random,
       connectionMac: (text) =>
         createHmac('sha256', secret).update(text).digest().readBigUInt64BE(0),
