@@ -8,6 +8,7 @@ import {
   type AnnounceResponse,
   Announcer,
 } from '@bt/tracker';
+import type { ExternalAddress } from './discovery/external-address.ts';
 
 /** What the owner is to do. */
 export type AnnounceEffect =
@@ -25,6 +26,7 @@ export interface AnnouncingOptions {
   readonly peerId: Uint8Array;
   /** 0: we don't listen. */
   readonly listenPort: number;
+  readonly external: ExternalAddress;
 }
 
 /** What trackers are told of our transfer (BEP 3). */
@@ -124,11 +126,11 @@ export class Announcing {
       if (effect === undefined) continue;
       const requestId = effect.requestId * MAX_SWARMS + index;
       if (effect.type === 'cancel') return { type: 'announce-cancel', requestId };
-      const { peerId, listenPort } = this.#options;
+      const { peerId, listenPort, external } = this.#options;
       const request: AnnounceRequest = {
         infoHash,
         peerId,
-        port: listenPort || NO_PORT,
+        port: external.portOf(listenPort) || NO_PORT,
         ...this.numbers(),
         event: effect.event,
         numWant: effect.numWant,

@@ -3,6 +3,7 @@
 import type { TorrentVersion } from '@bt/metainfo';
 import type { StorageError } from '@bt/storage';
 import type { CloseReason, Direction } from './peer.ts';
+import type { GatewayProtocol } from './port-mapping/mapping.ts';
 import type { PeerSource, SourceCounts } from './swarm/peer-source.ts';
 
 /** `fetching-metadata`: only a magnet link is known, and the info dictionary is asked of peers. */
@@ -133,6 +134,18 @@ export type TorrentEvent =
       readonly message: string | undefined;
       readonly fileIndex: number | undefined;
       readonly retryMs: number | undefined;
+    }
+  | {
+      /** A port of the session in the gateway: it is open (or its mapping was renewed), or could not be opened. */
+      readonly type: 'port-mapping';
+      readonly protocol: 'tcp' | 'udp';
+      readonly port: number;
+      readonly outcome: 'ok' | 'failed';
+      readonly message: string | undefined;
+      /** Those of a mapping. The address is the gateway's, as it says. */
+      readonly externalPort: number | undefined;
+      readonly externalAddress: string | undefined;
+      readonly gatewayProtocol: GatewayProtocol | undefined;
     }
   | { readonly type: 'warning'; readonly message: string }
   | { readonly type: 'disk-error'; readonly error: StorageError }

@@ -163,8 +163,8 @@ export const MAX_WEB_SKIP_BYTES = 512 * KiB;
 export const MAX_WEB_WASTE_BYTES = 16 * MiB;
 /** Blocks that a seed is asked for where no gap is left: of begun pieces, and in the end game. */
 export const MAX_WEB_SCATTERED_BLOCKS = 64;
-/** Small files are asked for ahead of their turn: so many requests at a time ... */
-export const MAX_WEB_FETCHES = 4;
+/** Small files are asked for ahead of their turn: so many requests at a time (what browsers allow themselves) ... */
+export const MAX_WEB_FETCHES = 6;
 /** ... while less than this is on its way. */
 export const WEB_AHEAD_BYTES = 256 * KiB;
 /** From a request to the head of its answer: names, connections and redirects included. */
@@ -235,6 +235,38 @@ export const MAX_LAYER_TREES = 64;
 export const TREE_HASHES_PER_TURN = 16_384;
 /** Files of the same content that are looked through for a piece that we have. */
 export const MAX_FILES_OF_A_ROOT = 16;
+
+// Port mapping.
+
+/** What a mapping is asked for; it is renewed at half of what was granted ... */
+export const MAPPING_LIFETIME_SECONDS = 3_600;
+/** ... which is believed within these bounds. */
+export const MIN_MAPPING_LIFETIME_SECONDS = 120;
+export const MAX_MAPPING_LIFETIME_SECONDS = 86_400;
+/** From a wish to a mapping, the search for a gateway included. */
+export const MAPPING_TIMEOUT_MS = 15_000;
+/** What a clean stop gives the gateway. */
+export const STOP_MAPPING_MS = 2_000;
+/** Wait after a first failure; doubles with each further one. */
+export const MAPPING_RETRY_FIRST_MS = 300_000;
+export const MAPPING_RETRY_MAX_MS = 7_200_000;
+/** NAT-PMP and PCP: a request is repeated after this long, then twice as long, and so on (RFC 6886, section 3.1). */
+export const GATEWAY_REPEAT_MS = 250;
+/** Requests until a gateway counts as silent: 4 s. */
+export const GATEWAY_ATTEMPTS = 4;
+/** Default gateways that are asked at a time: one for each network that we are part of. */
+export const MAX_GATEWAYS = 3;
+/** How long devices have to answer a search (UPnP: MX 1, and the way). */
+export const SSDP_SEARCH_MS = 2_500;
+/** An answer to a search; the caps of descriptions and answers to calls follow. */
+export const MAX_SSDP_BYTES = 2 * KiB;
+export const MAX_SSDP_ANSWERS = 16;
+export const MAX_IGD_DESCRIPTION_BYTES = 128 * KiB;
+export const MAX_IGD_ANSWER_BYTES = 16 * KiB;
+/** One request to a UPnP gateway. */
+export const IGD_REQUEST_MS = 4_000;
+/** External ports that are tried where others have the first. */
+export const MAX_EXTERNAL_PORTS = 4;
 
 // Suspicion.
 

@@ -61,7 +61,8 @@ export class Presence {
     const priorities = new PeerPriorities(external, listenPort);
     this.moment = { now: options.now };
     this.#external = external;
-    const isOwn = ({ address, port }: Endpoint) => port === listenPort && external.is(address);
+    const isOwn = ({ address, port }: Endpoint) =>
+      (port === listenPort || port === external.portOf(listenPort)) && external.is(address);
     this.candidates = new Candidates({ random, isPrivate, priorities, isOwn });
     this.discovery = new Discovery({
       moment: this.moment,
@@ -79,6 +80,7 @@ export class Presence {
       hashes: options,
       peerId,
       listenPort,
+      external,
       maxPeers,
       candidates: this.candidates,
       discovery: this.discovery,
@@ -88,7 +90,7 @@ export class Presence {
       emit: (event) => this.emit(event),
     });
     const tiers = options.announceTiers ?? [];
-    this.announcing = new Announcing({ tiers, random, peerId, listenPort });
+    this.announcing = new Announcing({ tiers, random, peerId, listenPort, external });
     this.join(options);
   }
 

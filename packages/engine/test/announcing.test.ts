@@ -1,6 +1,7 @@
 import { createRandom } from '@bt/simulator';
 import { describe, expect, it } from 'vitest';
 import { Announcing } from '../src/announcing.ts';
+import { ExternalAddress } from '../src/discovery/external-address.ts';
 
 const hashes = [1, 2, 3].map((byte) => new Uint8Array(20).fill(byte));
 
@@ -10,6 +11,7 @@ function setUp() {
     random: createRandom(1),
     peerId: new Uint8Array(20),
     listenPort: 6881,
+    external: new ExternalAddress(),
   });
   /** What is to be announced: the first byte of each info-hash, and the id of the request. */
   const drain = () => {

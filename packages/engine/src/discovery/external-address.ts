@@ -1,5 +1,6 @@
 // The address that others see us under. Each of them may be wrong or lie, so they vote: a network has one vote, and an
-// address is believed that has more than half of them. Told by peers (BEP 10 `yourip`), trackers (BEP 24) and DHT nodes (BEP 42).
+// address is believed that has more than half of them. Told by peers (BEP 10 `yourip`), trackers (BEP 24), DHT nodes
+// (BEP 42) and the gateway that maps our port.
 
 import {
   type AddressFamily,
@@ -14,6 +15,8 @@ import { MAX_ADDRESS_VOTES } from '../limits.ts';
 const NETWORK_BYTES = { 4: 3, 16: 6 } as const;
 
 export class ExternalAddress {
+  /** The port in the gateway that leads to the one we listen on, where it is another. */
+  mappedPort: number | undefined;
   /** What each network said last, the oldest first. */
   readonly #votes: Readonly<Record<AddressFamily, Map<string, string>>> = {
     4: new Map(),
@@ -30,6 +33,11 @@ export class ExternalAddress {
   /** Grows when an answer of `of` may have changed. */
   get version(): number {
     return this.#version;
+  }
+
+  /** The port that others are to dial; 0 where we don't listen. */
+  portOf(listenPort: number): number {
+    return listenPort === 0 ? 0 : (this.mappedPort ?? listenPort);
   }
 
   /** Somebody (an address, or the host name of a tracker) says that we are `told`. Only public addresses count. */

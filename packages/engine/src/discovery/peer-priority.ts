@@ -31,7 +31,7 @@ export class PeerPriorities {
     const family = addressFamily(peer.address);
     const address = family === undefined ? undefined : this.#external.of(family);
     if (address === undefined) return 0;
-    return peerPriority({ address, port: this.#listenPort }, peer);
+    return peerPriority({ address, port: this.#external.portOf(this.#listenPort) }, peer);
   }
 }
 

@@ -80,7 +80,8 @@ export class DhtLookups {
       for await (const peer of this.node.getPeers(infoHash, { signal })) onPeers([peer]);
       return;
     }
-    await this.node.announce(infoHash, { port: listenPort, seed: isSeed, signal, onPeers });
+    const port = this.#external.portOf(listenPort);
+    await this.node.announce(infoHash, { port, seed: isSeed, signal, onPeers });
   }
 
   /** What the nodes agree on is one more voice on our own address. */

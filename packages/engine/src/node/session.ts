@@ -23,6 +23,8 @@ import { DhtLookups } from './dht-lookups.ts';
 import { Dialler } from './dial.ts';
 import { type AcceptedOwner, Listener } from './listen.ts';
 import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
+import { MappedPorts } from './port-mapping/mapped-ports.ts';
+import { mayHaveGateway, type PortMapping } from './port-mapping/port-mapper.ts';
 import { createSystemRandom } from './random.ts';
 import { resolvePeer } from './resolve-peer.ts';
 import type { SessionParts } from './session-parts.ts';
@@ -53,6 +55,11 @@ export interface SessionOptions {
    * bound to `bindAddress`; bound to loopback it knows no routers and resolves no names. Default false, as above.
    */
   readonly dht?: boolean | CreateDhtOptions | DhtNode;
+  /**
+   * Ask the gateway (PCP, NAT-PMP, UPnP) to pass our ports on to us: the one for peers, and the DHT node's. Never on a session
+   * that is bound to loopback or doesn't listen. Default false, as above.
+   */
+  readonly portMapping?: boolean;
   /** Where resume records are kept; null keeps none. Default: storage's state folder. */
   readonly resumeDir?: string | null;
   /** Aborting it stops the session. */
@@ -83,6 +90,7 @@ export class Session {
   #listener: Listener | undefined;
   #localDiscovery: LocalDiscoveryService | undefined;
   #dht: DhtLookups | undefined;
+  #mappedPorts: MappedPorts | undefined;
   #stopping: Promise<void> | undefined;
 
   /** Use `openSession`. */
@@ -112,6 +120,11 @@ export class Session {
   /** The DHT node, if there is one. */
   get dht(): DhtNode | undefined {
     return this.#dht?.node;
+  }
+
+  /** The ports that the gateway passes on to us. */
+  portMappings(): readonly PortMapping[] {
+    return this.#mappedPorts?.list() ?? [];
   }
 
   torrents(): readonly TorrentHandle[] {
@@ -163,6 +176,7 @@ export class Session {
     }
     await this.#openDht();
     if (this.#options.localDiscovery === true) this.#openLocalDiscovery();
+    if (this.#options.portMapping === true) this.#openMappedPorts();
     signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
 
@@ -175,6 +189,21 @@ export class Session {
       this.#listener?.close();
       throw error;
     }
+  }
+
+  #openMappedPorts(): void {
+    const { bindAddress } = this.#options;
+    if (this.port === 0 || !mayHaveGateway(bindAddress)) return;
+    this.#mappedPorts = new MappedPorts({
+      bindAddress,
+      random: this.#random,
+      external: this.#external,
+      tell: (event) => {
+        for (const torrent of this.#torrents) torrent.tell(event);
+      },
+    });
+    this.#mappedPorts.add({ protocol: 'tcp', port: this.port });
+    if (this.#dht !== undefined) this.#mappedPorts.add({ protocol: 'udp', port: this.#dht.port });
   }
 
   #openLocalDiscovery(): void {
@@ -273,7 +302,10 @@ export class Session {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#listener?.close();
     this.#localDiscovery?.close();
-    await Promise.all(this.torrents().map((torrent) => torrent.stop()));
+    await Promise.all([
+      this.#mappedPorts?.close(),
+      ...this.torrents().map((torrent) => torrent.stop()),
+    ]);
     this.#dialler.close();
     await this.#dht?.close();
   }

@@ -216,6 +216,11 @@ export class TorrentHandle {
     }
   }
 
+  /** For the session: what concerns all its torrents. */
+  tell(event: TorrentEvent): void {
+    this.#emit(event);
+  }
+
   /** For the session: an accepted connection that asked for this torrent. */
   addPeerConnection(transport: PeerSocket, added: NewPeer): Peer | undefined {
     return this.#driver.addPeerConnection(transport, added);

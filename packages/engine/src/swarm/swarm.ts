@@ -1,7 +1,7 @@
 // The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned. What they are for is the
 // exchange's (exchange.ts).
 
-import { type Endpoint, endpointKey } from '@bt/endpoint';
+import { type Endpoint, endpointKey, isPublic } from '@bt/endpoint';
 import { toHex } from '@bt/metainfo';
 import {
   decodeExtendedHandshake,
@@ -16,6 +16,7 @@ import {
 } from '@bt/wire';
 import { clientName } from '../client-name.ts';
 import type { Discovery } from '../discovery/discovery.ts';
+import type { ExternalAddress } from '../discovery/external-address.ts';
 import type { BanReason, TorrentEvent } from '../events.ts';
 import { EXTENDED_ID, ownHandshake } from '../extensions.ts';
 import {
@@ -52,6 +53,7 @@ export interface SwarmOptions {
   readonly peerId: Uint8Array;
   /** Where we listen; 0: nowhere. */
   readonly listenPort: number;
+  readonly external: ExternalAddress;
   readonly maxPeers: number;
   readonly candidates: Candidates;
   readonly discovery: Discovery;
@@ -361,13 +363,14 @@ export class Swarm implements GreetingObserver {
   #greet(peer: Peer): void {
     const { session } = peer;
     if (session.features.extended) {
-      const { listenPort, discovery, metadata } = this.#options;
+      const { listenPort, external, discovery, metadata } = this.#options;
       const { isUploadOnly } = this.#exchange;
       const hasPeerExchange = discovery.exchange !== undefined;
       const metadataLength = metadata.infoBytes?.length;
       const remote = peer.endpoint;
       const own = ownHandshake({
-        listenPort,
+        // Neighbours reach us without the gateway.
+        listenPort: isPublic(remote.address) ? external.portOf(listenPort) : listenPort,
         isUploadOnly,
         hasPeerExchange,
         metadataLength,
