@@ -1,4 +1,5 @@
 // What the words on the command line mean. Nothing here touches a file.
+import { parseAddress, parseHostPort } from '@bt/endpoint';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { usageError } from './exit.ts';
 
@@ -40,14 +41,30 @@ export interface CheckArguments {
   readonly isJson: boolean;
 }
 
+export interface PublishArguments {
+  readonly kind: 'publish';
+  readonly torrent: string;
+  /** The file of the key. */
+  readonly key: string;
+  readonly salt?: string | undefined;
+  /** `HOST:PORT` of nodes to enter the DHT by; absent: the public routers. */
+  readonly bootstrap?: readonly string[] | undefined;
+  readonly bindAddress?: string | undefined;
+  /** UDP; 0: a free one. */
+  readonly port: number;
+  readonly timeoutMs: number;
+  readonly isJson: boolean;
+}
+
 export type Invocation =
   | MakeArguments
   | ShowArguments
   | CheckArguments
+  | PublishArguments
   | { readonly kind: 'print'; readonly text: string };
 
 /** What stands in place of INPUT, for a sentence. */
-export const COMMANDS = 'show FILE and check FILE DATA';
+export const COMMANDS = 'show FILE, check FILE DATA and publish FILE';
 
 /** @throws ExitError for words that mean nothing. */
 export function parseArguments(words: readonly string[], version: () => string): Invocation {
@@ -102,7 +119,9 @@ interface MakeOptions {
 function describeProgram(accept: (invocation: Invocation) => void): Command {
   const program = new Command('mktorrent')
     .description('Makes a .torrent of a file or a folder; shows one; checks files against one.')
-    .usage('[options] [INPUT]\n       mktorrent show FILE\n       mktorrent check FILE DATA')
+    .usage(
+      '[options] [INPUT]\n       mktorrent show FILE\n       mktorrent check FILE DATA\n       mktorrent publish FILE --key KEYFILE',
+    )
     .argument('[INPUT]', 'the file or folder to share (the same as -f)')
     .option(
       '-a, --announce-urls <URLS>',
@@ -175,6 +194,28 @@ function describeProgram(accept: (invocation: Invocation) => void): Command {
     .allowExcessArguments(false)
     .action((torrent: string, data: string, { json = false, threads: count }) => {
       accept({ kind: 'check', torrent, data, isJson: json, threads: count });
+    });
+  program
+    .command('publish')
+    .description(
+      'let a key point to a .torrent in the DHT (BEP 46), and print the magnet link that follows it; nodes forget it after two hours',
+    )
+    .argument('<FILE>', 'the .torrent')
+    .requiredOption('--key <KEYFILE>', 'the file of the key; made if it is not there')
+    .option('--salt <TEXT>', 'one of several things under the key', salt)
+    .option(
+      '-d, --dht <HOST:PORT,...>',
+      'nodes to enter the DHT by (default: the public routers)',
+      nodes,
+    )
+    .option('-p, --port <PORT>', 'the UDP port (default: a free one)', port, 0)
+    .option('--bind <ADDRESS>', 'bind the socket to it', address)
+    .option('--timeout <SECONDS>', 'give up after so long', seconds, 60)
+    .option('--json', 'as one line of JSON')
+    .allowExcessArguments(false)
+    .action((torrent: string, { key, bind, dht, timeout, json = false, ...rest }) => {
+      const network = { bindAddress: bind, bootstrap: dht, timeoutMs: timeout * 1000 };
+      accept({ kind: 'publish', torrent, key, ...rest, ...network, isJson: json });
     });
   return program;
 }
@@ -285,6 +326,39 @@ function threads(value: string): number {
   throw new InvalidArgumentError('It has to be from 1 to 64.');
 }
 
+function salt(value: string): string {
+  if (value !== '' && Buffer.byteLength(value) <= 64) return value;
+  throw new InvalidArgumentError('It has to have 1 to 64 bytes.');
+}
+
+function nodes(value: string, before: string[] = []): string[] {
+  const named = value.split(',').filter((node) => node.trim() !== '');
+  for (const node of named) {
+    const parsed = parseHostPort(node);
+    if (parsed === undefined || parsed.port === 0) {
+      throw new InvalidArgumentError(`${node} is no HOST:PORT, such as 192.0.2.7:6881.`);
+    }
+  }
+  return [...before, ...named];
+}
+
+function port(value: string): number {
+  const number = Number(value);
+  if (/^\d+$/.test(value) && number <= 65_535) return number;
+  throw new InvalidArgumentError('It has to be from 0 (a free one) to 65535.');
+}
+
+function address(value: string): string {
+  if (parseAddress(value) !== undefined) return value;
+  throw new InvalidArgumentError('It has to be an IP address of this machine.');
+}
+
+function seconds(value: string): number {
+  const number = Number(value);
+  if (number > 0 && Number.isFinite(number)) return number;
+  throw new InvalidArgumentError('It has to be a number above 0.');
+}
+
 /** Commander's message as a sentence. */
 function sentence(message: string): string {
   const text = message.replace(/^error: /, '').split('\n')[0] ?? '';
@@ -304,6 +378,7 @@ Examples:
   mktorrent --hybrid --private -l 1M --exclude '*.tmp' -f holiday/
   mktorrent show holiday.torrent
   mktorrent check holiday.torrent ~/Downloads
+  mktorrent publish holiday.torrent --key my.key
 
 Exit codes: 0 done, 1 check failed or unexpected error, 2 wrong usage, 3 bad
 torrent, 4 disk, 130 interrupted. A second Ctrl-C ends at once.

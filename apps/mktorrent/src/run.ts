@@ -54,6 +54,8 @@ async function perform(invocation: Invocation, surroundings: Surroundings): Prom
       return (await import('./show.ts')).show(invocation, surroundings);
     case 'check':
       return (await import('./check.ts')).check(invocation, surroundings);
+    case 'publish':
+      return (await import('./publish.ts')).publish(invocation, surroundings);
   }
 }
 

@@ -168,7 +168,10 @@ describe('parseArguments', () => {
   it.each([
     [[], /Which file or folder/],
     [['--nope', 'in'], /Unknown option '--nope'/],
-    [['info', 'x.torrent'], /'info' is no command: those are show FILE and check FILE DATA\./],
+    [
+      ['info', 'x.torrent'],
+      /'info' is no command: those are show FILE, check FILE DATA and publish FILE\./,
+    ],
     [['in', 'and', 'another'], /'in' is no command.* one INPUT/],
     [['in', '-f', 'in'], /given twice/],
     [['in', '--v2', '--hybrid'], /exclude each other/],
