@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DhtSchedule } from '../../src/discovery/dht-schedule.ts';
 import { DHT_FIRST_PAUSE_MS, DHT_INTERVAL_MS, DHT_LONGEST_PAUSE_MS } from '../../src/limits.ts';
+import { BareTorrent } from '../support/bare-torrent.ts';
 import { makeContent } from '../support/content.ts';
 import { SimSwarm } from '../support/sim-swarm.ts';
 
@@ -94,6 +95,20 @@ describe('lookups in the DHT', () => {
     schedule.ended(1);
     schedule.peersNeeded(true);
     expect(schedule.deadline()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('a peer’s DHT node (BEP 5 `port`)', () => {
+  it('is passed on once a connection, at the address of the peer', () => {
+    const bare = new BareTorrent({ dhtPort: 6881 });
+    const peer = bare.connect({ address: '1.1.1.1', port: 40_000 }, 'peer', 'in', { dht: true });
+    const port = (number: number) => Uint8Array.of(0, 0, 0, 3, 9, number >> 8, number & 255);
+    bare.effects();
+    bare.receive(peer, port(0));
+    expect(bare.effects()).toEqual([]);
+    bare.receive(peer, Buffer.concat([port(7000), port(7001), port(7002)]));
+    const endpoint = { address: '1.1.1.1', port: 7000 };
+    expect(bare.effects()).toEqual([{ type: 'dht-node', endpoint }]);
   });
 });
 

@@ -5,6 +5,7 @@ import { createDht, type DhtNode } from '@bt/krpc-dht/node';
 import { buildInfo, buildMetainfo, parseMetainfo } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MAX_TORRENT_NODES } from '../../src/limits.ts';
 import { openSession, type Session } from '../../src/node/index.ts';
 import { type Content, makeContent } from '../support/content.ts';
 
@@ -118,6 +119,28 @@ describe('sessions with a DHT on loopback', () => {
     await session.add(torrent, { dir: root });
     while (session.dht?.nodeCount() === 0) await new Promise(setImmediate);
     expect(session.dht?.nodeCount()).toBe(1);
+  });
+
+  it('ask so many of the nodes of a .torrent, and no more', async () => {
+    const asked: number[] = [];
+    const node = {
+      port: 6881,
+      addNode: ({ port }: { readonly port: number }) => void asked.push(port),
+      announce: () => Promise.resolve({}),
+      getPeers: () => [],
+      externalAddress: () => undefined,
+    };
+    const many = Array.from({ length: MAX_TORRENT_NODES + 5 }, (_, index) => index + 1);
+    const torrent = buildMetainfo({
+      info: emptyInfo(),
+      nodes: many.map((port) => ({ host: loopback, port })),
+    });
+    const session = await open({ dht: node as unknown as DhtNode });
+    const handle = await session.add(torrent, { dir: root });
+    for await (const event of handle.events()) if (event.type === 'checked') break;
+    while (asked.length < MAX_TORRENT_NODES) await new Promise(setImmediate);
+    await handle.stop();
+    expect(asked).toEqual(many.slice(0, MAX_TORRENT_NODES));
   });
 
   it('learn of each other’s nodes from their peers (BEP 5 `port`)', async () => {
