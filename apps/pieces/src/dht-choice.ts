@@ -1,5 +1,5 @@
 // Whether a run has a DHT node, and where it keeps what it has learned of the network.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLoopback } from '@bt/endpoint';
@@ -7,6 +7,8 @@ import type { CreateDhtOptions } from '@bt/krpc-dht/node';
 import type { Metainfo } from '@bt/metainfo';
 import { defaultStateFolder } from '@bt/storage/node';
 import type { Options } from './options.ts';
+
+const ID_BYTES = 20;
 
 /** The DHT node of a run: with `-d`, and by itself where the torrent has no tracker and is not private. */
 export async function dhtOf(
@@ -17,12 +19,17 @@ export async function dhtOf(
   const isWanted = options.dht ?? (isTrackerless && !info.isPrivate);
   if (!isWanted) return false;
   const { bootstrap, dhtPort, bindAddress } = options;
+  return { port: dhtPort, ...(await networkOf(bootstrap, bindAddress)) };
+}
+
+/** How a node enters a network, and who it is there. */
+export async function networkOf(
+  bootstrap: readonly string[] | undefined,
+  bindAddress: string | undefined,
+): Promise<Pick<CreateDhtOptions, 'bootstrap' | 'stateFile' | 'id'>> {
   const stateFile = await dhtStateFile(bootstrap, bindAddress);
-  return {
-    port: dhtPort,
-    ...(bootstrap === undefined ? {} : { bootstrap }),
-    ...(stateFile === undefined ? {} : { stateFile }),
-  };
+  // Several runs of one user may share the file at a time: they must not all be the node that is in it.
+  return { bootstrap, stateFile, id: new Uint8Array(randomBytes(ID_BYTES)) };
 }
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
 import { parseMetainfo } from '@bt/metainfo';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { dhtOf, dhtStateFile } from '../src/dht-choice.ts';
+import { dhtOf, dhtStateFile, networkOf } from '../src/dht-choice.ts';
 import { parseOptions } from '../src/options.ts';
 import { LOCALHOST, pieces, type Shared, seed, share, useTempFolder } from './harness.ts';
 
@@ -50,10 +50,9 @@ describe('a torrent without a tracker', () => {
 
   it('has a DHT by itself, with the public routers and a table that is kept', async () => {
     const shared = await share(folder.path, TREE);
-    expect(await choiceOf(shared)).toEqual({
-      port: 0,
-      stateFile: await dhtStateFile(undefined, undefined),
-    });
+    const choice = await choiceOf(shared);
+    const stateFile = await dhtStateFile(undefined, undefined);
+    expect(choice).toMatchObject({ port: 0, bootstrap: undefined, stateFile });
     expect(await choiceOf(shared, '--no-dht')).toBe(false);
     expect(await choiceOf(shared, '-p', '7000', '-d', 'a:1')).toMatchObject({
       port: 7000,
@@ -78,6 +77,13 @@ describe('a torrent with a tracker', () => {
 });
 
 describe('the table of a DHT', () => {
+  it('is not what says who a node is: several runs may share it', async () => {
+    const [one, other] = [await networkOf(['a:1'], undefined), await networkOf(['a:1'], undefined)];
+    expect(one.stateFile).toBe(other.stateFile);
+    expect(one.id).toHaveLength(20);
+    expect(one.id).not.toEqual(other.id);
+  });
+
   it('is kept for each network by itself, and for none on loopback', async () => {
     const files = await Promise.all([
       dhtStateFile(undefined, undefined),

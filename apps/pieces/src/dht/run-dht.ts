@@ -2,7 +2,7 @@
 
 import { DhtError } from '@bt/krpc-dht';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
-import { dhtStateFile } from '../dht-choice.ts';
+import { networkOf } from '../dht-choice.ts';
 import { EXIT, type ExitCode, Failure } from '../exit-codes.ts';
 import { asFailure, cannotBindDht } from '../failures.ts';
 import { printable } from '../view/printable.ts';
@@ -43,12 +43,10 @@ export async function runDht(
 
 async function open(command: DhtCommand): Promise<DhtNode> {
   const { bindAddress, port, bootstrap } = command;
-  const stateFile = await dhtStateFile(bootstrap, bindAddress);
   return await createDht({
+    ...(await networkOf(bootstrap, bindAddress)),
     port,
     bind: bindAddress,
-    bootstrap,
-    stateFile,
     rateLimit: command.command === 'serve' ? command.rateLimit : true,
     // It is gone before anybody could ask it.
     readOnly: command.command !== 'serve',
