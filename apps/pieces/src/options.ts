@@ -34,6 +34,8 @@ export interface Options {
   readonly dhtPort: number;
   readonly peerExchange: boolean;
   readonly localDiscovery: boolean;
+  readonly webSeeds: boolean;
+  readonly portMapping: boolean;
   readonly listenPort: number;
   readonly bindAddress: string | undefined;
   readonly maxDownBytesPerSecond: number | undefined;
@@ -156,6 +158,8 @@ function command(version: string): Command {
     .option('--no-dht', 'no DHT, not even without a tracker')
     .option('--no-pex', 'hear of no peers from peers, and tell of none')
     .option('--no-lsd', 'do not look for peers in the local network')
+    .option('--no-web-seeds', "get nothing from the torrent's web servers")
+    .option('--no-port-map', 'do not ask the router to pass the port on')
     .option('--listen <port>', 'the port to listen on (default: a free one)', port)
     .option(
       '--bind <address>',
@@ -232,6 +236,8 @@ export function parseOptions(args: readonly string[], version: string): Options 
     dhtPort: values.port ?? 0,
     peerExchange: values.pex,
     localDiscovery: values.lsd,
+    webSeeds: values.webSeeds,
+    portMapping: values.portMap,
     listenPort: values.listen ?? 0,
     bindAddress: values.bind,
     maxDownBytesPerSecond: values.maxDown,

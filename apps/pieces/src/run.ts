@@ -46,6 +46,7 @@ export async function run(
       strategies: strategiesOf(options),
       trackers: options.trackers,
       peerExchange: options.peerExchange,
+      webSeeds: options.webSeeds,
       ...given('files', files),
       ...given('seedRatio', options.seedRatio),
       ...given('seedTimeMs', options.seedTimeMs),
@@ -67,6 +68,7 @@ async function open(options: Options, metainfo: Metainfo): Promise<Session> {
   try {
     return await openSession({
       localDiscovery: options.localDiscovery,
+      portMapping: options.portMapping,
       dht: await dhtOf(options, metainfo),
       listenPort: options.listenPort,
       ...given('bindAddress', options.bindAddress),

@@ -86,6 +86,16 @@ describe('the DHT', () => {
   });
 });
 
+describe('web seeds and port mapping', () => {
+  it('are on unless they are switched off', () => {
+    expect(options()).toMatchObject({ webSeeds: true, portMapping: true });
+    expect(options('--no-web-seeds', '--no-port-map')).toMatchObject({
+      webSeeds: false,
+      portMapping: false,
+    });
+  });
+});
+
 describe('strategies', () => {
   it('are all on but bbs-plus', () => {
     expect(strategiesOf(options())).toEqual(ON);

@@ -19,8 +19,8 @@ export class TextView implements View {
   #pace = new Pace();
   #peersSeen = 0;
   #isPaused = false;
-  /** What each tracker said last time it failed: the same again is not news. */
-  #trackerFailures = new Map<string, string>();
+  /** What each tracker and web seed said last time it failed: the same again is not news. */
+  #failures = new Map<string, string>();
 
   constructor(terminal: Terminal, options: { readonly verbose: boolean; readonly seed: boolean }) {
     this.#terminal = terminal;
@@ -70,6 +70,12 @@ export class TextView implements View {
         break;
       case 'tracker':
         this.#trackerAnswered(event);
+        break;
+      case 'web-seed':
+        this.#webSeedHeard(event);
+        break;
+      case 'port-mapping':
+        if (this.#verbose) this.#print(portLine(event));
         break;
       case 'seeding-limit':
         this.#print(`The ${event.reason} to seed for is reached.`);
@@ -139,12 +145,26 @@ export class TextView implements View {
   #trackerAnswered(event: TorrentEvent & { readonly type: 'tracker' }): void {
     const { url, outcome, message = 'no answer', peers } = event;
     if (outcome === 'ok') {
-      this.#trackerFailures.delete(url);
+      this.#failures.delete(url);
       if (this.#verbose) this.#print(`Tracker ${url}: ${counted(peers, 'peer')}`);
-    } else if (this.#trackerFailures.get(url) !== message) {
-      this.#trackerFailures.set(url, message);
-      this.#warn(`Tracker ${url}: ${message}`);
-    }
+    } else this.#failed(`Tracker ${url}`, url, message);
+  }
+
+  #webSeedHeard(event: TorrentEvent & { readonly type: 'web-seed' }): void {
+    const { index, url, outcome, message = '' } = event;
+    const who = `Web seed ${url}`;
+    if (outcome === 'serving') {
+      this.#failures.delete(`${index}`);
+      if (this.#verbose) this.#print(`${who} serves`);
+    } else if (outcome === 'waiting') this.#failed(who, `${index}`, message);
+    else if (outcome === 'no-file') this.#warn(`${who} lacks file ${event.fileIndex}: ${message}`);
+    else this.#warn(`${who} is given up: ${message}`);
+  }
+
+  #failed(who: string, key: string, message: string): void {
+    if (this.#failures.get(key) === message) return;
+    this.#failures.set(key, message);
+    this.#warn(`${who}: ${message}`);
   }
 
   #progress(line: string, runningMs: number): void {
@@ -175,7 +195,8 @@ export class TextView implements View {
 
 /** `12.3%  34.5 MiB of 256.0 MiB  down 12.0 MiB/s  up 0 B/s  4 peers  18 s left`. */
 export function progressLine(stats: TorrentStats): string {
-  const peers = counted(stats.peersConnected, 'peer');
+  const webSeeds = stats.webSeedsServing;
+  const peers = `${counted(stats.peersConnected, 'peer')}${webSeeds > 0 ? `  ${counted(webSeeds, 'web seed')}` : ''}`;
   if (stats.state === 'checking') return checkingLine(stats.checkedShare);
   if (stats.state === 'seeding') {
     return `Seeding  up ${formatRate(stats.upRate)}  sent ${formatSize(stats.uploadedBytes)}  ratio ${stats.ratio.toFixed(2)}  ${peers}`;
@@ -190,6 +211,14 @@ export function progressLine(stats: TorrentStats): string {
     `up ${formatRate(stats.upRate)}`,
     `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
   ].join('  ');
+}
+
+function portLine(event: TorrentEvent & { readonly type: 'port-mapping' }): string {
+  const { protocol, port, externalAddress, externalPort, gatewayProtocol } = event;
+  const what = `${protocol.toUpperCase()} port ${port}`;
+  if (event.outcome === 'failed') return `${what} is not passed on: ${event.message}`;
+  const from = `port ${externalPort} of ${externalAddress ?? 'the router'}`;
+  return `${what} is reached by ${from} (${gatewayProtocol})`;
 }
 
 /** How we have come to know a peer. */

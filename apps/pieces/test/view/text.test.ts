@@ -60,6 +60,7 @@ describe('progressLine', () => {
       '25.0%  50.0 MiB of 200.0 MiB  down 5.0 MiB/s  up 1.0 MiB/s  3 peers  30 s left',
     );
     expect(progressLine({ ...stats, downRate: 0, peersConnected: 1 })).toMatch(/1 peer$/);
+    expect(progressLine({ ...stats, webSeedsServing: 1 })).toMatch(/3 peers {2}1 web seed {2}30 s/);
     expect(progressLine({ ...stats, state: 'paused' })).toMatch(/paused$/);
   });
 
@@ -106,6 +107,65 @@ describe('progress', () => {
       event({ type: 'progress', stats: { ...stats, state: 'seeding', upRate: 0, runningMs: ms } });
     }
     expect(taken().split('\n')).toHaveLength(8);
+  });
+});
+
+describe('a web seed', () => {
+  const heard = (outcome: 'serving' | 'waiting' | 'no-file' | 'banned', message?: string) => ({
+    type: 'web-seed' as const,
+    index: 1,
+    url: 'https://mirror.example',
+    outcome,
+    message,
+    fileIndex: outcome === 'no-file' ? 3 : undefined,
+    retryMs: outcome === 'waiting' ? 5_000 : undefined,
+  });
+
+  it('that fails is told of once, until it serves again', () => {
+    const { event, taken } = show();
+    for (const outcome of ['waiting', 'waiting', 'serving', 'waiting'] as const) {
+      event(heard(outcome, 'HTTP status 503'));
+    }
+    const line = 'Warning: Web seed https://mirror.example: HTTP status 503.\n';
+    expect(taken()).toBe(line + line);
+  });
+
+  it('that lacks a file, or is given up, is told of', () => {
+    const { event, taken } = show({ verbose: true });
+    event(heard('serving'));
+    event(heard('no-file', 'HTTP status 404'));
+    event(heard('banned', 'sent wrong data'));
+    expect(taken()).toBe(
+      'Web seed https://mirror.example serves\n' +
+        'Warning: Web seed https://mirror.example lacks file 3: HTTP status 404.\n' +
+        'Warning: Web seed https://mirror.example is given up: sent wrong data.\n',
+    );
+  });
+});
+
+describe('a mapped port', () => {
+  const mapping = {
+    type: 'port-mapping',
+    protocol: 'tcp',
+    port: 6881,
+    outcome: 'ok',
+    message: undefined,
+    externalPort: 50_000,
+    externalAddress: '203.0.113.5',
+    gatewayProtocol: 'PCP',
+  } as const;
+
+  it('is told of with -v', () => {
+    const { event, taken } = show({ verbose: true });
+    event(mapping);
+    event({ ...mapping, outcome: 'failed', message: 'no gateway answers' });
+    expect(taken()).toBe(
+      'TCP port 6881 is reached by port 50000 of 203.0.113.5 (PCP)\n' +
+        'TCP port 6881 is not passed on: no gateway answers\n',
+    );
+    const quiet = show();
+    quiet.event(mapping);
+    expect(quiet.taken()).toBe('');
   });
 });
 
