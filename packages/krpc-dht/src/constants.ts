@@ -133,7 +133,8 @@ export const LOOKUP_CONCURRENCY = 3;
 /** Nodes that one lookup remembers in one family, the closest it was told of. */
 export const MAX_CANDIDATES = 128;
 
-/** Nodes that are asked again for each of two points beside the target, when nodes near it are dead (second-look.ts). */
+/** Points beside the target that are asked for when nodes near it are dead, and nodes asked for each (second-look.ts). */
+export const SECOND_LOOK_POINTS = 3;
 export const SECOND_LOOK_NODES = 2;
 
 /** Nodes of one family that are taken from one answer. */

@@ -133,8 +133,9 @@ export class Responder {
     node: Uint8Array,
     isVerified: boolean,
   ): void {
+    // Undefined: the bounds that the encoder sets to every answer.
     const maxBytes = isVerified
-      ? MAX_ANSWER_BYTES
+      ? undefined
       : Math.min(MAX_ANSWER_BYTES, MAX_UNVERIFIED_FACTOR * message.bytes.length);
     switch (message.method) {
       case 'ping':
@@ -231,15 +232,15 @@ export class Responder {
     node: Uint8Array,
     fields: Fields,
     large: ResponseFields | undefined,
-    maxBytes: number,
+    maxBytes: number | undefined,
   ): void {
     if (large === undefined) {
       this.#respond(now, message, source, fields, maxBytes);
       return;
     }
     const all = Object.assign(new Fields(), fields, large);
-    const answer = this.#write(message, source, all, MAX_ANSWER_BYTES);
-    if (answer.length <= maxBytes) {
+    const answer = this.#write(message, source, all, undefined);
+    if (answer.length <= (maxBytes ?? MAX_ANSWER_BYTES)) {
       this.#send(now, source.endpoint, answer);
       return;
     }
@@ -267,7 +268,7 @@ export class Responder {
     }
     const { bytes, targetAt, seed } = message;
     const outcome = this.#peers.announce(now, bytes, targetAt, peer, 0, family, seed);
-    if (outcome === 'stored') this.#respond(now, message, source, NO_FIELDS, MAX_ANSWER_BYTES);
+    if (outcome === 'stored') this.#respond(now, message, source, NO_FIELDS, undefined);
     else if (outcome === 'full') this.#refuse(now, message, source, KRPC_ERROR.server, 'full');
     else this.#refuse(now, message, source, KRPC_ERROR.protocol, 'no port of a peer');
   }
@@ -286,7 +287,7 @@ export class Responder {
     const { compareSequence } = message;
     const { bytes, family } = source;
     const code = this.#items.put(now, item, compareSequence, bytes, 0, family);
-    if (code === undefined) this.#respond(now, message, source, NO_FIELDS, MAX_ANSWER_BYTES);
+    if (code === undefined) this.#respond(now, message, source, NO_FIELDS, undefined);
     else this.#refuse(now, message, source, code, 'item refused');
   }
 
@@ -302,12 +303,17 @@ export class Responder {
     message: Message,
     source: Source,
     fields: ResponseFields,
-    maxBytes: number,
+    maxBytes: number | undefined,
   ): void {
     this.#send(now, source.endpoint, this.#write(message, source, fields, maxBytes));
   }
 
-  #write(message: Message, source: Source, fields: ResponseFields, maxBytes: number): Uint8Array {
+  #write(
+    message: Message,
+    source: Source,
+    fields: ResponseFields,
+    maxBytes: number | undefined,
+  ): Uint8Array {
     datagramMemory.reserve();
     const { target, offset } = datagramMemory;
     const { sender } = overlayOf(this.#options.overlays, source.family)!;

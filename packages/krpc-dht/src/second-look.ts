@@ -1,9 +1,9 @@
 // A second look around the target of a lookup, taken when some of the nearest nodes turned out to be dead: in the answers they
 // held places of the eight, so that nodes a little farther away, which live, were told by nobody. The nearest nodes are asked
-// for what is nearest to two points beside the target; their answers tell of the others.
+// for what is nearest to some points beside the target; their answers tell of the others.
 import type { AddressFamily } from '@bt/endpoint';
 import { CANDIDATE, type Candidates } from './candidates.ts';
-import { ID_BITS, SECOND_LOOK_NODES } from './constants.ts';
+import { ID_BITS, SECOND_LOOK_NODES, SECOND_LOOK_POINTS } from './constants.ts';
 import type { Message } from './message.ts';
 import { commonPrefixBits, compareDistance } from './node-id.ts';
 import type { Overlay } from './overlay.ts';
@@ -53,11 +53,10 @@ export class SecondLook implements QueryListener {
     }
     if (silent === 0 || nearest.length < count) return;
     const nodes = nearest.map((slot) => candidates.copyNode(slot));
-    // The farthest shares so many bits with the target. Whoever is missing shares as many or more: these two halves of the
-    // neighbourhood hold him, unless he is among the few that are nearer still, who know each other.
+    // The farthest shares so many bits with the target, and whoever is missing as many or more. A point is the target with the
+    // bit behind those turned over: around it lie the nodes that share just so many. Then one more, and so on.
     const bits = commonPrefixBits(target, 0, nodes[nodes.length - 1]!, 0);
-    this.#askFor(now, nodes, bits);
-    this.#askFor(now, nodes, bits + 1);
+    for (let i = 0; i < SECOND_LOOK_POINTS; i++) this.#askFor(now, nodes, bits + i);
   }
 
   onAnswer(now: number, query: Query, message: Message): void {
@@ -76,7 +75,7 @@ export class SecondLook implements QueryListener {
     // It was slow before.
   }
 
-  /** Asks the nodes nearest to the target with one bit turned over. */
+  /** Asks the nodes nearest to the target with a bit turned over for what is nearest to that. */
   #askFor(now: number, nodes: readonly Uint8Array[], bit: number): void {
     if (bit >= ID_BITS) return;
     const { querier, overlay } = this.#options;

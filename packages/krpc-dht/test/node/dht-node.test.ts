@@ -1,5 +1,20 @@
-import { afterEach, expect, it } from 'vitest';
-import { type CreateDhtOptions, createDht, type DhtNode } from '../../src/node/index.ts';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { encode } from '@bt/bencode';
+import type { Endpoint } from '@bt/endpoint';
+import { afterEach, describe, expect, it } from 'vitest';
+import { immutableTarget, signItem } from '../../src/index.ts';
+import {
+  type CreateDhtOptions,
+  createDht,
+  type DhtNode,
+  nodeEd25519,
+} from '../../src/node/index.ts';
+import { decodeSavedTable } from '../../src/saved-table.ts';
+import { id } from '../bytes.ts';
 
 const open: DhtNode[] = [];
 
@@ -13,29 +28,260 @@ async function start(options: CreateDhtOptions = {}): Promise<DhtNode> {
   return node;
 }
 
-/** Nodes on loopback that know each other by the first one. */
-async function startNetwork(count: number): Promise<DhtNode[]> {
-  const first = await start();
+/** Nodes on loopback that have entered by the first one. */
+async function startNetwork(count: number, options: CreateDhtOptions = {}): Promise<DhtNode[]> {
+  const first = await start(options);
   const bootstrap = [`127.0.0.1:${first.port}`];
   const nodes = [first];
   for (let i = 1; i < count; i++) {
-    const node = await start({ bootstrap });
+    const node = await start({ ...options, bootstrap });
     await node.findNode(node.id()!);
     nodes.push(node);
   }
   return nodes;
 }
 
-it('finds the peers that others have announced', async () => {
-  const nodes = await startNetwork(12);
-  const infoHash = new Uint8Array(20).fill(0x42);
-  const { stored } = await nodes[3]!.announce(infoHash, { port: 5001 });
-  expect(stored).toBe(8);
-  await nodes[4]!.announce(infoHash, { port: 0, impliedPort: true });
+async function collect<T>(iterable: AsyncIterable<T>): Promise<T[]> {
+  const values: T[] = [];
+  for await (const value of iterable) values.push(value);
+  return values;
+}
 
-  const peers = [];
-  for await (const peer of nodes[9]!.getPeers(infoHash)) peers.push(peer);
-  expect(peers).toHaveLength(2);
-  expect(peers).toContainEqual({ address: '127.0.0.1', port: 5001 });
-  expect(peers).toContainEqual({ address: '127.0.0.1', port: nodes[4]!.port });
+describe('a network of nodes on loopback', () => {
+  it('finds the peers that others have announced', async () => {
+    const nodes = await startNetwork(12);
+    const infoHash = id(0x42);
+    const { stored } = await nodes[3]!.announce(infoHash, { port: 5001 });
+    expect(stored).toBe(8);
+    const seen: Endpoint[] = [];
+    const onPeers = (peers: readonly Endpoint[]) => seen.push(...peers);
+    await nodes[4]!.announce(infoHash, { port: 0, impliedPort: true, onPeers });
+    expect(seen).toEqual([{ address: '127.0.0.1', port: 5001 }]);
+
+    const peers = await collect(nodes[9]!.getPeers(infoHash));
+    expect(peers).toHaveLength(2);
+    expect(peers).toContainEqual({ address: '127.0.0.1', port: 5001 });
+    expect(peers).toContainEqual({ address: '127.0.0.1', port: nodes[4]!.port });
+    expect(await nodes[10]!.scrape(infoHash)).toMatchObject({ downloaders: 1, seeds: 0 });
+    const samples = await collect(nodes[11]!.sample(infoHash));
+    expect(samples.flatMap(({ infoHashes }) => infoHashes)).toContainEqual(infoHash);
+  });
+
+  it('keeps items, and follows a torrent that is published under a key (BEP 44, BEP 46)', async () => {
+    const nodes = await startNetwork(10);
+    const value = encode({ hello: 'world' });
+    expect(await nodes[1]!.put({ value })).toMatchObject({ stored: 8 });
+    expect(await nodes[9]!.get({ target: immutableTarget(value) })).toEqual({ value });
+    expect(await nodes[9]!.get({ target: id(1) })).toBe(undefined);
+
+    const seed = new Uint8Array(32).fill(5);
+    const publicKey = nodeEd25519.publicKey(seed);
+    expect(await nodes[2]!.resolveTorrent(publicKey)).toBe(undefined);
+    expect(await nodes[2]!.publishTorrent(seed, id(7))).toMatchObject({ stored: 8, sequence: 1n });
+    expect(await nodes[3]!.publishTorrent(seed, id(8))).toMatchObject({ sequence: 2n });
+    const resolved = await nodes[8]!.resolveTorrent(publicKey);
+    expect(resolved).toEqual({ infoHash: id(8), sequence: 2n });
+    const stale = signItem(nodeEd25519, seed, { value: encode(1), sequence: 1n });
+    await expect(nodes[4]!.put(stale)).rejects.toMatchObject({ code: 'krpc-error', krpcCode: 302 });
+  });
+
+  it('takes both families, and finds peers of both', async () => {
+    const nodes = await startNetwork(5, { bind: ['127.0.0.1', '::1'] });
+    for (const node of nodes.slice(1)) node.addNode({ address: '::1', port: nodes[0]!.port });
+    for (const node of nodes) await node.ping({ address: '::1', port: nodes[0]!.port });
+    await nodes[1]!.announce(id(3), { port: 7001 });
+    const peers = await collect(nodes[4]!.getPeers(id(3)));
+    expect(peers.map(({ address }) => address).sort()).toEqual(['127.0.0.1', '::1']);
+  });
+});
+
+describe('one node', () => {
+  it('alone has nobody to ask', async () => {
+    const node = await start();
+    await expect(node.findNode(id(1))).rejects.toMatchObject({ code: 'no-nodes' });
+    await expect(collect(node.getPeers(id(1)))).rejects.toMatchObject({ code: 'no-nodes' });
+  });
+
+  it('finds others by a PORT message', async () => {
+    const [a, b] = [await start(), await start()];
+    a.addNode({ address: '127.0.0.1', port: b.port });
+    const { node } = await a.ping({ address: '127.0.0.1', port: b.port });
+    expect(node.id).toEqual(b.id());
+    expect((await a.findNode(id(1))).closest).toEqual([node]);
+    expect(a.nodeCount()).toBe(1);
+  });
+
+  it('answers whatever else is sent to it', async () => {
+    const node = await start({ rateLimit: false });
+    const socket = createSocket('udp4');
+    const answered = new Promise<void>((resolve) => {
+      socket.on('message', (datagram) => {
+        if (datagram.includes('1:t2:zz')) resolve();
+      });
+    });
+    for (let i = 0; i < 80; i++) {
+      const rubbish = `d1:ad2:id20:${'x'.repeat(i % 40)}e1:q4:ping1:t2:aa1:y1:qe`;
+      socket.send(rubbish, node.port, '127.0.0.1');
+    }
+    const ping = 'd1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:zz1:y1:qe';
+    socket.send(ping, node.port, '127.0.0.1');
+    await answered;
+    socket.close();
+    expect(node.statistics().dropped.malformed).toBeGreaterThan(0);
+  });
+
+  it('says where a port is taken', async () => {
+    const node = await start();
+    const taken = createDht({ bind: '127.0.0.1', port: node.port });
+    await expect(taken).rejects.toMatchObject({ code: 'socket', cause: { code: 'EADDRINUSE' } });
+  });
+
+  it('refuses what is no bootstrap', async () => {
+    for (const bootstrap of ['router.example', 'router.example:0', 'a b:1', '::1:2:3:4']) {
+      await expect(createDht({ bind: '127.0.0.1', bootstrap: [bootstrap] })).rejects.toMatchObject({
+        code: 'invalid-argument',
+      });
+    }
+  });
+});
+
+describe('names', () => {
+  it('on loopback nothing is resolved and nobody asked by default', async () => {
+    let lookups = 0;
+    const lookupHost = async () => {
+      lookups++;
+      return [];
+    };
+    const node = await start({ lookupHost });
+    const named = await start({ lookupHost, bootstrap: ['router.example:6881', '192.0.2.1:1'] });
+    for (const each of [node, named]) {
+      await expect(each.findNode(id(1))).rejects.toMatchObject({ code: 'no-nodes' });
+      expect(each.statistics().bytesOut).toBe(0);
+    }
+    expect(lookups).toBe(0);
+  });
+
+  it('`localhost` is known there', async () => {
+    const first = await start();
+    const second = await start({ bootstrap: [`localhost:${first.port}`] });
+    expect((await second.findNode(id(1))).closest).toHaveLength(1);
+  });
+
+  it('elsewhere they are resolved, to all of their addresses; what is given takes the place of the routers', async () => {
+    const first = await start();
+    const asked: string[] = [];
+    const second = await start({
+      bind: '0.0.0.0',
+      bootstrap: [`router.example:${first.port}`, 'unknown.example:1'],
+      lookupHost: async (host) => {
+        asked.push(host);
+        if (host === 'unknown.example') throw new Error('no such name');
+        return [{ address: '127.0.0.1' }];
+      },
+    });
+    expect((await second.findNode(id(1))).closest.map((node) => node.id)).toEqual([first.id()]);
+    expect(asked.sort()).toEqual(['router.example', 'unknown.example']);
+  });
+});
+
+describe('signals', () => {
+  it('end an operation with their reason, and it leaves nothing behind', async () => {
+    const silent = createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const endpoint = { address: '127.0.0.1', port: silent.address().port };
+    const node = await start({ bootstrap: [`127.0.0.1:${endpoint.port}`] });
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    const { signal } = abort;
+    const all = [
+      node.ping(endpoint, { signal }),
+      node.findNode(id(1), { signal }),
+      collect(node.getPeers(id(1), { signal })),
+      node.announce(id(1), { port: 1, signal }),
+      node.get({ target: id(1) }, { signal }),
+      node.scrape(id(1), { signal }),
+      collect(node.sample(id(1), { signal })),
+    ];
+    await once(silent, 'message');
+    abort.abort(reason);
+    for (const each of await Promise.allSettled(all)) {
+      expect(each).toEqual({ status: 'rejected', reason });
+    }
+    expect(node.statistics().lookups.running).toBe(0);
+    await expect(node.findNode(id(1), { signal })).rejects.toBe(reason);
+    silent.close();
+  });
+
+  it('so does leaving the loop', async () => {
+    const nodes = await startNetwork(3);
+    for (const port of [1, 2, 3]) await nodes[1]!.announce(id(2), { port });
+    for await (const peer of nodes[2]!.getPeers(id(2))) {
+      expect(peer.address).toBe('127.0.0.1');
+      break;
+    }
+    expect(nodes[2]!.statistics().lookups.running).toBe(0);
+  });
+
+  it('and so does the close of the node', async () => {
+    const silent = createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const node = await start();
+    const ping = node.ping({ address: '127.0.0.1', port: silent.address().port });
+    const peers = collect(node.getPeers(id(1)));
+    const closed = node.close();
+    await expect(ping).rejects.toMatchObject({ code: 'closed' });
+    await expect(peers).rejects.toMatchObject({ code: expect.stringMatching(/closed|no-nodes/) });
+    await closed;
+    await expect(node.findNode(id(1))).rejects.toMatchObject({ code: 'closed' });
+    node.addNode({ address: '127.0.0.1', port: 1 });
+    await node.close();
+    silent.close();
+  });
+});
+
+describe('the state file', () => {
+  it('brings a node back under its id, among those it knew', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bt-dht-'));
+    try {
+      const stateFile = join(folder, 'state');
+      const nodes = await startNetwork(4);
+      const bootstrap = [`127.0.0.1:${nodes[0]!.port}`];
+      const node = await start({ stateFile, bootstrap });
+      await node.findNode(id(1));
+      const ownId = node.id();
+      await node.close();
+      expect(await readdir(folder)).toEqual(['state']);
+      const [saved] = decodeSavedTable(await readFile(stateFile))!;
+      expect(saved!.nodes.length).toBeGreaterThanOrEqual(26);
+
+      const again = await start({ stateFile });
+      expect(again.id()).toEqual(ownId);
+      expect((await again.findNode(id(1))).closest.length).toBeGreaterThan(0);
+      await again.close();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('that is damaged is as if there were none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'bt-dht-'));
+    try {
+      const stateFile = join(folder, 'state');
+      await writeFile(stateFile, 'nonsense');
+      const node = await start({ stateFile });
+      await node.close();
+      expect(decodeSavedTable(await readFile(stateFile))).toHaveLength(1);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('that can`t be written is told by `close`, once the sockets are closed', async () => {
+    const node = await createDht({ bind: '127.0.0.1', stateFile: '/dev/null/state' });
+    const { port } = node;
+    await expect(node.close()).rejects.toMatchObject({ code: 'ENOTDIR' });
+    await start({ port });
+  });
 });
