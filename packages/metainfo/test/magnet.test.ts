@@ -167,7 +167,8 @@ describe('formatMagnet', () => {
         infoHashV2: hash(32),
         publicKey: hash(32),
         salt: fc.uint8Array({ maxLength: 64 }),
-        name: fc.stringMatching(/^[!-~][ -~\u00e0-\u0fff]{0,50}[!-~]$/),
+        // Without U+061C, which is shown escaped.
+        name: fc.stringMatching(/^[!-~][ -~\u00e0-\u061b\u061d-\u0fff]{0,50}[!-~]$/),
         lengthBytes: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
         trackers: fc.uniqueArray(url, { maxLength: 5 }),
         webSeeds: fc.uniqueArray(url, { maxLength: 5 }),
