@@ -69,10 +69,10 @@ export const DEFAULT_LIMITS = {
 } as const;
 
 /**
- * Bitfields after a peer's declaration. Some clients send one in place of many `have`s, when it is shorter: every piece of a
- * torrent fits into 72 of them (9 bytes a `have`, one bit in the bitfield).
+ * Bitfields and have alls after a peer's declaration. Some clients send one in place of many `have`s, when it is shorter:
+ * every piece of a torrent fits into 72 of them (9 bytes a `have`, one bit in the bitfield).
  */
-export const MAX_LATER_BITFIELDS = 128;
+export const MAX_LATER_DECLARATIONS = 128;
 
 /** Hashes that one hash request may ask for; BEP 52 says 512 and libtorrent serves up to this many. */
 export const MAX_HASH_REQUEST_LENGTH = 8_192;

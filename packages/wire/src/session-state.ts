@@ -15,9 +15,9 @@
 // have_all and have_none right behind the handshake. What clients do: the extended handshake and `port` come first
 // (Transmission, aria2, uTorrent); a peer with a magnet link has no bitfield to send until it has the metadata, and sends it
 // then, minutes later (libtorrent, webtorrent). So the phase ends with the first message that tells of pieces, whenever it
-// comes: one of the three, or a `have`, which means that there were none before. After it have_all and have_none are illegal
-// and close the connection. A bitfield is taken again, a bounded number of times, and says anew what the speaker has: aria2
-// sends one in place of many `have`s when it is shorter, and a second one behind the first to whom has connected to it.
+// comes: one of the three, or a `have`, which means that there were none before. After it have_none is illegal and closes the
+// connection. A bitfield or have_all is taken again, a bounded number of times, and says anew what the speaker has: aria2 sends
+// one in place of many `have`s when it is shorter, and a second bitfield behind the first to whom has connected to it.
 //
 // What was negotiated. A message of BEP 6, 10 or 52 needs the extension to be offered by both handshakes; the hash messages
 // need the connection to run under the v2 info-hash. BEP 6 says MUST close for its messages; the same holds for the others.
@@ -32,7 +32,7 @@
 // fast pieces may be asked for. A block from a choker is legal: it may answer an older request, or be an allowed fast one.
 //
 // Repeating choke, unchoke, interested and not interested is legal and changes nothing.
-import { MAX_LATER_BITFIELDS, MESSAGE_ID, type MessageName } from './constants.ts';
+import { MAX_LATER_DECLARATIONS, MESSAGE_ID, type MessageName } from './constants.ts';
 import type { WireErrorCode } from './errors.ts';
 
 /** How far a speaker has come. */
@@ -61,7 +61,7 @@ export const SESSION_TABLE: Readonly<Record<MessageName, MessageRule>> = {
   notInterested: { ...STAYS, turns: ['interested', false] },
   have: { undeclared: 'declared', declared: 'declared' },
   bitfield: { undeclared: 'declared', declared: 'declared' },
-  haveAll: { ...DECLARES, needs: ['fast'] },
+  haveAll: { undeclared: 'declared', declared: 'declared', needs: ['fast'] },
   haveNone: { ...DECLARES, needs: ['fast'] },
   request: { ...STAYS, needs: ['pieces'] },
   piece: { ...STAYS, needs: ['pieces'] },
@@ -83,7 +83,7 @@ export class Speaker {
   #agreed = 0;
   #choking = true;
   #interested = false;
-  #laterBitfields = 0;
+  #laterDeclarations = 0;
 
   get phase(): SpeakerPhase {
     return this.#phase;
@@ -118,7 +118,7 @@ export class Speaker {
     if (missing !== 0) return missing === AGREEMENT_BIT.pieces ? 'out-of-turn' : 'not-negotiated';
     if (this.#phase === 'undeclared') return undefined;
     const isOneTooMany =
-      messageId === MESSAGE_ID.bitfield && this.#laterBitfields === MAX_LATER_BITFIELDS;
+      isDeclaration(messageId) && this.#laterDeclarations === MAX_LATER_DECLARATIONS;
     return STAYS_LEGAL[messageId] === 1 && !isOneTooMany ? undefined : 'out-of-turn';
   }
 
@@ -126,12 +126,17 @@ export class Speaker {
   advance(messageId: number): void {
     const rule = RULES[messageId];
     if (rule === undefined || this.#phase === 'handshake') return;
-    if (messageId === MESSAGE_ID.bitfield && this.#phase === 'declared') this.#laterBitfields++;
+    if (isDeclaration(messageId) && this.#phase === 'declared') this.#laterDeclarations++;
     this.#phase = rule[this.#phase] ?? this.#phase;
     if (rule.turns === undefined) return;
     if (rule.turns[0] === 'choking') this.#choking = rule.turns[1];
     else this.#interested = rule.turns[1];
   }
+}
+
+/** One of those that may come again. */
+function isDeclaration(messageId: number): boolean {
+  return messageId === MESSAGE_ID.bitfield || messageId === MESSAGE_ID.haveAll;
 }
 
 /** Whether a request of `asker` would be dropped without an answer: see "Choking" above. Judged for our own requests only. */

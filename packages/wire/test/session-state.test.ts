@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_LATER_BITFIELDS } from '../src/constants.ts';
+import { MAX_LATER_DECLARATIONS } from '../src/constants.ts';
 import {
   type Agreement,
   MESSAGE_ID,
@@ -29,11 +29,11 @@ describe('what is legal', () => {
     expect(speakerIn('handshake').objection(99)).toBe('out-of-turn');
   });
 
-  test('everything after it, and a declaration once but for bitfields', () => {
+  test('everything after it, and have none before any other declaration', () => {
     expect(legal(speakerIn('undeclared'))).toEqual(NAMES);
-    const after = NAMES.filter((name) => !['haveAll', 'haveNone'].includes(name));
+    const after = NAMES.filter((name) => name !== 'haveNone');
     expect(legal(speakerIn('declared'))).toEqual(after);
-    expect(speakerIn('declared').objection(MESSAGE_ID.haveAll)).toBe('out-of-turn');
+    expect(speakerIn('declared').objection(MESSAGE_ID.haveNone)).toBe('out-of-turn');
     expect(speakerIn('declared').objection(99)).toBeUndefined();
   });
 
@@ -63,13 +63,15 @@ describe('what is legal', () => {
   });
 });
 
-test('later bitfields are legal a bounded number of times', () => {
+test('later declarations are legal a bounded number of times', () => {
   const speaker = speakerIn('undeclared');
-  for (let count = 0; count <= MAX_LATER_BITFIELDS; count += 1) {
-    expect(speaker.objection(MESSAGE_ID.bitfield)).toBeUndefined();
-    speaker.advance(MESSAGE_ID.bitfield);
+  for (let count = 0; count <= MAX_LATER_DECLARATIONS; count += 1) {
+    const messageId = count % 2 === 0 ? MESSAGE_ID.bitfield : MESSAGE_ID.haveAll;
+    expect(speaker.objection(messageId)).toBeUndefined();
+    speaker.advance(messageId);
   }
   expect(speaker.objection(MESSAGE_ID.bitfield)).toBe('out-of-turn');
+  expect(speaker.objection(MESSAGE_ID.haveAll)).toBe('out-of-turn');
   expect(speaker.objection(MESSAGE_ID.have)).toBeUndefined();
 });
 
