@@ -140,8 +140,8 @@ export const SECOND_LOOK_NODES = 2;
 /** Nodes of one family that are taken from one answer. */
 export const MAX_TOLD_NODES = 16;
 
-/** Different peers that one lookup hands out, and info-hashes that one answer of BEP 51 may bring. */
-export const MAX_LOOKUP_PEERS = 10_000;
+/** Different peers that one lookup hands out. */
+export const MAX_LOOKUP_PEERS = 5_000;
 
 /** Operations under way at one time. */
 export const MAX_OPERATIONS = 1_000;

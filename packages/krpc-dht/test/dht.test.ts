@@ -1,3 +1,4 @@
+import { encode } from '@bt/bencode';
 import { encodeCompact } from '@bt/endpoint';
 import { createRandom } from '@bt/simulator';
 import { describe, expect, it } from 'vitest';
@@ -6,7 +7,11 @@ import {
   GOOD_FOR_MS,
   JOIN_NEWCOMER_MS,
   JOIN_RETRY_MS,
+  MAX_JOIN_NODES,
   MAX_JOIN_RETRY_MS,
+  MAX_LOOKUP_PEERS,
+  MAX_NEWCOMER_PINGS,
+  MAX_NEWCOMERS,
   MAX_OPERATIONS,
   MIN_ADDRESS_VOTES,
   QUERY_TIMEOUT_MS,
@@ -101,6 +106,20 @@ describe('joining', () => {
     router.respond(dht, 10, drain(dht).sent[0]!, { nodes: other.node });
     other.respond(dht, 20, drain(dht).sent[0]!, { nodes: new Uint8Array() });
     expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('remembers 100 entrances', () => {
+    const dht = makeDht({ lookupCount: 32, lookupConcurrency: 32 });
+    dht.join(
+      0,
+      neighbours(300).map(({ endpoint }) => endpoint),
+    );
+    const asked = new Set<number>();
+    for (let now = 0; now < 20 * 60_000; now = Math.max(dht.deadline(), now + 1)) {
+      dht.handleTimeout(now);
+      for (const { to } of drain(dht).sent) asked.add(to.port);
+    }
+    expect(asked.size).toBe(MAX_JOIN_NODES);
   });
 
   it('operations wait for its end', () => {
@@ -215,6 +234,37 @@ describe('operations', () => {
       }
     }
     expect(ended).toBe(900);
+  });
+
+  it('a lookup hands out 5,000 peers, each once, whatever it is told', () => {
+    const dht = makeDht({ lookupCount: 32 });
+    const known = neighbours(300);
+    acquaint(dht, 0, known);
+    dht.getPeers(0, id(1));
+    let told = 0;
+    let count = 0;
+    for (let turn = drain(dht); ; turn = drain(dht)) {
+      for (const effect of turn.effects) {
+        if (effect.type === 'peers') count += effect.peers.length;
+        if (effect.type !== 'done' || effect.kind !== 'get-peers') continue;
+        expect(effect.result.peerCount).toBe(MAX_LOOKUP_PEERS);
+        expect(count).toBe(MAX_LOOKUP_PEERS);
+        expect(told).toBeGreaterThan(MAX_LOOKUP_PEERS);
+        return;
+      }
+      for (const each of turn.sent) {
+        const asked = known.find(({ endpoint }) => endpoint.port === each.to.port)!;
+        const values = new Uint8Array(160 * 6);
+        for (let at = 0; at < values.length; at += 6, told++) {
+          values.set([192, 0, told >> 8, told & 255, 1, 1], at);
+        }
+        const { message } = each;
+        const t = message.copy(message.transactionAt, message.transactionLength);
+        const peers = Array.from({ length: 160 }, (_, i) => values.subarray(6 * i, 6 * i + 6));
+        const r = { id: asked.sender.id, values: [...peers, ...peers.slice(0, 3)] };
+        dht.handleDatagram(10, encode({ r, t, y: 'r' }), asked.endpoint);
+      }
+    }
   });
 
   it('wrong arguments are the caller`s mistake', () => {
@@ -364,6 +414,20 @@ describe('the table', () => {
     expect(drain(dht).sent).toEqual([]);
     acquaint(dht, 0, neighbours(1));
     expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('pings 32 new nodes at a time, and remembers a thousand', () => {
+    const dht = makeDht();
+    const told = Array.from({ length: 3_000 }, (_, i) => ({ address: '10.1.1.1', port: 1 + i }));
+    for (const endpoint of told) dht.addNode(0, endpoint);
+    expect(drain(dht).sent).toHaveLength(MAX_NEWCOMER_PINGS);
+    const { sent } = runUntil(dht, 0, 60 * 60_000);
+    expect(sent).toHaveLength(MAX_NEWCOMERS);
+    const asker = neighbour(1);
+    for (const endpoint of told) dht.addNode(0, endpoint);
+    drain(dht);
+    // An asker has to wait for a place, too.
+    expect(asker.ask(dht, 0, 'ping').map(({ message }) => message.type)).toEqual(['response']);
   });
 
   it('pings who was silent for 15 minutes, and forgets who does not answer for long', () => {
