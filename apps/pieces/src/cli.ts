@@ -5,7 +5,7 @@ import { type DhtCommand, parseDhtOptions } from './dht/dht-options.ts';
 import { endAtOnce } from './end-at-once.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Options, parseOptions } from './options.ts';
-import type { Terminal } from './view/view.ts';
+import type { Output } from './view/view.ts';
 
 /** What is still open a second after the end, a slow name server say, doesn't hold up the process. */
 const LINGER_MS = 1_000;
@@ -52,6 +52,7 @@ async function main(): Promise<number> {
     },
     out: (text: string) => void stdout.write(text),
     error: (text: string) => void stderr.write(text),
+    outBytes: (bytes: Uint8Array) => void stdout.write(bytes),
   };
   const exitCode = await start(parsed, terminal, interrupted.signal);
   if (outputError === undefined) return exitCode;
@@ -61,7 +62,7 @@ async function main(): Promise<number> {
 
 async function start(
   parsed: Options | DhtCommand,
-  terminal: Terminal,
+  terminal: Output,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
   if ('command' in parsed) {

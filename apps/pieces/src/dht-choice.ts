@@ -4,19 +4,23 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLoopback } from '@bt/endpoint';
 import type { CreateDhtOptions } from '@bt/krpc-dht/node';
-import type { Metainfo } from '@bt/metainfo';
+import type { Magnet, Metainfo } from '@bt/metainfo';
 import { defaultStateFolder } from '@bt/storage/node';
 import type { Options } from './options.ts';
 
 const ID_BYTES = 20;
 
-/** The DHT node of a run: with `-d`, and by itself where the torrent has no tracker and is not private. */
+/**
+ * The DHT node of a run: with `-d`, and by itself where the torrent has no tracker and is not private. Whether a magnet link's is
+ * isn't known yet.
+ */
 export async function dhtOf(
   options: Options,
-  { announceTiers, info }: Pick<Metainfo, 'announceTiers' | 'info'>,
+  torrent: Pick<Metainfo, 'announceTiers' | 'info'> | Magnet,
 ): Promise<CreateDhtOptions | false> {
-  const isTrackerless = announceTiers.flat().length === 0;
-  const isWanted = options.dht ?? (isTrackerless && !info.isPrivate);
+  const trackers = 'info' in torrent ? torrent.announceTiers.flat() : torrent.trackers;
+  const isPrivate = 'info' in torrent && torrent.info.isPrivate;
+  const isWanted = options.dht ?? (trackers.length === 0 && !isPrivate);
   if (!isWanted) return false;
   const { bootstrap, dhtPort, bindAddress } = options;
   return { port: dhtPort, ...(await networkOf(bootstrap, bindAddress)) };

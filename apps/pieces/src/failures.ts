@@ -1,5 +1,5 @@
 // Errors of the packages as what the user gets: one sentence that says what to do, and an exit code.
-import { EngineError } from '@bt/engine';
+import { EngineError, type TorrentState } from '@bt/engine';
 import { DhtError } from '@bt/krpc-dht';
 import { MetainfoError } from '@bt/metainfo';
 import { StorageError, type StorageErrorCode } from '@bt/storage';
@@ -67,10 +67,13 @@ export function cannotBindDht(
   return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(error.message), { cause: error });
 }
 
-export function nobodyFound({ timeoutMs }: Options): Failure {
+/** @param state what the download came to a halt in */
+export function nobodyFound({ timeoutMs }: Options, state: TorrentState): Failure {
+  const what =
+    state === 'fetching-metadata' ? 'the metadata of the magnet link' : 'what is missing';
   return new Failure(
     EXIT.nobody,
-    `Nobody that has what is missing was found for ${timeoutMs / 1000} s; try later, name a peer with --peer, or wait longer with --timeout.`,
+    `Nobody that has ${what} was found for ${timeoutMs / 1000} s; try later, name a peer with --peer, or wait longer with --timeout.`,
   );
 }
 

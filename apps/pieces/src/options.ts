@@ -15,8 +15,15 @@ import {
 import { parseSize } from './units.ts';
 
 export interface Options {
-  readonly torrentFile: string;
+  /** The path of a .torrent, or a magnet link. */
+  readonly torrent: string;
   readonly dir: string;
+  /** Where the .torrent of a magnet link is written; `-` is standard output. */
+  readonly saveTorrent: string | undefined;
+  /** It may replace a file. */
+  readonly force: boolean;
+  /** The .torrent is all that is wanted. */
+  readonly metadataOnly: boolean;
   /** Start from no strategy instead of the defaults. */
   readonly plain: boolean;
   /** Those that a flag names. */
@@ -59,6 +66,8 @@ Examples:
   pieces -t film.torrent --plain -r              rarest first and no other strategy
   pieces -t film.torrent -d                      find peers in the DHT as well
   pieces -t film.torrent -d 192.0.2.7:6881       in the DHT that this node is part of
+  pieces -m 'magnet:?xt=urn:btih:...'            the files that a magnet link means
+  pieces -m 'magnet:?...' --save-torrent x.torrent   its .torrent alone
   pieces dht --help                              a DHT node alone; its items
 
 Defaults that differ from the original's: it started with no strategy, and -o -a -c
@@ -70,8 +79,9 @@ needs no full check: in $XDG_STATE_HOME/pieces where that is set, on Windows in
 %LOCALAPPDATA%\\pieces. It can be deleted; then all is checked once.
 
 Exit codes: 0 done, 1 --check found something missing or wrong, 2 wrong usage,
-3 bad torrent, 4 disk error, 5 nobody to download from, 130 interrupted after a
-clean stop (0 when it was complete). A second Ctrl-C ends at once.`;
+3 bad torrent or magnet link, 4 disk error, 5 nobody to download from,
+130 interrupted after a clean stop (0 when it was complete). A second Ctrl-C ends
+at once.`;
 
 function rate(text: string): number {
   const bytes = parseSize(text);
@@ -111,6 +121,23 @@ function torrent(text: string, before?: string): string {
   return text;
 }
 
+function magnetLink(text: string, before?: string): string {
+  if (before !== undefined) throw new InvalidArgumentError(`There is ${before} already.`);
+  if (!isMagnetLink(text)) {
+    throw new InvalidArgumentError("Give a link that begins with 'magnet:?', in quotes.");
+  }
+  return text;
+}
+
+export function isMagnetLink(text: string): boolean {
+  return /^magnet:/i.test(text);
+}
+
+function target(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Name a file, or - for standard output.');
+  return text;
+}
+
 /** Each strategy's flag and what it does; all have a `--no-` form. */
 const STRATEGY_FLAGS: readonly (readonly [flag: string, name: keyof Strategies, what: string])[] = [
   ['-o, --optimistic-unchoking', 'optimisticUnchoking', 'one slot goes round, whatever peers send'],
@@ -123,10 +150,17 @@ const STRATEGY_FLAGS: readonly (readonly [flag: string, name: keyof Strategies, 
 
 function command(version: string): Command {
   const program = new Command('pieces')
-    .usage('-t FILE [options]')
+    .usage('-t FILE | -m URI [options]')
     .description('Download a torrent, and seed it.')
-    .argument('[file]', 'the .torrent file (the same as -t)')
+    .argument('[file]', 'the .torrent file or the magnet link (the same as -t or -m)')
     .option('-t, --torrent <file>', 'the .torrent file', torrent)
+    .option('-m, --magnet-link <uri>', 'the magnet link, in quotes', magnetLink)
+    .option(
+      '--save-torrent <file>',
+      "write the magnet link's .torrent and end; go on with --dir or --seed; - is standard output",
+      target,
+    )
+    .option('--force', 'replace the file of --save-torrent where there is one')
     .option('--dir <folder>', 'make the torrent here (default: the current folder)', folder)
     .option('--files <list>', 'only these files: globs or indices from 0, comma-separated', list)
     .option('--check', 'print how much of the wanted is right, and end: 0 when all, 1 otherwise')
@@ -212,18 +246,23 @@ export function parseOptions(args: readonly string[], version: string): Options 
   const printout = parseCommand(program, args);
   if (printout !== undefined) return printout;
   const values = program.opts();
-  const torrents = [values.torrent, ...program.args].filter((name) => name !== undefined);
-  const [torrentFile = '', another] = torrents;
-  if (torrentFile === '') return wrongUsage('Which torrent? Give it with -t FILE.');
-  if (another !== undefined) {
-    return wrongUsage(`One torrent at a time: ${torrentFile} or ${another}?`);
+  const given = [values.torrent, values.magnetLink, ...program.args];
+  const [name = '', another] = given.filter((each) => each !== undefined);
+  if (name === '') return wrongUsage('Which torrent? Give it with -t FILE or -m URI.');
+  if (another !== undefined) return wrongUsage(`One torrent at a time: ${name} or ${another}?`);
+  const { saveTorrent, force } = values;
+  if (saveTorrent !== undefined && !isMagnetLink(name)) {
+    return wrongUsage('--save-torrent is for magnet links: there is a .torrent already.');
   }
-  if (/^magnet:/i.test(torrentFile)) {
-    return wrongUsage('Magnet links are not taken yet: give a .torrent file.');
+  if (force === true && saveTorrent === undefined) {
+    return wrongUsage('--force is for the file of --save-torrent.');
   }
   return {
-    torrentFile,
+    torrent: name,
     dir: values.dir ?? '.',
+    saveTorrent,
+    force: force === true,
+    metadataOnly: saveTorrent !== undefined && values.dir === undefined && values.seed !== true,
     plain: values.plain === true,
     strategies: strategies(values),
     seed: values.seed === true,

@@ -1,21 +1,22 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
 import { resolve } from 'node:path';
-import { openSession, type Session, type TorrentHandle } from '@bt/engine/node';
-import type { Metainfo } from '@bt/metainfo';
+import { type AddTorrentOptions, openSession, type Session } from '@bt/engine/node';
+import { type Magnet, type Metainfo, selectedFilesOf } from '@bt/metainfo';
 import { check } from './check.ts';
 import { dhtOf } from './dht-choice.ts';
-import { DiskPatience } from './disk-patience.ts';
-import { EXIT, type ExitCode, type Failure } from './exit-codes.ts';
-import { asFailure, cannotListen, nobodyFound } from './failures.ts';
+import { EXIT, type ExitCode } from './exit-codes.ts';
+import { asFailure, cannotListen } from './failures.ts';
+import { follow } from './follow.ts';
 import type { Options } from './options.ts';
+import { checkTarget, saveTorrent } from './saved-torrent.ts';
 import { selectFiles } from './selection.ts';
 import { pruneRecords, TorrentRecord } from './state-folder.ts';
 import { strategiesOf } from './strategies.ts';
-import { readTorrent } from './torrent-file.ts';
+import { readSource } from './torrent-source.ts';
 import { JsonView } from './view/json.ts';
 import { QuietView } from './view/quiet.ts';
 import { TextView } from './view/text.ts';
-import type { Terminal, View } from './view/view.ts';
+import type { Output, Terminal, View } from './view/view.ts';
 
 /**
  * Runs to the end and returns the exit code. When `interrupted` is aborted it stops cleanly (records saved, `stopped` announced).
@@ -23,53 +24,166 @@ import type { Terminal, View } from './view/view.ts';
  */
 export async function run(
   options: Options,
-  terminal: Terminal,
+  output: Output,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
-  const view = makeView(options, terminal);
+  const view = makeView(options, output);
+  const records = new Records(options.dir);
   let session: Session | undefined;
-  let record: TorrentRecord | undefined;
-  let pruning: Promise<void> | undefined;
   try {
-    const metainfo = await readTorrent(options.torrentFile);
-    const files =
-      options.files.length === 0 ? undefined : selectFiles(metainfo.info.files, options.files);
-    const { dir } = options;
-    record = await TorrentRecord.of(metainfo.info, dir);
-    await record.noteUse();
-    pruning = pruneRecords(record);
-    if (options.checkOnly) return await check({ metainfo, files, dir }, view, interrupted);
-    session = await open(options, metainfo);
-    const torrent = await session.add(metainfo, {
-      dir: resolve(dir),
-      peers: options.peers,
-      strategies: strategiesOf(options),
-      trackers: options.trackers,
-      peerExchange: options.peerExchange,
-      webSeeds: options.webSeeds,
-      ...given('files', files),
-      ...given('seedRatio', options.seedRatio),
-      ...given('seedTimeMs', options.seedTimeMs),
-    });
-    view.started(metainfo, session);
-    return await transfer(torrent, options, view, interrupted);
+    await checkTarget(options);
+    const source = await readSource(options.torrent);
+    const environment = { options, output, view, records, interrupted };
+    if ('info' in source && options.checkOnly) return await checkTorrent(source, environment);
+    session = await open(options, source);
+    if ('info' in source) return await download(source, session, environment);
+    if (options.checkOnly || options.metadataOnly) {
+      return await fetchMetadata(source, session, environment);
+    }
+    return await download(source, session, environment);
   } catch (error) {
     const failure = asFailure(error);
     view.failed(failure.message, failure.exitCode);
     return failure.exitCode;
   } finally {
     await session?.stop();
-    await record?.noteUse();
-    await pruning;
+    await records.end();
   }
 }
 
-async function open(options: Options, metainfo: Metainfo): Promise<Session> {
+/** What all ways of running have in common. */
+interface Environment {
+  readonly options: Options;
+  readonly output: Output;
+  readonly view: View;
+  readonly records: Records;
+  readonly interrupted: AbortSignal;
+}
+
+/** The note of the torrent's record, as soon as it is known which torrent it is. */
+class Records {
+  readonly #dir: string;
+  #own: TorrentRecord | undefined;
+  #pruning: Promise<void> | undefined;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  async begin({ info }: Metainfo): Promise<void> {
+    this.#own = await TorrentRecord.of(info, this.#dir);
+    await this.#own.noteUse();
+    this.#pruning = pruneRecords(this.#own);
+  }
+
+  async end(): Promise<void> {
+    await this.#own?.noteUse();
+    await this.#pruning;
+  }
+}
+
+async function checkTorrent(
+  metainfo: Metainfo,
+  { options, view, records, interrupted }: Environment,
+  magnet?: Magnet,
+): Promise<ExitCode> {
+  const files =
+    chosenFiles(metainfo, options) ??
+    (magnet && selectedFilesOf(magnet, metainfo.info.files.count));
+  await records.begin(metainfo);
+  return await check({ metainfo, files, dir: options.dir }, view, interrupted);
+}
+
+/** Gets what a magnet link leaves out, writes it where that is wanted, and checks the files where that is. */
+async function fetchMetadata(
+  magnet: Magnet,
+  session: Session,
+  environment: Environment,
+): Promise<ExitCode> {
+  const { options, output, view, interrupted } = environment;
+  const torrent = await session.add(magnet, { ...addOptions(options), metadataOnly: true });
+  view.searching(magnet, session);
+  const failure = await follow(torrent, { options, view, interrupted });
+  if (failure !== undefined) throw failure;
+  if (!torrent.isMetadataComplete) return EXIT.interrupted;
+  const metainfo = await torrent.metadata;
+  if (!options.checkOnly) view.started(metainfo, session);
+  if (options.saveTorrent !== undefined) {
+    view.saved(await saveTorrent(metainfo, options, output));
+  }
+  return options.checkOnly ? await checkTorrent(metainfo, environment, magnet) : EXIT.done;
+}
+
+/** Downloads, and with `--seed` seeds, until it is done, interrupted, or hopeless. */
+async function download(
+  source: Metainfo | Magnet,
+  session: Session,
+  environment: Environment,
+): Promise<ExitCode> {
+  const { options, output, view, records, interrupted } = environment;
+  if ('info' in source) {
+    chosenFiles(source, options);
+    await records.begin(source);
+  }
+  const torrent = await session.add(source, addOptions(options));
+  if ('info' in source) view.started(source, session);
+  else view.searching(source, session);
+  let hasBegun = false;
+  let isDone = false;
+  let isSaved = options.saveTorrent === undefined;
+  const failure = await follow(torrent, {
+    options,
+    view,
+    interrupted,
+    onEvent: async (event) => {
+      if (event.type === 'metadata') {
+        const metainfo = await torrent.metadata;
+        view.started(metainfo, session);
+        await records.begin(metainfo);
+      }
+      if (!isSaved && torrent.isMetadataComplete) {
+        isSaved = true;
+        view.saved(await saveTorrent(await torrent.metadata, options, output));
+      }
+      if (event.type === 'checked') hasBegun = true;
+      if (event.type === 'done') isDone = true;
+      if (isDone && isSaved && !options.seed) void torrent.stop();
+    },
+  });
+  const stats = torrent.stats();
+  const isComplete = hasBegun && stats.verifiedBytes === stats.wantedBytes;
+  if (hasBegun) view.finished(stats, isComplete);
+  if (isComplete && isSaved) return EXIT.done;
+  if (failure !== undefined) throw failure;
+  return EXIT.interrupted;
+}
+
+function addOptions(options: Options): AddTorrentOptions {
+  return {
+    dir: resolve(options.dir),
+    peers: options.peers,
+    files: (metainfo) => chosenFiles(metainfo, options),
+    strategies: strategiesOf(options),
+    trackers: options.trackers,
+    peerExchange: options.peerExchange,
+    webSeeds: options.webSeeds,
+    wantsPieceLayers: options.saveTorrent !== undefined,
+    ...given('seedRatio', options.seedRatio),
+    ...given('seedTimeMs', options.seedTimeMs),
+  };
+}
+
+/** What `--files` names; undefined without it. Throws a usage `Failure`. */
+function chosenFiles({ info }: Metainfo, { files }: Options): readonly number[] | undefined {
+  return files.length === 0 ? undefined : selectFiles(info.files, files);
+}
+
+async function open(options: Options, source: Metainfo | Magnet): Promise<Session> {
   try {
     return await openSession({
       localDiscovery: options.localDiscovery,
       portMapping: options.portMapping,
-      dht: await dhtOf(options, metainfo),
+      dht: await dhtOf(options, source),
       listenPort: options.listenPort,
       ...given('bindAddress', options.bindAddress),
       ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),
@@ -80,57 +194,15 @@ async function open(options: Options, metainfo: Metainfo): Promise<Session> {
   }
 }
 
-/** Downloads, and with `--seed` seeds, until it is done, interrupted, or hopeless. */
-async function transfer(
-  torrent: TorrentHandle,
-  options: Options,
-  view: View,
-  interrupted: AbortSignal,
-): Promise<ExitCode> {
-  const disk = new DiskPatience(options.diskWaitMs);
-  let hasBegun = false;
-  let failure: Failure | undefined;
-  const stopWhen = onAbort(interrupted, () => {
-    view.stopping();
-    void torrent.stop();
-  });
-  for await (const event of torrent.events()) {
-    view.event(event);
-    if (event.type === 'checked') hasBegun = true;
-    if (event.type === 'done' && !options.seed) void torrent.stop();
-    if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
-    if (event.type === 'disk-error') disk.refused(event.error, performance.now());
-    if (event.type === 'state' && event.state !== 'paused') disk.works();
-    if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
-      failure ??= nobodyFound(options);
-    }
-    if (disk.isOver(performance.now())) failure ??= asFailure(disk.error);
-    if (failure !== undefined) void torrent.stop();
-  }
-  stopWhen.remove();
-  const stats = torrent.stats();
-  const isComplete = hasBegun && stats.verifiedBytes === stats.wantedBytes;
-  if (hasBegun) view.finished(stats, isComplete);
-  if (isComplete) return EXIT.done;
-  if (failure !== undefined) throw failure;
-  return EXIT.interrupted;
-}
-
-function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {
-  return timeoutMs > 0 && uselessMs >= timeoutMs;
-}
-
-/** Calls back when the signal is aborted, also when it has been already. */
-function onAbort(signal: AbortSignal, callback: () => void): { remove(): void } {
-  if (signal.aborted) callback();
-  else signal.addEventListener('abort', callback, { once: true });
-  return { remove: () => signal.removeEventListener('abort', callback) };
-}
-
 function makeView(options: Options, terminal: Terminal): View {
-  if (options.output === 'json') return new JsonView(terminal);
-  if (options.output === 'quiet') return new QuietView(terminal);
-  return new TextView(terminal, options);
+  // Standard output is the .torrent's.
+  const shown =
+    options.saveTorrent === '-'
+      ? { ...terminal, out: terminal.error, isTerminal: false }
+      : terminal;
+  if (options.output === 'json') return new JsonView(shown);
+  if (options.output === 'quiet') return new QuietView(shown);
+  return new TextView(shown, options);
 }
 
 /** An optional member: absent, not undefined, when there is no value. */

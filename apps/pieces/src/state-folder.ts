@@ -14,6 +14,9 @@ const MAX_LOOKED_AT = 200;
 const FILE_NAME =
   /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|resume\.look|resume\.lock|json)$/;
 
+/** The info dictionary of a magnet link (`@bt/engine` writes it), which a record may be of. */
+const METADATA_NAME = /^([0-9a-f]{40})\.torrent(?:\.tmp)?$/;
+
 interface Note {
   /** The download folder, and what the torrent may be called in it. */
   readonly folder: string;
@@ -56,16 +59,24 @@ export class TorrentRecord {
 
 /**
  * Removes records that nobody has used for 180 days, and those whose torrent has been deleted; never `own`, nor one that a process
- * uses. Looks at 200 of them, others each time. Never rejects.
+ * uses. So are info dictionaries of magnet links that have no record. Looks at 200 of them, others each time. Never rejects.
  */
 export async function pruneRecords(own: TorrentRecord, nowMs = Date.now()): Promise<void> {
   const { stateFolder } = own;
   const records = new Map<string, string[]>();
-  for (const fileName of await readdir(stateFolder).catch(() => [])) {
+  const fileNames = await readdir(stateFolder).catch(() => []);
+  for (const fileName of fileNames) {
     const [, name] = FILE_NAME.exec(fileName) ?? [];
     if (name === undefined || name === own.name) continue;
     const paths = records.get(name) ?? [];
     records.set(name, [...paths, join(stateFolder, fileName)]);
+  }
+  for (const fileName of fileNames) {
+    const [, infoHash] = METADATA_NAME.exec(fileName) ?? [];
+    // One whose torrent is still in use is of use too.
+    const isUsed = (name: string) => FILE_NAME.test(name) && name.startsWith(`${infoHash}-`);
+    if (infoHash === undefined || fileNames.some(isUsed)) continue;
+    records.set(fileName, [join(stateFolder, fileName)]);
   }
   const all = [...records.values()];
   const first = Math.floor(Math.random() * all.length);

@@ -36,6 +36,8 @@ export interface Said {
   readonly error: string;
   /** What `--json` printed. */
   readonly events: readonly JsonEvent[];
+  /** Bytes on standard output. */
+  readonly written: Uint8Array;
 }
 
 export interface Watching {
@@ -51,6 +53,7 @@ export async function pieces(args: readonly string[], watching: Watching = {}): 
   let out = '';
   let error = '';
   const events: JsonEvent[] = [];
+  const written: Uint8Array[] = [];
   const code = await run(
     options,
     {
@@ -66,10 +69,11 @@ export async function pieces(args: readonly string[], watching: Watching = {}): 
       error: (text) => {
         error += text;
       },
+      outBytes: (bytes) => void written.push(bytes),
     },
     watching.interrupted ?? new AbortController().signal,
   );
-  return { code, out, error, events };
+  return { code, out, error, events, written: Buffer.concat(written) };
 }
 
 export interface Shared {

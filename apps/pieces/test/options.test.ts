@@ -133,9 +133,9 @@ describe('values', () => {
       ['my film.torrent'],
       ['--', 'my film.torrent'],
     ]) {
-      expect(parseOptions([...args], '')).toMatchObject({ torrentFile: 'my film.torrent' });
+      expect(parseOptions([...args], '')).toMatchObject({ torrent: 'my film.torrent' });
     }
-    expect(parseOptions(['-v', 'x', '--seed'], '')).toMatchObject({ torrentFile: 'x', seed: true });
+    expect(parseOptions(['-v', 'x', '--seed'], '')).toMatchObject({ torrent: 'x', seed: true });
   });
 
   it('reads rates, peers and files', () => {
@@ -167,6 +167,25 @@ describe('values', () => {
   });
 });
 
+describe('a magnet link', () => {
+  const link = 'magnet:?xt=urn:btih:00';
+  const taken = (...args: string[]) => parseOptions(args, '');
+
+  it('goes behind -m, behind -t, or alone', () => {
+    for (const args of [['-m', link], ['--magnet-link', link], ['-t', link], [link]]) {
+      expect(taken(...args)).toMatchObject({ torrent: link, metadataOnly: false });
+    }
+  });
+
+  it('is all that is wanted with --save-torrent, unless something says what else is', () => {
+    const saved = ['-m', link, '--save-torrent', 'x.torrent'];
+    expect(taken(...saved)).toMatchObject({ saveTorrent: 'x.torrent', metadataOnly: true });
+    expect(taken(...saved, '--dir', '.')).toMatchObject({ metadataOnly: false });
+    expect(taken(...saved, '--seed')).toMatchObject({ metadataOnly: false });
+    expect(taken(...saved, '--force')).toMatchObject({ force: true });
+  });
+});
+
 describe('wrong usage', () => {
   it.each([
     [['--max-up', 'fast', '-t', 'x'], /bytes a second/],
@@ -176,17 +195,18 @@ describe('wrong usage', () => {
     [['--nonsense', '-t', 'x'], /unknown option '--nonsense'/i],
     [['--nonsense'], /unknown option '--nonsense'/i],
     [['--nonsense', 'x'], /unknown option '--nonsense'/i],
-    [[], /Which torrent\? Give it with -t FILE\./],
+    [[], /Which torrent\? Give it with -t FILE or -m URI\./],
     [['-t', ''], /Which torrent\?/],
     [['a', 'b'], /One torrent at a time: a or b\?/],
     [['-t', 'a', 'b'], /One torrent at a time: a or b\?/],
     [['-t', '--check', 'a'], /Name a file/],
     [['-t', 'a', '-t', 'b'], /There is a already\./],
-    [
-      ['-t', 'magnet:?xt=urn:btih:00'],
-      /: Magnet links are not taken yet: give a \.torrent file\. /,
-    ],
-    [['MAGNET:?xt=urn:btih:00'], /Magnet links are not taken yet/],
+    [['-m', 'film.torrent'], /begins with 'magnet:\?'/],
+    [['-m', 'magnet:?a', '-t', 'x'], /One torrent at a time: x or magnet:\?a\?/],
+    [['-m', 'magnet:?a', '-m', 'magnet:?b'], /There is magnet:\?a already\./],
+    [['-t', 'x', '--save-torrent', 'y'], /--save-torrent is for magnet links/],
+    [['-m', 'magnet:?a', '--save-torrent', ''], /Name a file, or -/],
+    [['-m', 'magnet:?a', '--force'], /--force is for the file of --save-torrent/],
     [['-t', 'x', '--files', ''], /Name files/],
     [['-t', 'x', '--files', ' , '], /Name files/],
     [['-t', 'x', '--dir', ''], /Name a folder/],

@@ -154,3 +154,23 @@ describe('pieces', () => {
     expect(after).not.toEqual(before);
   });
 });
+
+describe('info dictionaries of magnet links', () => {
+  it('stay as long as their torrent has a record, or somebody has used them lately', async () => {
+    const { info } = parseMetainfo((await share(folder.path, { a: 100 })).bytes);
+    const own = await TorrentRecord.of(info, folder.path);
+    await record('1', 100);
+    const ages = { '1': 300, '2': 300, '3': 20 };
+    for (const [digit, daysAgo] of Object.entries(ages)) {
+      const path = join(stateFolder(), `${digit.repeat(40)}.torrent`);
+      await writeFile(path, 'd4:infode');
+      const seconds = (Date.now() - daysAgo * DAY_MS) / 1000;
+      await utimes(path, seconds, seconds);
+    }
+    await pruneRecords(own);
+    expect((await state()).filter((name) => name.endsWith('.torrent'))).toEqual([
+      `${'1'.repeat(40)}.torrent`,
+      `${'3'.repeat(40)}.torrent`,
+    ]);
+  });
+});

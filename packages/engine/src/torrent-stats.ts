@@ -65,7 +65,7 @@ export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentSta
     checkedShare: 1,
     runningMs: now - startedMs,
     downloadingMs: (doneMs ?? now) - startedMs,
-    uselessMs: holdings.isDone ? 0 : now - lastUsefulMs,
+    uselessMs: exchange.isDone ? 0 : now - lastUsefulMs,
   };
 }
 

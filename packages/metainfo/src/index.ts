@@ -39,6 +39,7 @@ export {
   type MagnetInput,
   magnetOf,
   parseMagnet,
+  selectedFilesOf,
 } from './magnet.ts';
 export {
   answerHashes,

@@ -177,6 +177,19 @@ export function formatMagnet(magnet: MagnetInput): string {
   return `magnet:?${parameters.join('&')}`;
 }
 
+/** Indices of the files that a link selects (BEP 53), of so many that there are; undefined for all. */
+export function selectedFilesOf(
+  { selectedFiles }: Pick<Magnet, 'selectedFiles'>,
+  fileCount: number,
+): number[] | undefined {
+  if (selectedFiles === undefined) return undefined;
+  const indices: number[] = [];
+  for (const { first, last } of selectedFiles) {
+    for (let index = first; index <= last && index < fileCount; index++) indices.push(index);
+  }
+  return indices;
+}
+
 /** The magnet link's facts of a torrent: hashes, name, size, all trackers, web seeds. */
 export function magnetOf({ info, announceTiers, webSeeds }: Metainfo): Magnet {
   return {

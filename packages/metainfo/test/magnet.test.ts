@@ -7,6 +7,7 @@ import {
   type MagnetInput,
   MetainfoError,
   parseMagnet,
+  selectedFilesOf,
   toHex,
 } from '../src/index.ts';
 
@@ -231,5 +232,19 @@ describe('formatMagnet', () => {
         expect.objectContaining({ code: 'invalid-argument' }),
       );
     }
+  });
+});
+
+describe('the files that a link selects', () => {
+  const selected = (so: string, count: number) =>
+    selectedFilesOf(parseMagnet(`magnet:?xt=urn:btih:${V1}${so}`), count);
+
+  test('are those of its ranges that there are', () => {
+    expect(selected('&so=4-6,0,2', 6)).toEqual([0, 2, 4, 5]);
+    expect(selected('&so=7-2147483647', 6)).toEqual([]);
+  });
+
+  test('are all where it selects none', () => {
+    expect(selected('', 6)).toBeUndefined();
   });
 });

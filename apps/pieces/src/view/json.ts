@@ -1,6 +1,6 @@
 // `--json`: one event a line. The fields are documented in the README.
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
-import { type Metainfo, toHex } from '@bt/metainfo';
+import { type Magnet, type Metainfo, toHex } from '@bt/metainfo';
 import { countFiles } from './content.ts';
 import type { Found, Listening, Terminal, View } from './view.ts';
 
@@ -9,6 +9,17 @@ export class JsonView implements View {
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+  }
+
+  searching({ name, infoHashV1, infoHashV2 }: Magnet, listening: Listening): void {
+    this.#print('magnet', {
+      name,
+      infoHash: infoHashV1 && toHex(infoHashV1),
+      infoHashV2: infoHashV2 && toHex(infoHashV2),
+      address: listening.address,
+      port: listening.port,
+      dhtPort: listening.dht?.port,
+    });
   }
 
   started({ info }: Metainfo, listening?: Listening): void {
@@ -52,6 +63,10 @@ export class JsonView implements View {
     const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = found;
     const share = wantedBytes === 0 ? 1 : verifiedBytes / wantedBytes;
     this.#print('checked', { share, verifiedBytes, wantedBytes, piecesHave, pieceCount });
+  }
+
+  saved(path: string | undefined): void {
+    this.#print('saved-torrent', { path });
   }
 
   finished(stats: TorrentStats, complete: boolean): void {

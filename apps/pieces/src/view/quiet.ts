@@ -9,11 +9,13 @@ export class QuietView implements View {
     this.#terminal = terminal;
   }
 
+  searching(): void {}
   started(): void {}
   event(): void {}
   stopping(): void {}
   checking(): void {}
   checked(): void {}
+  saved(): void {}
   finished(): void {}
 
   failed(sentence: string): void {

@@ -1,6 +1,6 @@
 // The view for people: a line that is rewritten on a terminal, plain lines now and then elsewhere, and a summary at the end.
 import type { PeerSource, TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
-import { type Metainfo, toHex } from '@bt/metainfo';
+import { type Magnet, type Metainfo, toHex } from '@bt/metainfo';
 import { mayPass, withFullStop } from '../failures.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
 import { countFiles } from './content.ts';
@@ -21,6 +21,7 @@ export class TextView implements View {
   #isPaused = false;
   /** What each tracker and web seed said last time it failed: the same again is not news. */
   #failures = new Map<string, string>();
+  #hasToldWhere = false;
 
   constructor(terminal: Terminal, options: { readonly verbose: boolean; readonly seed: boolean }) {
     this.#terminal = terminal;
@@ -28,15 +29,17 @@ export class TextView implements View {
     this.#seed = options.seed;
   }
 
+  searching({ name, infoHashV1, infoHashV2 }: Magnet, listening: Listening): void {
+    this.#print(`${name ?? 'Magnet link'}: looking for somebody who has the metadata`);
+    const hashes = [infoHashV1, infoHashV2].filter((hash) => hash !== undefined).map(toHex);
+    this.#listening(hashes.join(' and '), listening);
+  }
+
   started({ info }: Metainfo, listening?: Listening): void {
     const { name, geometry, files, warnings } = info;
     const size = `${formatSize(files.contentLength)} in ${counted(countFiles(files), 'file')}`;
     this.#print(`${name}: ${size}, ${counted(geometry.pieceCount, 'piece')}`);
-    if (this.#verbose) {
-      const at = listening && `${listening.address ?? 'every address'}, port ${listening.port}`;
-      this.#print(`Info-hash ${toHex(info.infoHash)}${at ? `, listening on ${at}` : ''}`);
-      if (listening?.dht !== undefined) this.#print(`DHT node on UDP port ${listening.dht.port}`);
-    }
+    this.#listening(toHex(info.infoHash), listening);
     for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
       this.#warn(`${original} is not a safe name on every system; it is downloaded as ${renamed}.`);
     }
@@ -112,6 +115,10 @@ export class TextView implements View {
     this.#print(`${share} is right (${piecesHave} of ${counted(pieceCount, 'piece')}).`);
   }
 
+  saved(path: string | undefined): void {
+    if (path !== undefined) this.#print(`Saved ${path}`);
+  }
+
   finished(stats: TorrentStats, complete: boolean): void {
     const {
       downloadedBytes,
@@ -134,6 +141,14 @@ export class TextView implements View {
   failed(message: string): void {
     this.#clearLine();
     this.#terminal.error(`pieces: ${printable(message)}\n`);
+  }
+
+  #listening(infoHash: string, listening: Listening | undefined): void {
+    if (!this.#verbose || this.#hasToldWhere) return;
+    this.#hasToldWhere = true;
+    const at = listening && `${listening.address ?? 'every address'}, port ${listening.port}`;
+    this.#print(`Info-hash ${infoHash}${at ? `, listening on ${at}` : ''}`);
+    if (listening?.dht !== undefined) this.#print(`DHT node on UDP port ${listening.dht.port}`);
   }
 
   #stateChanged(state: TorrentState): void {
@@ -197,6 +212,9 @@ export class TextView implements View {
 export function progressLine(stats: TorrentStats): string {
   const webSeeds = stats.webSeedsServing;
   const peers = `${counted(stats.peersConnected, 'peer')}${webSeeds > 0 ? `  ${counted(webSeeds, 'web seed')}` : ''}`;
+  if (stats.state === 'fetching-metadata') {
+    return `Metadata ${formatShare(stats.metadataShare, 1)}  ${peers}`;
+  }
   if (stats.state === 'checking') return checkingLine(stats.checkedShare);
   if (stats.state === 'seeding') {
     return `Seeding  up ${formatRate(stats.upRate)}  sent ${formatSize(stats.uploadedBytes)}  ratio ${stats.ratio.toFixed(2)}  ${peers}`;

@@ -1,6 +1,6 @@
 // What a way of showing a download has to offer; `text`, `json` and `quiet` are the three.
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
-import type { Metainfo } from '@bt/metainfo';
+import type { Magnet, Metainfo } from '@bt/metainfo';
 
 /** Where output goes: a process's streams, or a test's strings. */
 export interface Terminal {
@@ -8,6 +8,12 @@ export interface Terminal {
   readonly columns: number;
   out(text: string): void;
   error(text: string): void;
+}
+
+/** All that a run writes. */
+export interface Output extends Terminal {
+  /** To standard output, as they are. */
+  outBytes(bytes: Uint8Array): void;
 }
 
 /** Where peers reach us. */
@@ -28,6 +34,8 @@ export interface Found {
 }
 
 export interface View {
+  /** Only a magnet link is known: its info dictionary is looked for. */
+  searching(magnet: Magnet, listening: Listening): void;
   /** The torrent can be used; with `--check` nothing listens. */
   started(metainfo: Metainfo, listening?: Listening): void;
   event(event: TorrentEvent): void;
@@ -37,6 +45,8 @@ export interface View {
   checking(share: number, runningMs: number): void;
   /** `--check` is done. */
   checked(found: Found): void;
+  /** The .torrent of the magnet link is written; undefined: to standard output. */
+  saved(path: string | undefined): void;
   /** Everything is stopped that had begun; `complete` when every wanted byte is verified and written. */
   finished(stats: TorrentStats, complete: boolean): void;
   failed(sentence: string, exitCode: number): void;

@@ -105,6 +105,11 @@ export class HashExchange implements HashObserver {
     return this.#options.wantsLayers && !this.layers.isComplete;
   }
 
+  /** When missing layers grew, or the search for them began. */
+  get lastUsefulMs(): number {
+    return this.#layerDownload.lastUsefulMs;
+  }
+
   start(): void {
     this.#hashUnhashed();
   }

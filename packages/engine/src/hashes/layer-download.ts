@@ -50,6 +50,8 @@ interface Chunk {
 }
 
 export class LayerDownload {
+  /** When hashes came that were missing, or the search for them began. */
+  lastUsefulMs: number;
   readonly #options: LayerDownloadOptions;
   readonly #open = new Map<string, OpenLayer>();
   /** The next to be asked for. */
@@ -62,6 +64,7 @@ export class LayerDownload {
 
   constructor(options: LayerDownloadOptions) {
     this.#options = options;
+    this.lastUsefulMs = options.moment.now;
     this.#fresh = this.#chunks();
   }
 
@@ -184,6 +187,7 @@ export class LayerDownload {
     const startBytes = start * MERKLE_HASH_LENGTH;
     open.layer.set(hashes.subarray(0, count * MERKLE_HASH_LENGTH), startBytes);
     open.missingChunks -= 1;
+    this.lastUsefulMs = this.#options.moment.now;
     if (open.missingChunks > 0) return;
     this.#open.delete(missing.rootHex);
     this.#options.layerCame(missing.rootHex, open.layer);

@@ -3,7 +3,7 @@
 // is done by the driver (torrent-driver.ts).
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Magnet, type Metainfo, parseInfo, toHex } from '@bt/metainfo';
+import { type Magnet, type Metainfo, parseInfo, selectedFilesOf, toHex } from '@bt/metainfo';
 import { MemoryDisk } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { redactUrl } from '@bt/tracker';
@@ -33,7 +33,6 @@ import {
   infoHashesOf,
   isMeantBy,
   metainfoOf,
-  selectedFiles,
   type TorrentSource,
 } from './torrent-source.ts';
 
@@ -125,6 +124,12 @@ export class TorrentHandle {
   /** The .torrent, as far as it is known: see `metadata`. */
   get metainfo(): Metainfo | undefined {
     return this.#metainfo;
+  }
+
+  /** The info dictionary is known, and every piece layer (BEP 52): a .torrent can be written. */
+  get isMetadataComplete(): boolean {
+    const info = this.#metainfo?.info;
+    return info !== undefined && new PieceLayers(info, this.#pieceLayers, undefined).isComplete;
   }
 
   /** Until the info dictionary is known what the magnet link says, or the info-hash. */
@@ -271,7 +276,7 @@ export class TorrentHandle {
   async #findLayers(): Promise<void> {
     const metainfo = this.#metainfo!;
     const { info } = metainfo;
-    if (!new PieceLayers(info, this.#pieceLayers, undefined).isComplete) {
+    if (!this.isMetadataComplete) {
       const isFirst = this.#driver.machine === undefined;
       const came = new Promise<true>((resolve) => {
         this.#layersCame = () => resolve(true);
@@ -346,7 +351,7 @@ export class TorrentHandle {
     const { files } = this.#options;
     const named = typeof files === 'function' ? files(this.#metainfo!) : files;
     checkFiles(named, info);
-    return named ?? selectedFiles(this.#magnet, info);
+    return named ?? (this.#magnet && selectedFilesOf(this.#magnet, info.files.count));
   }
 
   // The files.

@@ -56,18 +56,6 @@ export function checkFiles(files: readonly number[] | undefined, info: Info): vo
   }
 }
 
-/** The files that the link selects (BEP 53) and that there are; undefined for all. */
-export function selectedFiles(magnet: Magnet | undefined, info: Info): number[] | undefined {
-  if (magnet?.selectedFiles === undefined) return undefined;
-  const indices: number[] = [];
-  for (const { first, last } of magnet.selectedFiles) {
-    for (let index = first; index <= last && index < info.files.count; index += 1) {
-      indices.push(index);
-    }
-  }
-  return indices;
-}
-
 function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
   return a.length === b?.length && a.every((byte, index) => byte === b[index]);
 }

@@ -30,7 +30,7 @@ export interface PieceExchangeOptions {
   readonly hashes: HashExchange;
   /** Present where we begin as a seed with a limited upload. */
   readonly superSeed?: SuperSeed | undefined;
-  /** No piece is asked for: peers are of use that can send hashes (BEP 52). */
+  /** No piece is asked for, but hashes are (BEP 52). */
   readonly hashesOnly?: boolean | undefined;
   /** A peer came, went, or changed its mind: upload slots may be given anew. */
   readonly peersChanged: () => void;
@@ -142,6 +142,8 @@ export class PieceExchange implements Exchange, ConversationObserver {
       download.request(peer);
       if (this.#isOfUse(peer)) this.lastUsefulMs = now;
     }
+    // Hashes are of use when they come, whoever may have them.
+    this.lastUsefulMs = Math.max(this.lastUsefulMs, hashes.lastUsefulMs);
     if (this.isDone) this.lastUsefulMs = now;
     superSeed?.update();
     hashes.tick();
@@ -180,9 +182,9 @@ export class PieceExchange implements Exchange, ConversationObserver {
     }
   }
 
-  /** It has what we lack. */
+  /** It has what we lack; with hashes alone that shows only when they come. */
   #isOfUse({ session }: Peer): boolean {
-    return this.#options.hashesOnly === true ? session.features.v2 : session.amInterested;
+    return session.amInterested && this.#options.hashesOnly !== true;
   }
 
   /** From inside a message. */

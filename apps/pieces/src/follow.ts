@@ -1,0 +1,58 @@
+// Follows one torrent from its start to its stop: shows what happens, and stops it when it is interrupted or hopeless.
+import type { TorrentEvent } from '@bt/engine';
+import type { TorrentHandle } from '@bt/engine/node';
+import { DiskPatience } from './disk-patience.ts';
+import type { Failure } from './exit-codes.ts';
+import { asFailure, nobodyFound } from './failures.ts';
+import type { Options } from './options.ts';
+import type { View } from './view/view.ts';
+
+export interface Following {
+  readonly options: Options;
+  readonly view: View;
+  readonly interrupted: AbortSignal;
+  /** Called for each event, after it is shown. What it throws stops the torrent. */
+  readonly onEvent?: (event: TorrentEvent) => Promise<void>;
+}
+
+/** Why the torrent had to be stopped, if it had. */
+export async function follow(
+  torrent: TorrentHandle,
+  { options, view, interrupted, onEvent }: Following,
+): Promise<Failure | undefined> {
+  const disk = new DiskPatience(options.diskWaitMs);
+  let failure: Failure | undefined;
+  const stopWhen = onAbort(interrupted, () => {
+    view.stopping();
+    void torrent.stop();
+  });
+  for await (const event of torrent.events()) {
+    view.event(event);
+    try {
+      await onEvent?.(event);
+    } catch (error) {
+      failure ??= asFailure(error);
+    }
+    if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
+    if (event.type === 'disk-error') disk.refused(event.error, performance.now());
+    if (event.type === 'state' && event.state !== 'paused') disk.works();
+    if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
+      failure ??= nobodyFound(options, event.stats.state);
+    }
+    if (disk.isOver(performance.now())) failure ??= asFailure(disk.error);
+    if (failure !== undefined) void torrent.stop();
+  }
+  stopWhen.remove();
+  return failure;
+}
+
+function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {
+  return timeoutMs > 0 && uselessMs >= timeoutMs;
+}
+
+/** Calls back when the signal is aborted, also when it has been already. */
+function onAbort(signal: AbortSignal, callback: () => void): { remove(): void } {
+  if (signal.aborted) callback();
+  else signal.addEventListener('abort', callback, { once: true });
+  return { remove: () => signal.removeEventListener('abort', callback) };
+}

@@ -1,0 +1,93 @@
+// `--save-torrent`: the .torrent that a magnet link leads to, with the link's trackers and web seeds. It is written whole or not
+// at all, and replaces no file unless that is wanted.
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, link, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { buildMetainfo, type Metainfo } from '@bt/metainfo';
+import { EXIT, Failure } from './exit-codes.ts';
+import { withFullStop } from './failures.ts';
+import type { Options } from './options.ts';
+import type { Output } from './view/view.ts';
+
+/** Says no before the metadata is looked for rather than after. Throws a disk `Failure`. */
+export async function checkTarget({ saveTorrent: path, force }: Options): Promise<void> {
+  if (path === undefined || path === '-') return;
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory() === true) return;
+  if (stats !== undefined && !force) throw exists(path);
+  if (stats !== undefined && !stats.isFile()) {
+    throw new Failure(EXIT.disk, `${path} is not a file: name another one with --save-torrent.`);
+  }
+  // The dot refuses a file in the folder's place.
+  const folder = path.endsWith(sep) ? path : dirname(path);
+  await access(`${folder}/.`, constants.W_OK).catch((error) => {
+    throw cannotWrite(path, error);
+  });
+}
+
+/** Returns where it was written; undefined for standard output. Throws a disk `Failure`. */
+export async function saveTorrent(
+  metainfo: Metainfo,
+  { saveTorrent: named, force }: Options,
+  output: Output,
+): Promise<string | undefined> {
+  const { info, announceTiers, webSeeds, pieceLayers } = metainfo;
+  const bytes = buildMetainfo({
+    info: info.bytes,
+    announceTiers,
+    webSeeds,
+    ...(info.version === 'v1' ? {} : { pieceLayers }),
+  });
+  if (named === '-' || named === undefined) {
+    output.outBytes(bytes);
+    return undefined;
+  }
+  const isFolder = (await stat(named).catch(() => undefined))?.isDirectory() === true;
+  const path = isFolder ? join(named, `${info.name}.torrent`) : named;
+  await writeWhole(path, bytes, force);
+  return path;
+}
+
+async function writeWhole(path: string, bytes: Uint8Array, isForced: boolean): Promise<void> {
+  const temporary = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    await writeFile(temporary, bytes, { flag: 'wx', flush: true });
+    if (isForced) await rename(temporary, path);
+    else await renameToNew(temporary, path);
+  } catch (error) {
+    throw error instanceof Failure ? error : cannotWrite(path, error);
+  } finally {
+    await rm(temporary, { force: true }).catch(() => {});
+  }
+}
+
+/** A link, unlike a rename, fails when the name was taken meanwhile. Some file systems have none. */
+async function renameToNew(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch {
+    if ((await stat(to).catch(() => undefined)) !== undefined) throw exists(to);
+    await rename(from, to);
+  }
+}
+
+function exists(path: string): Failure {
+  return new Failure(
+    EXIT.disk,
+    `${path} exists: use --force to replace it, or name another file with --save-torrent.`,
+  );
+}
+
+function cannotWrite(path: string, cause: unknown): Failure {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: 'you have no permission.',
+    ENOENT: 'its folder does not exist.',
+    ENOTDIR: 'its folder is a file.',
+    ENOSPC: 'no space is left on the disk.',
+    EROFS: 'the disk can only be read.',
+  };
+  const why = reasons[code] ?? withFullStop(message);
+  return new Failure(EXIT.disk, `${path} can't be written: ${why}`, { cause });
+}
