@@ -63,6 +63,7 @@ const WORDS: Readonly<Record<CheckedFile['problem'], string>> = {
   unreadable: "can't be read",
   'wrong-length': 'has the wrong length',
   damaged: 'is damaged',
+  uncertain: 'shares a piece with a file that is not right',
 };
 
 function isNothingThere(metainfo: Metainfo, { problems }: CheckResult): boolean {

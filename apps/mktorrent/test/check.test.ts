@@ -36,6 +36,17 @@ Not whole: 59.0% of 39.1 KiB, 2 of 3 pieces.\n`,
     });
   });
 
+  it('says of a file that it shares a piece with a missing one, not that it is damaged', async () => {
+    const folder = sample();
+    await mktorrent(folder, ['tree', '-l', '16K']);
+    rmSync(join(folder, 'tree/sub/b.txt'));
+    expect((await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).stdout).toBe(
+      `${folder}/tree/a.txt shares a piece with a file that is not right: 2 of 3 pieces right
+${folder}/tree/sub/b.txt is missing
+Not whole: 81.9% of 39.1 KiB, 2 of 3 pieces.\n`,
+    );
+  });
+
   it('refuses a bad torrent with 3 and missing data with 4', async () => {
     const folder = sample();
     expect((await mktorrent(folder, ['check', 'tree/a.txt', 'tree'])).code).toBe(3);

@@ -33,8 +33,15 @@ export interface CheckedFile {
   /**
    * `wrong-kind`: a folder, say, where a file should be. `wrong-length`: shorter or longer. `damaged`: bytes differ;
    * at v1, also a file that merely shares a piece with a damaged one, since the hash can't tell which of them it is.
+   * `uncertain`: all its wrong pieces hold bytes of a file with one of the other problems, which may be the reason.
    */
-  readonly problem: 'missing' | 'wrong-kind' | 'unreadable' | 'wrong-length' | 'damaged';
+  readonly problem:
+    | 'missing'
+    | 'wrong-kind'
+    | 'unreadable'
+    | 'wrong-length'
+    | 'damaged'
+    | 'uncertain';
   readonly lengthBytes: number;
   /** Pieces with bytes of this file, and how many of them are right. */
   readonly pieceCount: number;
@@ -206,18 +213,25 @@ function statsOf(path: string): { stats?: Stats; errno?: string } {
 function summarise(info: Info, files: readonly LocatedFile[], isGood: Uint8Array): CheckResult {
   const { geometry } = info;
   const problems: CheckedFile[] = [];
+  const isExplained = piecesOfAbsent(info, files);
   let goodLength = 0;
   for (const [index, file] of files.entries()) {
     if (file.diskPath === undefined) continue;
     const { first, last } = geometry.filePieces(index) ?? { first: 0, last: -1 };
     let goodPieceCount = 0;
+    let unexplainedCount = 0;
     for (let piece = first; piece <= last; piece++) {
-      if (isGood[piece] !== 1) continue;
+      if (isGood[piece] !== 1) {
+        if (isExplained[piece] !== 1) unexplainedCount++;
+        continue;
+      }
       goodPieceCount++;
       goodLength += overlap(info, index, piece);
     }
     const pieceCount = last - first + 1;
-    const problem = problemOf(file, goodPieceCount === pieceCount);
+    const contentProblem =
+      goodPieceCount === pieceCount ? undefined : unexplainedCount > 0 ? 'damaged' : 'uncertain';
+    const problem = problemOnDisk(file) ?? contentProblem;
     if (problem === undefined) continue;
     const { diskPath, lengthBytes } = file;
     problems.push({ diskPath, problem, lengthBytes, pieceCount, goodPieceCount });
@@ -233,16 +247,28 @@ function summarise(info: Info, files: readonly LocatedFile[], isGood: Uint8Array
   };
 }
 
-function problemOf(
-  { stats, errno, lengthBytes }: LocatedFile,
-  isRight: boolean,
-): CheckedFile['problem'] | undefined {
+/** The pieces with bytes of files that are not there as they should be: they may be wrong for that alone. */
+function piecesOfAbsent({ geometry }: Info, files: readonly LocatedFile[]): Uint8Array {
+  const pieces = new Uint8Array(geometry.pieceCount);
+  for (const [index, file] of files.entries()) {
+    if (file.diskPath === undefined || problemOnDisk(file) === undefined) continue;
+    const range = geometry.filePieces(index);
+    if (range !== undefined) pieces.fill(1, range.first, range.last + 1);
+  }
+  return pieces;
+}
+
+/** What is wrong without a look at the bytes. */
+function problemOnDisk({
+  stats,
+  errno,
+  lengthBytes,
+}: LocatedFile): Exclude<CheckedFile['problem'], 'damaged' | 'uncertain'> | undefined {
   if (stats === undefined) {
     return errno === 'ENOENT' || errno === 'ENOTDIR' ? 'missing' : 'unreadable';
   }
   if (!stats.isFile()) return 'wrong-kind';
-  if (stats.size !== lengthBytes) return 'wrong-length';
-  return isRight ? undefined : 'damaged';
+  return stats.size === lengthBytes ? undefined : 'wrong-length';
 }
 
 /** Bytes of the file in the piece. */

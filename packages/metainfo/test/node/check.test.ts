@@ -65,6 +65,17 @@ describe.each<TorrentVersion>(['v1', 'v2', 'hybrid'])('checkTorrent of %s', (ver
     ]);
   });
 
+  it('does not call a file damaged for a piece that it shares with a missing one', async () => {
+    rmSync(join(folder, 'e'));
+    // In v2 and hybrid torrents every file has pieces of its own.
+    const shared = version === 'v1' ? [['b/c', 'uncertain']] : [];
+    expect(await problemsOf()).toEqual([...shared, ['e', 'missing']]);
+    const bytes = readFileSync(join(folder, 'b/c'));
+    bytes[5] = bytes[5]! ^ 1;
+    writeFileSync(join(folder, 'b/c'), bytes);
+    expect(await problemsOf()).toContainEqual(['b/c', 'damaged']);
+  });
+
   it('finds missing, short, long and empty files, and a folder or a pipe in the place of a file', async () => {
     rmSync(join(folder, 'd'));
     expect(await problemsOf()).toEqual([['d', 'missing']]);
