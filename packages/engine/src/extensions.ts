@@ -2,12 +2,13 @@
 
 import type { Endpoint } from '@bt/endpoint';
 import { EXTENSION_NAME, type ExtendedHandshake } from '@bt/wire';
+import { OWN_NAME, OWN_VERSION } from './client-name.ts';
 import { MAX_QUEUED_UPLOADS } from './limits.ts';
 
 /** Our ids; the remote sends under them. */
 export const EXTENDED_ID = { metadata: 1, pex: 2, uploadOnly: 3 } as const;
 
-const CLIENT = 'bt-engine 0.1';
+const CLIENT = `${OWN_NAME} ${OWN_VERSION}`;
 
 export interface OwnExtensions {
   /** 0: we don't listen. */

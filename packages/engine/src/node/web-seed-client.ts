@@ -19,6 +19,7 @@ import {
   lookupAmong,
   resolveHost,
 } from '@bt/tracker/node';
+import { OWN_NAME, OWN_VERSION } from '../client-name.ts';
 import {
   MAX_WEB_FETCHES,
   MAX_WEB_HEADER_BYTES,
@@ -323,7 +324,7 @@ const AGENT_OPTIONS = {
   maxFreeSockets: MAX_WEB_FETCHES,
   timeout: WEB_IDLE_MS,
 };
-const USER_AGENT = 'bt-engine/0.1';
+const USER_AGENT = `${OWN_NAME}/${OWN_VERSION}`;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const STALE: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
