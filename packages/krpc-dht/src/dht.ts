@@ -86,13 +86,13 @@ export class Dht {
     const { random, readOnly = false, version, ed25519 = pureEd25519 } = options;
     const count = options.lookupCount ?? NODES_PER_ANSWER;
     const concurrency = options.lookupConcurrency ?? LOOKUP_CONCURRENCY;
-    require(isCount(count, MAX_LOOKUP_COUNT), `lookupCount: 1 to ${MAX_LOOKUP_COUNT}`);
-    require(isCount(concurrency, MAX_LOOKUP_COUNT), `lookupConcurrency: 1 to ${MAX_LOOKUP_COUNT}`);
-    require(options.id === undefined || options.id.length === ID_BYTES, 'id: 20 bytes');
-    require(version === undefined || version.length === 4, 'version: 4 bytes');
+    check(isCount(count, MAX_LOOKUP_COUNT), `lookupCount: 1 to ${MAX_LOOKUP_COUNT}`);
+    check(isCount(concurrency, MAX_LOOKUP_COUNT), `lookupConcurrency: 1 to ${MAX_LOOKUP_COUNT}`);
+    check(options.id === undefined || options.id.length === ID_BYTES, 'id: 20 bytes');
+    check(version === undefined || version.length === 4, 'version: 4 bytes');
     const ipv4 = options.ipv4 ?? true;
     const ipv6 = options.ipv6 ?? false;
-    require(ipv4 || ipv6, 'ipv4 or ipv6: one of them');
+    check(ipv4 || ipv6, 'ipv4 or ipv6: one of them');
     this.#saved = (options.savedTable && decodeSavedTable(options.savedTable)) ?? [];
     const id = options.id ?? this.#saved[0]?.id ?? randomId(random);
     const overlay = (family: 4 | 6) => {
@@ -239,13 +239,13 @@ export class Dht {
 
   /** Finds the nodes nearest to an id of 20 bytes. */
   findNode(now: number, target: Uint8Array): number {
-    requireId(target, 'target');
+    checkId(target, 'target');
     return this.#begin(now, (id) => new FindNodeOperation(this.#context, id, target.slice()));
   }
 
   /** Finds peers of a torrent (BEP 5). `noSeed` asks for such as need something (BEP 33). */
   getPeers(now: number, infoHash: Uint8Array, options: { noSeed?: boolean } = {}): number {
-    requireId(infoHash, 'infoHash');
+    checkId(infoHash, 'infoHash');
     const { noSeed } = options;
     return this.#begin(
       now,
@@ -255,10 +255,10 @@ export class Dht {
 
   /** Finds peers of a torrent, and tells the nodes nearest to it that we are one. */
   announce(now: number, infoHash: Uint8Array, announcement: Announcement): number {
-    requireId(infoHash, 'infoHash');
+    checkId(infoHash, 'infoHash');
     const { port, impliedPort = false, seed = false } = announcement;
     const isPort = Number.isInteger(port) && port >= (impliedPort ? 0 : 1) && port <= 65535;
-    require(isPort, 'port: 1 to 65535');
+    check(isPort, 'port: 1 to 65535');
     const told = { port, impliedPort, seed };
     return this.#begin(
       now,
@@ -268,8 +268,8 @@ export class Dht {
 
   /** Finds an item (BEP 44), and checks it. */
   get(now: number, key: ItemKey): number {
-    if ('target' in key) requireId(key.target, 'target');
-    else require(key.publicKey.length === PUBLIC_KEY_BYTES, 'publicKey: 32 bytes');
+    if ('target' in key) checkId(key.target, 'target');
+    else check(key.publicKey.length === PUBLIC_KEY_BYTES, 'publicKey: 32 bytes');
     return this.#begin(now, (id) => new GetOperation(this.#context, id, key));
   }
 
@@ -284,13 +284,13 @@ export class Dht {
 
   /** Asks nodes towards and around a target which info-hashes they keep (BEP 51). */
   sample(now: number, target: Uint8Array): number {
-    requireId(target, 'target');
+    checkId(target, 'target');
     return this.#begin(now, (id) => new SampleOperation(this.#context, id, target.slice()));
   }
 
   /** Estimates how many seeds and downloaders a torrent has (BEP 33). */
   scrape(now: number, infoHash: Uint8Array): number {
-    requireId(infoHash, 'infoHash');
+    checkId(infoHash, 'infoHash');
     return this.#begin(now, (id) => new ScrapeOperation(this.#context, id, infoHash.slice()));
   }
 
@@ -402,12 +402,12 @@ function isCount(value: number, max: number): boolean {
   return Number.isInteger(value) && value >= 1 && value <= max;
 }
 
-function require(isFulfilled: boolean, what: string): void {
+function check(isFulfilled: boolean, what: string): void {
   if (!isFulfilled) throw invalid(what);
 }
 
-function requireId(id: Uint8Array, name: string): void {
-  require(id.length === ID_BYTES, `${name}: 20 bytes`);
+function checkId(id: Uint8Array, name: string): void {
+  check(id.length === ID_BYTES, `${name}: 20 bytes`);
 }
 
 function invalid(what: string): DhtError {

@@ -117,8 +117,10 @@ export class Lookup implements QueryListener, Waiting {
     if (!query.isSlow) this.#underWay--;
     const slot = candidates.find(query.node);
     if (slot < 0) return;
-    if (message.type === 'error') candidates.setState(slot, CANDIDATE.failed);
-    else if (candidates.rename(slot, message.bytes, message.idAt)) {
+    if (message.type === 'error' || equalIds(this.overlay.id, 0, message.bytes, message.idAt)) {
+      // An answer of ourselves is none: an entrance may have led back to us.
+      candidates.setState(slot, CANDIDATE.failed);
+    } else if (candidates.rename(slot, message.bytes, message.idAt)) {
       this.answers++;
       candidates.setState(slot, CANDIDATE.answered);
       if (message.tokenAt >= 0) {

@@ -2,7 +2,13 @@
 // a saved table). Each is pinged once and enters when it answers. The same ping shows that an asker's address is no forgery,
 // and lets an answer go that is too large for an address nobody has verified (threat D3).
 import type { Endpoint } from '@bt/endpoint';
-import { ID_BYTES, MAX_HELD_ANSWERS, MAX_NEWCOMER_PINGS, MAX_NEWCOMERS } from './constants.ts';
+import {
+  ID_BYTES,
+  MAX_HELD_ANSWERS,
+  MAX_NEWCOMER_PINGS,
+  MAX_NEWCOMERS,
+  NODE_BYTES,
+} from './constants.ts';
 import type { Overlay } from './overlay.ts';
 import type { Querier } from './querier.ts';
 import type { AddressRateLimit } from './rate-limit.ts';
@@ -34,7 +40,7 @@ export class Newcomers implements QueryListener {
   readonly #options: NewcomersOptions;
   readonly #told: Told[] = [];
   /** By endpoint: pings under way, some with an answer that waits for them. */
-  readonly #pings = new Map<string, HeldAnswer | undefined>();
+  readonly #pings = new Map<number | string, HeldAnswer | undefined>();
   #heldCount = 0;
 
   constructor(options: NewcomersOptions) {
@@ -115,8 +121,13 @@ export class Newcomers implements QueryListener {
   }
 }
 
-/** The endpoint of compact node info. */
-function keyOf(node: Uint8Array): string {
+/** The endpoint of compact node info; a number where it is one of IPv4, since this is asked for each query of a stranger. */
+function keyOf(node: Uint8Array): number | string {
+  let number = 0;
+  if (node.length === NODE_BYTES) {
+    for (let i = ID_BYTES; i < NODE_BYTES; i++) number = number * 256 + node[i]!;
+    return number;
+  }
   let key = '';
   for (let i = ID_BYTES; i < node.length; i++) key += String.fromCharCode(node[i]!);
   return key;

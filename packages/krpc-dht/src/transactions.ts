@@ -43,6 +43,7 @@ export class Transactions {
   readonly #waiting = new Map<number, Query>();
   readonly #slow = new Map<number, Query>();
   #lastDueAt = 0;
+  #nextDueAt = Number.POSITIVE_INFINITY;
 
   /** `random` gives numbers in [0, 1) that nobody can guess. */
   constructor(random: () => number) {
@@ -66,6 +67,7 @@ export class Transactions {
     // Never before the one ahead, so that the first of the map is always the next; patience changes little.
     const dueAt = Math.max(now + this.roundTrip.patienceMs, this.#lastDueAt);
     this.#lastDueAt = dueAt;
+    this.#nextDueAt = Math.min(this.#nextDueAt, dueAt);
     const open: Query = {
       key,
       family: query.family,
@@ -111,16 +113,18 @@ export class Transactions {
       return { query: waiting, hasFailed: false };
     }
     const slow = first(this.#slow);
-    if (slow === undefined || slow.dueAt > now) return undefined;
-    this.#slow.delete(slow.key);
-    return { query: slow, hasFailed: true };
+    if (slow !== undefined && slow.dueAt <= now) {
+      this.#slow.delete(slow.key);
+      return { query: slow, hasFailed: true };
+    }
+    const never = Number.POSITIVE_INFINITY;
+    this.#nextDueAt = Math.min(waiting?.dueAt ?? never, slow?.dueAt ?? never);
+    return undefined;
   }
 
-  /** When `takeDue` has the next one; Infinity when nothing is under way. */
+  /** `takeDue` has nothing before this time: it may be that of a query that has been answered since. */
   deadline(): number {
-    const waiting = first(this.#waiting)?.dueAt ?? Number.POSITIVE_INFINITY;
-    const slow = first(this.#slow)?.dueAt ?? Number.POSITIVE_INFINITY;
-    return Math.min(waiting, slow);
+    return this.#nextDueAt;
   }
 }
 

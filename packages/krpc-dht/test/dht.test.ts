@@ -108,6 +108,18 @@ describe('joining', () => {
     expect(dht.nodeCount()).toBe(1);
   });
 
+  it('by ourselves is no joining', () => {
+    const dht = makeDht();
+    const ourselves = { address: '10.0.0.1', port: 6881 };
+    dht.join(0, [ourselves]);
+    const [query] = drain(dht).sent;
+    dht.handleDatagram(1, query!.bytes, ourselves);
+    const [answer] = drain(dht).sent;
+    dht.handleDatagram(2, answer!.bytes, ourselves);
+    expect(drain(dht)).toEqual({ sent: [], effects: [] });
+    expect(dht.nodeCount()).toBe(0);
+  });
+
   it('remembers 100 entrances', () => {
     const dht = makeDht({ lookupCount: 32, lookupConcurrency: 32 });
     dht.join(

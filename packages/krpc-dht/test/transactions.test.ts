@@ -69,9 +69,11 @@ it('a query is slow after the patience, still answered then, and fails after six
   expect(transactions.takeDue(FIRST_PATIENCE_MS)).toBe(undefined);
   expect(transactions.takeDue(2_000)).toEqual({ query: second, hasFailed: false });
   expect(transactions.close(3_000, answerTo(second), ENDPOINT)).toBe(second);
+  expect(transactions.takeDue(3_000)).toBe(undefined);
   expect(transactions.deadline()).toBe(QUERY_TIMEOUT_MS);
   expect(transactions.takeDue(QUERY_TIMEOUT_MS)).toEqual({ query: first, hasFailed: true });
   expect(transactions.size).toBe(0);
+  expect(transactions.takeDue(QUERY_TIMEOUT_MS)).toBe(undefined);
   expect(transactions.deadline()).toBe(Number.POSITIVE_INFINITY);
   expect(transactions.close(QUERY_TIMEOUT_MS, answerTo(first), ENDPOINT)).toBe(undefined);
 });
