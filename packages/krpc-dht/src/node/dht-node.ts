@@ -1,5 +1,5 @@
 // The DHT node on real sockets: drives the pure machine, and gives promises and async iterables for its operations.
-import { type Endpoint, isLoopback } from '@bt/endpoint';
+import { addressFamily, type Endpoint, isLoopback } from '@bt/endpoint';
 import { MAX_RESOLVE_RETRY_MS, RESOLVE_RETRY_MS, SAVE_INTERVAL_MS } from '../constants.ts';
 import { Dht, type DhtOptions, type JoinNode } from '../dht.ts';
 import type { DhtEffect, OperationKind, OperationResults, Sample } from '../effects.ts';
@@ -61,6 +61,14 @@ export interface OperationOptions {
 export async function createDht(options: CreateDhtOptions = {}): Promise<DhtNode> {
   const { bind, stateFile, port = 0 } = options;
   const addresses = bind === undefined ? ['0.0.0.0', '::'] : [bind].flat();
+  const families = addresses.map((address) => addressFamily(address));
+  if (
+    families.length === 0 ||
+    families.includes(undefined) ||
+    new Set(families).size < families.length
+  ) {
+    throw new DhtError('invalid-argument', 'bind: an IP address, or one of each family');
+  }
   const isOnLoopback = addresses.every((address) => isLoopback(address));
   const entries = parseEntries(options.bootstrap ?? (isOnLoopback ? [] : PUBLIC_ROUTERS));
   const savedTable = stateFile === undefined ? undefined : await readStateFile(stateFile);

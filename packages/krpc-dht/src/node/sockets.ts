@@ -10,7 +10,7 @@ export class Sockets {
   #isClosed = false;
 
   /**
-   * Binds a socket to each address. Those after the first take its port; one of the default addresses of a family that the
+   * Binds a socket to each address, one of each family. Those after the first take its port; one of the default addresses of a family that the
    * host doesn't have is left out.
    *
    * @throws {DhtError} `socket`.

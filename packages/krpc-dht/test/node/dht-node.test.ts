@@ -136,6 +136,12 @@ describe('one node', () => {
     await expect(taken).rejects.toMatchObject({ code: 'socket', cause: { code: 'EADDRINUSE' } });
   });
 
+  it('refuses to bind to what is no address, or to two of one family', async () => {
+    for (const bind of ['localhost', [], ['127.0.0.1', '127.0.0.2'], ['127.0.0.1', 'x']]) {
+      await expect(createDht({ bind })).rejects.toMatchObject({ code: 'invalid-argument' });
+    }
+  });
+
   it('refuses what is no bootstrap', async () => {
     for (const bootstrap of ['router.example', 'router.example:0', 'a b:1', '::1:2:3:4']) {
       await expect(createDht({ bind: '127.0.0.1', bootstrap: [bootstrap] })).rejects.toMatchObject({
