@@ -6,6 +6,7 @@ import { isLoopback } from '@bt/endpoint';
 import type { CreateDhtOptions } from '@bt/krpc-dht/node';
 import type { Magnet, Metainfo } from '@bt/metainfo';
 import { defaultStateFolder } from '@bt/storage/node';
+import { isKeyLink } from './key-link.ts';
 import type { Options } from './options.ts';
 
 const ID_BYTES = 20;
@@ -20,7 +21,9 @@ export async function dhtOf(
 ): Promise<CreateDhtOptions | false> {
   const trackers = 'info' in torrent ? torrent.announceTiers.flat() : torrent.trackers;
   const isPrivate = 'info' in torrent && torrent.info.isPrivate;
-  const isWanted = options.dht ?? (trackers.length === 0 && !isPrivate);
+  // The DHT alone knows where the link of a key leads (BEP 46).
+  const isKey = !('info' in torrent) && isKeyLink(torrent);
+  const isWanted = options.dht ?? (isKey || (trackers.length === 0 && !isPrivate));
   if (!isWanted) return false;
   const { bootstrap, dhtPort, bindAddress } = options;
   return { port: dhtPort, ...(await networkOf(bootstrap, bindAddress)) };

@@ -39,6 +39,8 @@ export interface Options {
   readonly bootstrap: readonly string[] | undefined;
   /** UDP; 0 means a free one. */
   readonly dhtPort: number;
+  /** Between two questions for an update of a link of a key. */
+  readonly updateMs: number;
   readonly peerExchange: boolean;
   readonly localDiscovery: boolean;
   readonly webSeeds: boolean;
@@ -189,6 +191,14 @@ function command(version: string): Command {
         .argParser(port)
         .implies({ dht: true }),
     )
+    .addOption(
+      option(
+        '--update-every <seconds>',
+        'with --seed: how often to look where the link of a key leads',
+      )
+        .argParser(number(1, 'Give seconds, 1 or more.'))
+        .default(600),
+    )
     .option('--no-dht', 'no DHT, not even without a tracker')
     .option('--no-pex', 'hear of no peers from peers, and tell of none')
     .option('--no-lsd', 'do not look for peers in the local network')
@@ -273,6 +283,7 @@ export function parseOptions(args: readonly string[], version: string): Options 
     dht: values.dht === undefined ? undefined : values.dht !== false,
     bootstrap: Array.isArray(values.dht) ? values.dht : undefined,
     dhtPort: values.port ?? 0,
+    updateMs: values.updateEvery * 1000,
     peerExchange: values.pex,
     localDiscovery: values.lsd,
     webSeeds: values.webSeeds,

@@ -7,6 +7,7 @@ import { dhtOf } from './dht-choice.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { asFailure, cannotListen } from './failures.ts';
 import { follow } from './follow.ts';
+import { followKey, isKeyLink } from './key-link.ts';
 import type { Options } from './options.ts';
 import { checkTarget, saveTorrent } from './saved-torrent.ts';
 import { selectFiles } from './selection.ts';
@@ -37,10 +38,13 @@ export async function run(
     if ('info' in source && options.checkOnly) return await checkTorrent(source, environment);
     session = await open(options, source);
     if ('info' in source) return await download(source, session, environment);
-    if (options.checkOnly || options.metadataOnly) {
-      return await fetchMetadata(source, session, environment);
-    }
-    return await download(source, session, environment);
+    const opened = session;
+    const get = (magnet: Magnet, replaced?: AbortSignal) =>
+      options.checkOnly || options.metadataOnly
+        ? fetchMetadata(magnet, opened, environment)
+        : download(magnet, opened, environment, replaced);
+    if (isKeyLink(source)) return await followKey(source, session.dht, environment, get);
+    return await get(source);
   } catch (error) {
     const failure = asFailure(error);
     view.failed(failure.message, failure.exitCode);
@@ -114,18 +118,22 @@ async function fetchMetadata(
   return options.checkOnly ? await checkTorrent(metainfo, environment, magnet) : EXIT.done;
 }
 
-/** Downloads, and with `--seed` seeds, until it is done, interrupted, or hopeless. */
+/** Downloads, and with `--seed` seeds, until it is done, interrupted, hopeless, or replaced by another torrent. */
 async function download(
   source: Metainfo | Magnet,
   session: Session,
   environment: Environment,
+  replaced?: AbortSignal,
 ): Promise<ExitCode> {
   const { options, output, view, records, interrupted } = environment;
   if ('info' in source) {
     chosenFiles(source, options);
     await records.begin(source);
   }
-  const torrent = await session.add(source, addOptions(options));
+  const torrent = await session.add(source, {
+    ...addOptions(options),
+    ...given('signal', replaced),
+  });
   if ('info' in source) view.started(source, session);
   else view.searching(source, session);
   let hasBegun = false;

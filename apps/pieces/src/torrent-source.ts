@@ -20,9 +20,5 @@ function readMagnet(uri: string): Magnet {
     if (!(cause instanceof MetainfoError)) throw cause;
     throw new Failure(EXIT.badTorrent, withFullStop(cause.message), { cause });
   }
-  if (magnet.infoHashV1 !== undefined || magnet.infoHashV2 !== undefined) return magnet;
-  throw new Failure(
-    EXIT.badTorrent,
-    'The magnet link names no torrent: it needs xt=urn:btih:... or xt=urn:btmh:...',
-  );
+  return magnet;
 }

@@ -135,7 +135,6 @@ describe('pieces -m', () => {
   it.each([
     ['magnet:?xt=urn:btih:12', /40 hex digits or 32 base32/],
     ['magnet:?dn=film', /names no torrent/],
-    [`magnet:?xs=urn:btpk:${'0'.repeat(64)}`, /names no torrent/],
     ['magnet:', /begins with "magnet:\?"/],
   ])('refuses %s', async (link, sentence) => {
     const { code, error } = await pieces([link]);

@@ -1,6 +1,7 @@
 // `--json`: one event a line. The fields are documented in the README.
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
 import { type Magnet, type Metainfo, toHex } from '@bt/metainfo';
+import type { Target } from '../pointer.ts';
 import { countFiles } from './content.ts';
 import type { Found, Listening, Terminal, View } from './view.ts';
 
@@ -9,6 +10,15 @@ export class JsonView implements View {
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+  }
+
+  pointer(publicKey: Uint8Array, target: Target | undefined): void {
+    this.#print('pointer', {
+      publicKey: toHex(publicKey),
+      infoHash: target && toHex(target.infoHash),
+      // A number of 63 bits is none of JavaScript's.
+      sequence: target && `${target.sequence}`,
+    });
   }
 
   searching({ name, infoHashV1, infoHashV2 }: Magnet, listening: Listening): void {

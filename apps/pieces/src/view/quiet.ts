@@ -9,6 +9,7 @@ export class QuietView implements View {
     this.#terminal = terminal;
   }
 
+  pointer(): void {}
   searching(): void {}
   started(): void {}
   event(): void {}

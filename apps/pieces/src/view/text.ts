@@ -2,6 +2,7 @@
 import type { PeerSource, TorrentEvent, TorrentState, TorrentStats } from '@bt/engine';
 import { type Magnet, type Metainfo, toHex } from '@bt/metainfo';
 import { mayPass, withFullStop } from '../failures.ts';
+import type { Target } from '../pointer.ts';
 import { formatDuration, formatRate, formatShare, formatSize } from '../units.ts';
 import { countFiles } from './content.ts';
 import { Pace } from './pace.ts';
@@ -27,6 +28,12 @@ export class TextView implements View {
     this.#terminal = terminal;
     this.#verbose = options.verbose;
     this.#seed = options.seed;
+  }
+
+  pointer(publicKey: Uint8Array, target: Target | undefined): void {
+    const key = `Key ${toHex(publicKey)}`;
+    if (target === undefined) this.#print(`${key}: asking the DHT where it leads`);
+    else this.#print(`${key} leads to ${toHex(target.infoHash)}, its number ${target.sequence}.`);
   }
 
   searching({ name, infoHashV1, infoHashV2 }: Magnet, listening: Listening): void {

@@ -1,6 +1,8 @@
 // What a way of showing a download has to offer; `text`, `json` and `quiet` are the three.
+
 import type { TorrentEvent, TorrentStats } from '@bt/engine';
 import type { Magnet, Metainfo } from '@bt/metainfo';
+import type { Target } from '../pointer.ts';
 
 /** Where output goes: a process's streams, or a test's strings. */
 export interface Terminal {
@@ -34,6 +36,8 @@ export interface Found {
 }
 
 export interface View {
+  /** Where a key points to (BEP 46), now or from now on; undefined: it is looked for. */
+  pointer(publicKey: Uint8Array, target: Target | undefined): void;
   /** Only a magnet link is known: its info dictionary is looked for. */
   searching(magnet: Magnet, listening: Listening): void;
   /** The torrent can be used; with `--check` nothing listens. */
