@@ -33,6 +33,10 @@ export const MAX_QUEUED_UPLOADS = 2_000;
 export const MAX_REQUEST_BYTES = 128 * KiB;
 /** Bytes handed to one peer's socket and not sent: no more blocks are read for it beyond. */
 export const MAX_SEND_QUEUE_BYTES = 512 * KiB;
+/** The same in blocks: 32 of the customary size fit, and smaller ones cost their objects, some hundred bytes each. */
+export const MAX_BLOCKS_IN_SOCKET = 256;
+/** Smaller blocks are copied out of the chunk of 256 KiB that they were read in, so that none holds much more than itself. */
+export const MIN_BLOCK_VIEW_BYTES = 16 * KiB;
 /** Blocks being read from disk for one peer at a time. */
 export const MAX_READS_PER_PEER = 32;
 /**
@@ -42,7 +46,7 @@ export const MAX_READS_PER_PEER = 32;
 export const MAX_EXCESS_REQUESTS = 10_000;
 /** Output that a peer doesn't take: beyond it we don't read from it, so that nothing it asks for adds to it. */
 export const MAX_OUTPUT_BYTES = 1 * MiB;
-/** A peer that has left so much waiting for this long is closed. */
+/** A peer that has left so much waiting for this long is closed, and one of whose output nothing has moved meanwhile. */
 export const OUTPUT_TIMEOUT_MS = 60_000;
 
 // Connections.

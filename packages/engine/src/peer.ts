@@ -10,6 +10,7 @@ import {
   MAX_OUTPUT_BYTES,
   MAX_QUEUED_UPLOADS,
   MAX_REQUESTS_PER_PEER,
+  OUTPUT_TIMEOUT_MS,
 } from './limits.ts';
 import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rates.ts';
@@ -108,6 +109,7 @@ export class Peer {
   readingBytes = 0;
   excessRequests = 0;
   isUploadWaiting = false;
+  #queuedBlocks = 0;
   unchokedMs: number | undefined;
 
   // The connection.
@@ -119,7 +121,11 @@ export class Peer {
   /** Since when neither side has been interested in the other. */
   uselessSinceMs: number;
   /** Since when more output waits than it may leave waiting; it isn't read meanwhile. */
-  overfullSinceMs: number | undefined;
+  #overfullSinceMs: number | undefined;
+  /** When some of the output was taken last, or there was none. */
+  #outputTakenMs: number;
+  #handedBytes = 0;
+  #takenBytes = 0;
   #isGateShut = false;
   /** Since when it isn't read because the gate is shut. */
   #unreadSinceMs: number | undefined;
@@ -143,6 +149,7 @@ export class Peer {
     this.lastReceivedMs = now;
     this.lastSentMs = now;
     this.uselessSinceMs = now;
+    this.#outputTakenMs = now;
     this.identity = {
       suspicions: 0,
       endpoint: options.endpoint,
@@ -180,15 +187,39 @@ export class Peer {
     const output = this.session.takeOutput();
     if (output === undefined) return;
     this.lastSentMs = now;
+    this.#handedBytes += output.length;
     this.transport.send(output);
     this.checkOutput(now);
   }
 
+  sendBlock(now: number, header: Uint8Array, block: Uint8Array): void {
+    this.lastSentMs = now;
+    this.#handedBytes += header.length + block.length;
+    this.#queuedBlocks = this.queuedBlocks + 1;
+    this.transport.sendBlock(header, block);
+    this.up.add(now, block.length);
+  }
+
+  /** Blocks that its socket may hold: those that were sent since it was empty. */
+  get queuedBlocks(): number {
+    return this.transport.queuedBytes === 0 ? 0 : this.#queuedBlocks;
+  }
+
   /** Nothing more is read from a peer that doesn't take what it is sent. */
   checkOutput(now: number): void {
-    if (this.transport.queuedBytes <= MAX_OUTPUT_BYTES) this.overfullSinceMs = undefined;
-    else this.overfullSinceMs ??= now;
+    const { queuedBytes } = this.transport;
+    const takenBytes = this.#handedBytes - queuedBytes;
+    if (queuedBytes === 0 || takenBytes > this.#takenBytes) this.#outputTakenMs = now;
+    this.#takenBytes = takenBytes;
+    if (queuedBytes <= MAX_OUTPUT_BYTES) this.#overfullSinceMs = undefined;
+    else this.#overfullSinceMs ??= now;
     this.#updatePause();
+  }
+
+  /** It has long left too much waiting, or taken nothing of what waits. */
+  isDeaf(now: number): boolean {
+    const since = Math.min(this.#overfullSinceMs ?? now, this.#outputTakenMs);
+    return now - since >= OUTPUT_TIMEOUT_MS;
   }
 
   /** The torrent reads from nobody but those that have yet to greet, or goes on. */
@@ -213,7 +244,7 @@ export class Peer {
   }
 
   #updatePause(): void {
-    const isPaused = this.#unreadSinceMs !== undefined || this.overfullSinceMs !== undefined;
+    const isPaused = this.#unreadSinceMs !== undefined || this.#overfullSinceMs !== undefined;
     if (isPaused === this.#isPaused) return;
     this.#isPaused = isPaused;
     if (isPaused) this.transport.pause();

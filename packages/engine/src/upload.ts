@@ -5,11 +5,13 @@
 import type { PieceShape, StorageError } from '@bt/storage';
 import type { Holdings } from './holdings.ts';
 import {
+  MAX_BLOCKS_IN_SOCKET,
   MAX_EXCESS_REQUESTS,
   MAX_QUEUED_UPLOADS,
   MAX_READS_PER_PEER,
   MAX_REQUEST_BYTES,
   MAX_SEND_QUEUE_BYTES,
+  MIN_BLOCK_VIEW_BYTES,
 } from './limits.ts';
 import type { Moment } from './moment.ts';
 import { type Peer, PeerFault } from './peer.ts';
@@ -152,6 +154,7 @@ export class Upload {
     return (
       peer.uploads.length > 0 &&
       peer.readsPending < MAX_READS_PER_PEER &&
+      peer.queuedBlocks + peer.readsPending < MAX_BLOCKS_IN_SOCKET &&
       peer.transport.queuedBytes + peer.readingBytes < MAX_SEND_QUEUE_BYTES
     );
   }
@@ -196,9 +199,9 @@ export class Upload {
   #send(peer: Peer, pieceIndex: number, blockOffset: number, bytes: Uint8Array): void {
     const { now } = this.#moment;
     const header = peer.session.blockHeader(pieceIndex, blockOffset, bytes.length);
-    peer.transport.sendBlock(header, bytes);
-    peer.lastSentMs = now;
-    peer.up.add(now, bytes.length);
+    // A view holds the whole chunk that was read ahead, for as long as the peer's socket holds the view.
+    const isSmall = bytes.length < MIN_BLOCK_VIEW_BYTES;
+    peer.sendBlock(now, header, isSmall ? bytes.slice() : bytes);
     this.meter.add(now, bytes.length);
   }
 

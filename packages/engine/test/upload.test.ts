@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RateLimit } from '../src/index.ts';
 import {
+  MAX_BLOCKS_IN_SOCKET,
   MAX_EXCESS_REQUESTS,
   MAX_OUTPUT_BYTES,
   MAX_QUEUED_UPLOADS,
@@ -10,7 +11,7 @@ import {
   OUTPUT_TIMEOUT_MS,
 } from '../src/limits.ts';
 import { BareTorrent, message, REQUEST, repeat } from './support/bare-torrent.ts';
-import { makeContent } from './support/content.ts';
+import { makeContent, makeHollowContent } from './support/content.ts';
 
 const there = { address: '10.0.0.9', port: 4000 };
 const request = message(REQUEST, 0, 0, 16_384);
@@ -81,10 +82,68 @@ describe('a peer that we serve', () => {
   });
 });
 
+describe('what the socket of a peer holds that does not read', () => {
+  const CHUNK = 262_144;
+  const CHUNKS = 64;
+
+  /** The disk answers with views on chunks of its own, as a read-ahead does; `held` is what the socket keeps of them. */
+  function deaf() {
+    const content = makeHollowContent(CHUNKS * CHUNK, CHUNK);
+    const bare = new BareTorrent({ have: new Uint8Array(CHUNKS / 8).fill(0xff), content });
+    const chunks = new Map<number, Uint8Array>();
+    bare.disk.readBlock = (piece, offset, length) => {
+      const chunk = chunks.get(piece) ?? new Uint8Array(CHUNK);
+      chunks.set(piece, chunk);
+      return chunk.subarray(offset, offset + length);
+    };
+    const connection = bare.connect(there, 'deaf');
+    const held = new Set<ArrayBufferLike>();
+    let blocks = 0;
+    connection.transport.sendBlock = (header, block) => {
+      blocks += 1;
+      held.add(block.buffer);
+      connection.transport.queuedBytes += header.length + block.length;
+    };
+    bare.receive(connection, message(2));
+    bare.runTo(11_000);
+    connection.transport.queuedBytes = 0;
+    const heldBytes = () => [...held].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    return { bare, connection, heldBytes, blocks: () => blocks };
+  }
+
+  it('is little more than the bytes of small blocks, and not the chunks that they were read in', () => {
+    const { bare, connection, heldBytes, blocks } = deaf();
+    for (let piece = 0; piece < CHUNKS; piece += 1) {
+      bare.receive(connection, message(REQUEST, piece, 0, 1));
+    }
+    expect(blocks()).toBe(CHUNKS);
+    expect(heldBytes()).toBe(CHUNKS);
+  });
+
+  it('is of whole blocks sixteen times their bytes at most', () => {
+    const { bare, connection, heldBytes } = deaf();
+    for (let piece = 0; piece < CHUNKS; piece += 1) {
+      bare.receive(connection, message(REQUEST, piece, 0, 16_384));
+    }
+    expect(heldBytes()).toBeLessThanOrEqual(16 * MAX_SEND_QUEUE_BYTES);
+  });
+
+  it('is a bounded number of blocks, and the rest follows when it reads again', () => {
+    const { bare, connection, blocks } = deaf();
+    bare.receive(connection, repeat(message(REQUEST, 0, 0, 1), 3 * MAX_BLOCKS_IN_SOCKET));
+    expect(blocks()).toBe(MAX_BLOCKS_IN_SOCKET);
+    // So few bytes may leave without the transport's saying that it can take more.
+    connection.transport.queuedBytes = 0;
+    bare.runTo(bare.now + 1000);
+    expect(blocks()).toBe(2 * MAX_BLOCKS_IN_SOCKET);
+  });
+});
+
 describe('a peer that does not take what it is sent', () => {
   function overfull(bare: BareTorrent) {
     const connection = bare.connect(there, 'deaf');
     const { transport } = connection;
+    transport.isDeaf = true;
     transport.queuedBytes = MAX_OUTPUT_BYTES;
     expect(transport.isPaused).toBe(false);
     bare.receive(connection, request);
@@ -95,6 +154,7 @@ describe('a peer that does not take what it is sent', () => {
   it('is not read until it has taken it', () => {
     const bare = new BareTorrent({ have });
     const { peer, transport } = overfull(bare);
+    transport.isDeaf = false;
     transport.queuedBytes = 0;
     bare.torrent.handleWritable(bare.now, peer);
     expect(transport.isPaused).toBe(false);
@@ -109,6 +169,33 @@ describe('a peer that does not take what it is sent', () => {
     expect(transport.isClosed).toBe(false);
     bare.runTo(OUTPUT_TIMEOUT_MS + 1000);
     expect(bare.closeReasons()).toEqual(['not-reading']);
+  });
+
+  it('is closed as well when little waits and nothing of it moves', () => {
+    const bare = new BareTorrent({ have });
+    const { transport } = bare.connect(there, 'deaf');
+    bare.runTo(1000);
+    transport.queuedBytes = 100;
+    bare.runTo(OUTPUT_TIMEOUT_MS);
+    expect(transport.isClosed).toBe(false);
+    bare.runTo(OUTPUT_TIMEOUT_MS + 2000);
+    expect(bare.closeReasons()).toEqual(['not-reading']);
+  });
+
+  it('stays while some of it moves, however slowly', () => {
+    const bare = new BareTorrent({ have });
+    const connection = bare.connect(there, 'slow');
+    const { transport } = connection;
+    transport.isDeaf = true;
+    transport.queuedBytes = 10_000;
+    for (let round = 0; round < 10; round += 1) {
+      bare.runTo(bare.now + OUTPUT_TIMEOUT_MS / 2);
+      // As much has been added as was taken.
+      const before = transport.queuedBytes;
+      bare.receive(connection, request);
+      transport.queuedBytes = before;
+    }
+    expect(bare.closeReasons()).toEqual([]);
   });
 
   it('stays unread while the download limit keeps everybody from being read', () => {

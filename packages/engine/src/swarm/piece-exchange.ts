@@ -134,12 +134,14 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   tick(): void {
     const { now } = this.#moment;
-    const { download, superSeed, hashes } = this.#options;
+    const { download, upload, superSeed, hashes } = this.#options;
     for (const peer of this.#peers) {
       if (!peer.isReady) continue;
       download.checkTimeouts(peer);
       this.#updateInterest(peer);
       download.request(peer);
+      // Where little was left waiting, no transport tells that it has gone.
+      upload.pump(peer);
       if (this.#isOfUse(peer)) this.lastUsefulMs = now;
     }
     // Hashes are of use when they come, whoever may have them.

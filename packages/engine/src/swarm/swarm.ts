@@ -26,7 +26,6 @@ import {
   MAX_DIALS_PER_SECOND,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_LOCAL_ADDRESS,
-  OUTPUT_TIMEOUT_MS,
   USELESS_PEER_MS,
 } from '../limits.ts';
 import type { MetadataUpload } from '../metadata/metadata-upload.ts';
@@ -450,7 +449,7 @@ export class Swarm implements GreetingObserver {
     if (!peer.isReady) {
       return now - peer.connectedMs >= HANDSHAKE_TIMEOUT_MS ? 'handshake-timeout' : undefined;
     }
-    if (now - (peer.overfullSinceMs ?? now) >= OUTPUT_TIMEOUT_MS) return 'not-reading';
+    if (peer.isDeaf(now)) return 'not-reading';
     if (peer.listeningMs(now) - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     if (this.#duplicates.isOverdue(peer)) return 'duplicate';
     // Room for others is made only where it is short.

@@ -28,6 +28,7 @@ const pieceCount = metadataPieceCount(content.info.bytes.length);
 
 function connect(bare: BareTorrent, port = home.port): BareConnection {
   const connection = bare.connect({ ...home, port }, `customer ${port}`);
+  connection.transport.isDeaf = true;
   const messages = new Map([['ut_metadata', THEIR_ID]]);
   bare.receive(connection, extendedMessage(0, encodeExtendedHandshake({ messages })));
   return connection;

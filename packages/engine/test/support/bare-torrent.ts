@@ -24,8 +24,10 @@ const EXTENDED = 20;
 
 export class BareTransport implements PeerTransport {
   sentBytes = 0;
-  /** What waits; the test says how much of it is taken. */
+  /** What waits: nothing, unless the test says otherwise. */
   queuedBytes = 0;
+  /** What is sent waits. */
+  isDeaf = false;
   isPaused = false;
   isClosed = false;
   readonly sent: Uint8Array[] = [];
@@ -33,7 +35,7 @@ export class BareTransport implements PeerTransport {
   send(bytes: Uint8Array): void {
     this.sent.push(bytes.slice());
     this.sentBytes += bytes.length;
-    this.queuedBytes += bytes.length;
+    if (this.isDeaf) this.queuedBytes += bytes.length;
   }
 
   sendBlock(header: Uint8Array, block: Uint8Array): void {
