@@ -5,10 +5,12 @@ import type { Holdings } from './holdings.ts';
 
 export class FileProgress {
   readonly #geometry: Geometry;
+  readonly #files: FileTable;
   readonly #missing: Int32Array;
 
   constructor(geometry: Geometry, files: FileTable, holdings: Holdings) {
     this.#geometry = geometry;
+    this.#files = files;
     this.#missing = new Int32Array(files.count);
     for (let fileIndex = 0; fileIndex < files.count; fileIndex += 1) {
       const pieces = geometry.filePieces(fileIndex);
@@ -17,6 +19,12 @@ export class FileProgress {
         if (!holdings.has(piece)) this.#missing[fileIndex]! += 1;
       }
     }
+  }
+
+  /** Whole from the beginning: no piece will tell of them. */
+  emptyFiles(wanted: readonly number[] = [...this.#missing.keys()]): number[] {
+    const files = this.#files;
+    return wanted.filter((index) => files.lengthOf(index) === 0 && !files.isPad(index));
   }
 
   /** A piece has come: tells of each file that is whole now. */

@@ -306,7 +306,7 @@ export const METADATA_UPLOAD_WINDOW_MS = 60_000;
 
 /** `have` messages gather for this long, so that a burst of pieces is one write for each peer. */
 export const HAVE_DELAY_MS = 50;
-/** Events waiting for one reader that doesn't read; the oldest `progress` goes first, then the oldest. */
+/** Events waiting for one reader that doesn't read; the oldest `progress` goes first, then of `piece` and `file`, then of all. */
 export const MAX_QUEUED_EVENTS = 1_000;
 /** Time between two attempts to write after a disk error. */
 export const DISK_RETRY_MS = 5_000;

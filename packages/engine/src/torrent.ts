@@ -64,6 +64,8 @@ export class Torrent {
   readonly #hashes: HashExchange;
   readonly #webSeeds: WebSeeds;
   readonly #files: FileProgress;
+  /** Of the wanted ones. */
+  readonly #emptyFiles: readonly number[];
   readonly #statsParts: StatsParts;
   readonly #startedMs: number;
   #doneMs: number | undefined;
@@ -225,6 +227,7 @@ export class Torrent {
       push: (effect) => presence.push(effect),
     });
     this.#files = new FileProgress(geometry, info.files, holdings);
+    this.#emptyFiles = this.#files.emptyFiles(options.files);
     this.#statsParts = {
       info,
       holdings,
@@ -260,6 +263,7 @@ export class Torrent {
     this.#presence.start();
     this.#webSeeds.start();
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
+    else for (const fileIndex of this.#emptyFiles) this.#emit({ type: 'file', fileIndex });
     this.#settle();
   }
 

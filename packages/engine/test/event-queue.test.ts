@@ -36,4 +36,22 @@ describe('events that nobody reads', () => {
     expect(events[0]).toEqual(piece(0));
     expect(events).not.toContain(progress);
   });
+
+  it('lose pieces and files before what is told of the torrent', async () => {
+    const queue = new EventQueue(() => {});
+    const checked: TorrentEvent = {
+      type: 'checked',
+      piecesHave: 0,
+      pieceCount: 1,
+      verifiedBytes: 0,
+    };
+    queue.push(checked);
+    for (let fileIndex = 0; fileIndex < MAX_QUEUED_EVENTS; fileIndex += 1) {
+      queue.push({ type: 'file', fileIndex });
+    }
+    const events = await read(queue);
+    expect(events).toHaveLength(MAX_QUEUED_EVENTS);
+    expect(events[0]).toEqual(checked);
+    expect(events[1]).toEqual({ type: 'file', fileIndex: 1 });
+  });
 });

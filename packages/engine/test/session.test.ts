@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buildInfo, buildMetainfo } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
+import { StorageError } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { TrackerServer } from '@bt/tracker/node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -86,9 +87,9 @@ describe('a session over loopback', () => {
     await leech.stop();
     await following;
     const types = new Set(events.map((event) => event.type));
-    for (const type of ['checked', 'peer', 'file', 'done', 'stopped']) {
-      expect(types).toContain(type);
-    }
+    for (const type of ['checked', 'peer', 'done', 'stopped']) expect(types).toContain(type);
+    const files = events.flatMap((event) => (event.type === 'file' ? [event.fileIndex] : []));
+    expect(files.sort()).toEqual([...FILES.keys()]);
     expect(events.at(-1)?.type).toBe('stopped');
   });
 
@@ -139,6 +140,42 @@ describe('a session over loopback', () => {
     await handle.complete;
     const second = await handle.events().next();
     expect(second.value).toEqual({ type: 'state', state: 'seeding' });
+  });
+
+  it('tells whoever comes too late why it has stopped', async () => {
+    const session = await open({ listen: false });
+    const inTheWay = path.join(root, 'file');
+    await writeFile(inTheWay, '');
+    const handle = await session.add(makeContent(MiB, 64 * KiB).torrent, { dir: inTheWay });
+    await handle.stopped;
+    const events: TorrentEvent[] = [];
+    for await (const event of handle.events()) events.push(event);
+    const error = await handle.complete.catch((rejected: unknown) => rejected);
+    expect(error).toBeInstanceOf(StorageError);
+    expect(events).toEqual([
+      { type: 'state', state: 'stopped' },
+      { type: 'stopped', stats: handle.stats(), error },
+    ]);
+  });
+
+  it('refuses peers and files that there can not be', async () => {
+    const content = makeContent(MiB, 64 * KiB);
+    const session = await open({ listen: false });
+    const dir = path.join(root, 'leech');
+    const bad = expect.objectContaining({ name: 'EngineError', code: 'bad-argument' });
+    for (const [host, port] of [
+      ['', 6881],
+      ['127.0.0.1', 0],
+      ['127.0.0.1', 99_999],
+    ] as const) {
+      await expect(session.add(content.torrent, { dir, peers: [{ host, port }] })).rejects.toEqual(
+        bad,
+      );
+    }
+    const handle = await session.add(content.torrent, { dir });
+    expect(() => handle.addPeer('', 6881)).toThrow(bad);
+    expect(() => handle.addPeer('127.0.0.1', 99_999)).toThrow(bad);
+    expect(() => handle.selectFiles([77])).toThrow(bad);
   });
 
   it('warns of what is in the way of a check', async () => {

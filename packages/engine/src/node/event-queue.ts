@@ -55,7 +55,13 @@ export class EventQueue implements AsyncIterableIterator<TorrentEvent> {
   }
 
   #dropOne(): void {
-    const progress = this.#events.findIndex((event) => event.type === 'progress');
-    this.#events.splice(Math.max(progress, 0), 1);
+    let drop = this.#events.findIndex((event) => event.type === 'progress');
+    // There may be a hundred thousand of them at once, and they must not push out how the torrent does.
+    if (drop < 0) drop = this.#events.findIndex(isOfOnePart);
+    this.#events.splice(Math.max(drop, 0), 1);
   }
+}
+
+function isOfOnePart({ type }: TorrentEvent): boolean {
+  return type === 'piece' || type === 'file';
 }

@@ -26,7 +26,7 @@ import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
 import { MappedPorts } from './port-mapping/mapped-ports.ts';
 import { mayHaveGateway, type PortMapping } from './port-mapping/port-mapper.ts';
 import { createSystemRandom } from './random.ts';
-import { resolvePeer } from './resolve-peer.ts';
+import { checkPeer, resolvePeer } from './resolve-peer.ts';
 import type { SessionParts } from './session-parts.ts';
 import { TorrentHandle } from './torrent-handle.ts';
 import { checkFiles, sourceOf, type TorrentSource } from './torrent-source.ts';
@@ -332,9 +332,10 @@ function checkOptions(options: SessionOptions): void {
 }
 
 function checkTorrentOptions({ metainfo }: TorrentSource, options: AddTorrentOptions): void {
-  const { files, maxMetadataBytes } = options;
+  const { files, maxMetadataBytes, peers } = options;
   if (maxMetadataBytes !== undefined && !(maxMetadataBytes > 0)) {
     throw new EngineError('bad-argument', `an info dictionary of ${maxMetadataBytes} bytes`);
   }
+  for (const { host, port } of peers ?? []) checkPeer(host, port);
   if (metainfo !== undefined && typeof files !== 'function') checkFiles(files, metainfo.info);
 }

@@ -23,7 +23,7 @@ import { diskEvents } from './disk-events.ts';
 import { EventQueue } from './event-queue.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
 import type { PeerSocket } from './peer-socket.ts';
-import { resolvePeer } from './resolve-peer.ts';
+import { checkPeer, resolvePeer } from './resolve-peer.ts';
 import { SavedMetadata } from './saved-metadata.ts';
 import type { SessionParts } from './session-parts.ts';
 import { clockNow } from './timer.ts';
@@ -74,6 +74,8 @@ export class TorrentHandle {
   #progressTimer: NodeJS.Timeout | undefined;
   #stopping: Promise<void> | undefined;
   #error: Error | undefined;
+  /** Everything is over: the event `stopped` has been told. */
+  #isClosed = false;
   #resolveComplete!: () => void;
   #rejectComplete!: (error: Error) => void;
   #resolveMetadata!: (metainfo: Metainfo) => void;
@@ -144,14 +146,18 @@ export class TorrentHandle {
     return infoHashesOf({ metainfo });
   }
 
-  /** A queue of its own for each call. It begins with the present state and ends behind `stopped`. Without `pieces` the event `piece` is left out. */
+  /**
+   * A queue of its own for each call. It begins with the present state and ends behind `stopped`, also when that has been
+   * already. Without `pieces` the event `piece` is left out.
+   */
   events(options: { readonly pieces?: boolean } = {}): AsyncIterableIterator<TorrentEvent> {
     const queues = options.pieces === true ? this.#pieceQueues : this.#queues;
     const queue = new EventQueue((ended) => queues.delete(ended));
-    if (this.#state === 'stopped') {
+    queue.push({ type: 'state', state: this.#state });
+    if (this.#isClosed) {
+      queue.push(this.#stoppedEvent());
       queue.end();
     } else {
-      queue.push({ type: 'state', state: this.#state });
       queues.add(queue);
     }
     return queue;
@@ -182,16 +188,27 @@ export class TorrentHandle {
     return this.#streams.open(fileIndex, options);
   }
 
-  /** Dials a peer and keeps it. Names are resolved, but on a session that is bound to loopback. */
+  /**
+   * Dials a peer and keeps it. Names are resolved, but on a session that is bound to loopback; one that isn't found is told
+   * by `warning`.
+   *
+   * @throws {EngineError} `bad-argument`: no host, or no port
+   */
   addPeer(host: string, port: number): void {
+    checkPeer(host, port);
     resolvePeer(host, port, this.#session.bindAddress).then(
       (endpoints) => this.addCandidates(endpoints, 'user', true),
       (error: Error) => this.#emit({ type: 'warning', message: error.message }),
     );
   }
 
-  /** Wants these files and no others. */
+  /**
+   * Wants these files and no others. Takes effect once the files are open: before that see `AddTorrentOptions.files`.
+   *
+   * @throws {EngineError} `bad-argument`: there is no such file
+   */
   selectFiles(indices: readonly number[]): void {
+    if (this.#metainfo !== undefined) checkFiles(indices, this.#metainfo.info);
     this.#driver.actOn((torrent, now) => torrent.selectFiles(now, indices));
   }
 
@@ -509,11 +526,16 @@ export class TorrentHandle {
     const error = this.#error ?? new EngineError('aborted', message);
     this.#rejectMetadata(error);
     if (!wasDone) this.#rejectComplete(error);
-    this.#emit({ type: 'stopped', stats: this.stats(), error: this.#error });
+    this.#isClosed = true;
+    this.#emit(this.#stoppedEvent());
     for (const queue of [...this.#queues, ...this.#pieceQueues]) queue.end();
     this.#queues.clear();
     this.#pieceQueues.clear();
     this.#resolveStopped();
+  }
+
+  #stoppedEvent(): TorrentEvent {
+    return { type: 'stopped', stats: this.stats(), error: this.#error };
   }
 
   /** Also while the files are being opened: what that makes, it makes before we have stopped. */
