@@ -137,6 +137,11 @@ export class Download {
     return this.#saving.size;
   }
 
+  /** Nothing can be asked for, or complete pieces wait: for the disk. */
+  get isHeldUp(): boolean {
+    return this.#saving.size > 0 || this.#buffers.isFull || this.#disk.stalledBy !== undefined;
+  }
+
   /** The piece is complete and with the disk. */
   isSaving(pieceIndex: number): boolean {
     return this.#saving.has(pieceIndex);

@@ -57,8 +57,9 @@ export interface TorrentStats {
   /** Time since the download began, up to its end. */
   readonly downloadingMs: number;
   /**
-   * Time since a peer was connected that has what we lack, or a web seed was sending; 0 while there is one, or when
-   * nothing is lacking.
+   * Time since something came that we lack, to the second; 0 when nothing is lacking. It stands still while a web seed sends,
+   * while the disk is waited for, and while a peer that has what we lack makes us wait for our turn (chokes us), for three
+   * minutes at most; for five seconds while one that lets us ask has sent nothing yet.
    */
   readonly uselessMs: number;
 }

@@ -240,6 +240,13 @@ export const TREE_HASHES_PER_TURN = 16_384;
 /** Files of the same content that are looked through for a piece that we have. */
 export const MAX_FILES_OF_A_ROOT = 16;
 
+// Patience with peers that have what we lack and send none of it: see `uselessMs` of the statistics.
+
+/** A peer that chokes us counts as useful for so long without a block from anybody: six turns of its optimistic slot. */
+export const TURN_MS = 180_000;
+/** The same for one that lets us ask. */
+export const FIRST_BLOCK_MS = 5_000;
+
 // Port mapping.
 
 /** What a mapping is asked for; it is renewed at half of what was granted ... */

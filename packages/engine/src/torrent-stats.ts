@@ -41,7 +41,7 @@ export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentSta
   const uploadedBytes = upload.meter.totalBytes;
   let seedsConnected = 0;
   for (const peer of presence.peers) if (picker.isSeed(peer.handle)) seedsConnected += 1;
-  const lastUsefulMs = Math.max(exchange.lastUsefulMs, webSeeds.lastUseful(now));
+  const lastUsefulMs = Math.max(exchange.prospects.lastUsefulMs, webSeeds.lastUseful(now));
   return {
     state,
     totalBytes: files.contentLength,

@@ -415,7 +415,7 @@ export class Torrent {
     this.#moment.now = now;
     this.#hashes.layers.checked(pieceIndex);
     this.#readers.applySelection(pieceIndex, pieceIndex);
-    this.#exchange.lastUsefulMs = now;
+    this.#exchange.prospects.noteUse(now);
     if (isRight) this.#regain(pieceIndex);
     else this.#mustRequestAll = true;
     this.#settle();
@@ -631,7 +631,7 @@ export class Torrent {
     this.#files.pieceLost(pieceIndex);
     this.#hashes.verify(pieceIndex);
     this.#readers.applySelection(pieceIndex, pieceIndex);
-    this.#exchange.lastUsefulMs = this.#moment.now;
+    this.#exchange.prospects.noteUse(this.#moment.now);
     this.#checkDone();
   }
 

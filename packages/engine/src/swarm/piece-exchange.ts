@@ -15,6 +15,7 @@ import type { SuperSeed } from '../super-seed.ts';
 import type { Upload } from '../upload.ts';
 import type { Exchange } from './exchange.ts';
 import type { Peers } from './peers.ts';
+import { Prospects } from './prospects.ts';
 import type { Swarm } from './swarm.ts';
 
 export interface PieceExchangeOptions {
@@ -38,8 +39,7 @@ export interface PieceExchangeOptions {
 
 export class PieceExchange implements Exchange, ConversationObserver {
   readonly pieces: WirePieces;
-  /** When a peer was last connected that has what we lack, or when the disk last said or put in doubt what we lack. */
-  lastUsefulMs: number;
+  readonly prospects: Prospects;
   readonly #options: PieceExchangeOptions;
   readonly #moment: Moment;
   readonly #peers: Peers;
@@ -54,7 +54,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
     this.#options = options;
     this.#moment = options.moment;
     this.#peers = options.peers;
-    this.lastUsefulMs = options.moment.now;
+    this.prospects = new Prospects(options.moment.now);
   }
 
   get isDone(): boolean {
@@ -142,11 +142,12 @@ export class PieceExchange implements Exchange, ConversationObserver {
       download.request(peer);
       // Where little was left waiting, no transport tells that it has gone.
       upload.pump(peer);
-      if (this.#isOfUse(peer)) this.lastUsefulMs = now;
+      this.#notePeer(peer);
     }
+    this.prospects.noteBytes(now, download.meter.totalBytes - download.duplicateBytes);
     // Hashes are of use when they come, whoever may have them.
-    this.lastUsefulMs = Math.max(this.lastUsefulMs, hashes.lastUsefulMs);
-    if (this.isDone) this.lastUsefulMs = now;
+    this.prospects.noteUse(hashes.lastUsefulMs);
+    if (this.isDone || download.isHeldUp) this.prospects.noteUse(now);
     superSeed?.update();
     hashes.tick();
   }
@@ -176,7 +177,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
       this.#peers.markDirty(peer);
       this.#options.peersChanged();
     }
-    if (this.#isOfUse(peer)) this.lastUsefulMs = this.#moment.now;
+    this.#notePeer(peer);
     const isUseful = isInteresting || session.peerInterested;
     if (isUseful) peer.uselessSinceMs = this.#moment.now;
     if (holdings.isDone && peer.candidate !== undefined) {
@@ -184,9 +185,10 @@ export class PieceExchange implements Exchange, ConversationObserver {
     }
   }
 
-  /** It has what we lack; with hashes alone that shows only when they come. */
-  #isOfUse({ session }: Peer): boolean {
-    return session.amInterested && this.#options.hashesOnly !== true;
+  /** It may have what we lack; with hashes alone that shows only when they come. */
+  #notePeer({ session }: Peer): void {
+    if (!session.amInterested || this.#options.hashesOnly === true) return;
+    this.prospects.notePeer(this.#moment.now, session.peerChoking);
   }
 
   /** From inside a message. */
