@@ -40,6 +40,7 @@ export async function make(
     stderr.write(`mktorrent: Skipped ${printable(diskPath)}, which is ${reason}.\n`);
   }
   if (created.warnings.length > 0) stderr.write(warnOf(created.warnings));
+  if (given.isPrivate && given.announceTiers.length === 0) stderr.write(UNREACHABLE);
   signal.throwIfAborted();
   if (target === undefined) {
     stdout.write(created.bytes);
@@ -50,6 +51,9 @@ export async function make(
   return EXIT.done;
 }
 
+const UNREACHABLE =
+  'mktorrent: A private torrent has its peers from trackers alone, and this one names none: give one with -a, or nobody will find it.\n';
+
 function warnOf(warnings: CreatedTorrent['warnings']): string {
   const named = warnings
     .slice(0, MAX_NAMED)
@@ -57,7 +61,7 @@ function warnOf(warnings: CreatedTorrent['warnings']): string {
   const more = warnings.length - named.length;
   const list = more > 0 ? `${named.join(', ')}, and ${grouped(more)} more` : named.join(', ');
   const count = plural(warnings.length, 'name is', 'names are');
-  return `mktorrent: ${count} not possible on every system, and changed where the torrent is downloaded: ${list}.\n`;
+  return `mktorrent: ${count} not possible on every system, and may be changed where the torrent is downloaded: ${list}.\n`;
 }
 
 async function createWithProgress(

@@ -221,7 +221,7 @@ describe('mktorrent', () => {
       expect(said).toMatchObject({
         code: 0,
         stderr: expect.stringMatching(
-          /^mktorrent: 6 names are not possible on every system, and changed where the torrent is downloaded: tree\/CON to tree\/_CON, (?:tree\/[^\n]+ to tree\/[^\n]+, ){2}and 3 more\.\n$/,
+          /^mktorrent: 6 names are not possible on every system, and may be changed where the torrent is downloaded: tree\/CON to tree\/_CON, (?:tree\/[^\n]+ to tree\/[^\n]+, ){2}and 3 more\.\n$/,
         ),
       });
       expect(await mktorrent(folder, ['check', 'tree.torrent', 'tree'])).toMatchObject({
@@ -232,6 +232,26 @@ describe('mktorrent', () => {
       expect(JSON.parse(stdout).renamed).toHaveLength(6);
     },
   );
+
+  it('warns of names that Windows alone refuses', async () => {
+    const folder = sample();
+    writeFileSync(join(folder, 'tree/q"uote?*'), 'q');
+    const { code, stderr } = await mktorrent(folder, ['tree']);
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        'mktorrent: 1 name is not possible on every system, and may be changed where the torrent is downloaded: tree/q"uote?* to tree/q_uote__.\n',
+    });
+  });
+
+  it('warns of a private torrent without a tracker', async () => {
+    const folder = sample();
+    const { code, stderr } = await mktorrent(folder, ['tree', '--private']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^mktorrent: A private torrent .* names none: give one with -a/);
+    const words = ['tree', '--private', '--force', '-a', 'udp://tracker.example:6969'];
+    expect((await mktorrent(folder, words)).stderr).toBe('');
+  });
 
   it('names what it skips', async () => {
     const folder = sample();

@@ -87,7 +87,10 @@ export interface CreatedTorrent {
   readonly pieceCount: number;
   /** What could not be put into a torrent, such as sockets. */
   readonly skipped: readonly SkippedFile[];
-  /** Names that are not safe on every system: whoever downloads the torrent gets others. As `Info.warnings`. */
+  /**
+   * Names that are not safe on every system: whoever downloads the torrent gets others. As `Info.warnings`, and with those that
+   * Windows alone can't store.
+   */
   readonly warnings: readonly PathWarning[];
 }
 
@@ -250,9 +253,9 @@ function nameWarnings(
     symlinkOffsets: new Map(),
   };
   const info = new Uint8Array(0);
+  const rules = { windowsNames: true };
   try {
-    return makeNamesSafe({ info, list, rawName: nameBytes(name), isSingleFile, rules: {} })
-      .warnings;
+    return makeNamesSafe({ info, list, rawName: nameBytes(name), isSingleFile, rules }).warnings;
   } catch (error) {
     if (!(error instanceof MetainfoError) || error.code !== 'unsafe-path') throw error;
     const file = files[Number(/^info\.files\[(\d+)\]/.exec(error.field)?.[1])];
