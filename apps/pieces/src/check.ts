@@ -1,10 +1,11 @@
 // `pieces --check`: how much of the wanted files is on disk and right. Nobody is asked, and nothing is written to the folder.
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Geometry, type Info, type Metainfo, PADDING } from '@bt/metainfo';
 import { StorageError } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
-import { EXIT, type ExitCode } from './exit-codes.ts';
-import type { Found, View } from './view/view.ts';
+import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
+import type { Found, IncompleteFile, View } from './view/view.ts';
 
 /** Between two calls of `View.checking`. */
 const PROGRESS_MS = 1_000;
@@ -18,13 +19,14 @@ export interface CheckRequest {
   readonly dir: string;
 }
 
-/** @throws StorageError when the folder can't be used. */
+/** @throws StorageError when the folder can't be used, a `Failure` when there is none. */
 export async function check(
   { metainfo, files, dir }: CheckRequest,
   view: View,
   interrupted: AbortSignal,
 ): Promise<ExitCode> {
   view.started(metainfo);
+  if (!existsSync(dir)) throw new Failure(EXIT.disk, `The folder ${dir} does not exist.`);
   const startedMs = performance.now();
   let toldMs = startedMs;
   let store: FileStore;
@@ -77,18 +79,47 @@ function count(info: Info, have: Uint8Array, files: readonly number[] | undefine
     const pieces = geometry.filePieces(file);
     if (pieces !== undefined) isWanted.fill(1, pieces.first, pieces.last + 1);
   }
-  const found = { pieceCount: 0, piecesHave: 0, wantedBytes: 0, verifiedBytes: 0 };
+  const incompleteFiles = listIncomplete(info, have, files);
+  const found = {
+    ...{ pieceCount: 0, piecesHave: 0, wantedBytes: 0, verifiedBytes: 0 },
+    incompleteFiles,
+  };
   for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
     if (isWanted[piece] === 0) continue;
     const bytes = contentOf(geometry, piece);
     found.pieceCount += 1;
     found.wantedBytes += bytes;
-    // BEP 3: the first piece is the highest bit.
-    if ((have[piece >>> 3]! & (0x80 >>> (piece & 7))) === 0) continue;
+    if (!isThere(have, piece)) continue;
     found.piecesHave += 1;
     found.verifiedBytes += bytes;
   }
   return found;
+}
+
+function listIncomplete(
+  { files: table, geometry }: Info,
+  have: Uint8Array,
+  files: readonly number[] | undefined,
+): IncompleteFile[] {
+  const incomplete: IncompleteFile[] = [];
+  for (const fileIndex of files ?? Array.from({ length: table.count }, (_, file) => file)) {
+    const range = geometry.filePieces(fileIndex);
+    if (table.isPad(fileIndex) || range === undefined) continue;
+    const pieceCount = range.last - range.first + 1;
+    let piecesHave = 0;
+    for (let piece = range.first; piece <= range.last; piece += 1) {
+      if (isThere(have, piece)) piecesHave += 1;
+    }
+    if (piecesHave === pieceCount) continue;
+    const path = table.pathOf(fileIndex).join('/');
+    incomplete.push({ fileIndex, path, pieceCount, piecesHave });
+  }
+  return incomplete;
+}
+
+/** BEP 3: the first piece is the highest bit. */
+function isThere(have: Uint8Array, piece: number): boolean {
+  return (have[piece >>> 3]! & (0x80 >>> (piece & 7))) !== 0;
 }
 
 /** The bytes of files in a piece: its size without padding. */

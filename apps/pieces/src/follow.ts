@@ -11,6 +11,8 @@ export interface Following {
   readonly options: Options;
   readonly view: View;
   readonly interrupted: AbortSignal;
+  /** There is somebody to ask for peers; otherwise that is told, should something be missing. */
+  readonly hasPeerSource: boolean;
   /** Called for each event, after it is shown. What it throws stops the torrent. */
   readonly onEvent?: (event: TorrentEvent) => Promise<void>;
 }
@@ -18,16 +20,21 @@ export interface Following {
 /** Why the torrent had to be stopped, if it had. */
 export async function follow(
   torrent: TorrentHandle,
-  { options, view, interrupted, onEvent }: Following,
+  { options, view, interrupted, hasPeerSource, onEvent }: Following,
 ): Promise<Failure | undefined> {
   const disk = new DiskPatience(options.diskWaitMs);
   let failure: Failure | undefined;
+  let isWaitingTold = hasPeerSource;
   const stopWhen = onAbort(interrupted, () => {
     view.stopping();
     void torrent.stop();
   });
   for await (const event of torrent.events()) {
     view.event(event);
+    if (!isWaitingTold && isSeeking(event)) {
+      view.event({ type: 'warning', message: NOBODY_TO_ASK });
+      isWaitingTold = true;
+    }
     try {
       await onEvent?.(event);
     } catch (error) {
@@ -44,6 +51,14 @@ export async function follow(
   }
   stopWhen.remove();
   return failure;
+}
+
+const NOBODY_TO_ASK =
+  'there is nobody to ask for peers, so that peers have to come: name one with --peer, or use the DHT with -d unless the torrent is private';
+
+function isSeeking(event: TorrentEvent): boolean {
+  if (event.type !== 'state') return false;
+  return event.state === 'downloading' || event.state === 'fetching-metadata';
 }
 
 function isUseless(uselessMs: number, { timeoutMs }: Options): boolean {

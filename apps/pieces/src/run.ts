@@ -9,6 +9,7 @@ import { asFailure, cannotListen } from './failures.ts';
 import { follow } from './follow.ts';
 import { followKey, isKeyLink } from './key-link.ts';
 import type { Options } from './options.ts';
+import { hasPeerSource } from './peer-sources.ts';
 import { checkTarget, saveTorrent } from './saved-torrent.ts';
 import { selectFiles } from './selection.ts';
 import { pruneRecords, TorrentRecord } from './state-folder.ts';
@@ -107,7 +108,12 @@ async function fetchMetadata(
   const { options, output, view, interrupted } = environment;
   const torrent = await session.add(magnet, { ...addOptions(options), metadataOnly: true });
   view.searching(magnet, session);
-  const failure = await follow(torrent, { options, view, interrupted });
+  const failure = await follow(torrent, {
+    options,
+    view,
+    interrupted,
+    hasPeerSource: hasPeerSource(magnet, options, session.dht !== undefined),
+  });
   if (failure !== undefined) throw failure;
   if (!torrent.isMetadataComplete) return EXIT.interrupted;
   const metainfo = await torrent.metadata;
@@ -143,6 +149,7 @@ async function download(
     options,
     view,
     interrupted,
+    hasPeerSource: hasPeerSource(source, options, session.dht !== undefined),
     onEvent: async (event) => {
       if (event.type === 'metadata') {
         const metainfo = await torrent.metadata;
@@ -208,7 +215,7 @@ function makeView(options: Options, terminal: Terminal): View {
     options.saveTorrent === '-'
       ? { ...terminal, out: terminal.error, isTerminal: false }
       : terminal;
-  if (options.output === 'json') return new JsonView(shown);
+  if (options.output === 'json') return new JsonView(shown, options);
   if (options.output === 'quiet') return new QuietView(shown);
   return new TextView(shown, options);
 }

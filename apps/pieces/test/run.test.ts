@@ -111,14 +111,17 @@ describe('--check', () => {
       wantedBytes: 64 * KiB,
       piecesHave: 3,
       pieceCount: 4,
+      incompleteFiles: [{ fileIndex: 0, path: 'tree/only', pieceCount: 4, piecesHave: 3 }],
     });
+    const text = await pieces(['-t', shared.file, '--dir', shared.dir, '--check']);
+    expect(text.out).toContain('\ntree/only: 3 of 4 pieces right\n75.0% is right');
   });
 
-  it('finds nothing in a folder that is not there, and does not make it', async () => {
+  it('says so with 4 when the folder is not there, and does not make it', async () => {
     const shared = await share(folder.path, TREE);
-    const { code, out } = await pieces(download(shared, '--check'));
-    expect(code).toBe(1);
-    expect(out).toContain('0.0% is right');
+    const { code, error } = await pieces(download(shared, '--check'));
+    expect(code).toBe(4);
+    expect(error).toBe(`pieces: The folder ${join(folder.path, 'copy')} does not exist.\n`);
     await expect(readdir(join(folder.path, 'copy'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 

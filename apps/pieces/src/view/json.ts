@@ -7,9 +7,11 @@ import type { Found, Listening, Terminal, View } from './view.ts';
 
 export class JsonView implements View {
   #terminal: Terminal;
+  #seed: boolean;
 
-  constructor(terminal: Terminal) {
+  constructor(terminal: Terminal, options: { readonly seed: boolean }) {
     this.#terminal = terminal;
+    this.#seed = options.seed;
   }
 
   pointer(publicKey: Uint8Array, target: Target | undefined): void {
@@ -53,7 +55,7 @@ export class JsonView implements View {
       this.#print(event.type, event.stats);
     } else if (event.type === 'state') {
       this.#print('state', { state: event.state });
-      if (event.state === 'seeding') this.#print('seeding', {});
+      if (event.state === 'seeding' && this.#seed) this.#print('seeding', {});
     } else if (event.type === 'disk-error') {
       const { code, message, path } = event.error;
       this.#print('disk-error', { code, message, path });
@@ -70,9 +72,10 @@ export class JsonView implements View {
   }
 
   checked(found: Found): void {
-    const { verifiedBytes, wantedBytes, piecesHave, pieceCount } = found;
+    const { verifiedBytes, wantedBytes, piecesHave, pieceCount, incompleteFiles } = found;
     const share = wantedBytes === 0 ? 1 : verifiedBytes / wantedBytes;
-    this.#print('checked', { share, verifiedBytes, wantedBytes, piecesHave, pieceCount });
+    const counts = { share, verifiedBytes, wantedBytes, piecesHave, pieceCount };
+    this.#print('checked', { ...counts, incompleteFiles });
   }
 
   saved(path: string | undefined): void {

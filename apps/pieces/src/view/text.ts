@@ -11,6 +11,8 @@ import type { Found, Listening, Terminal, View } from './view.ts';
 
 /** Renamed files that are told of one by one. */
 const MAX_RENAMED_LINES = 10;
+/** Files with missing or wrong pieces that `--check` names on a terminal, where others would scroll away. */
+const MAX_INCOMPLETE_LINES = 20;
 
 export class TextView implements View {
   #terminal: Terminal;
@@ -117,7 +119,16 @@ export class TextView implements View {
     this.#progress(checkingLine(share), runningMs);
   }
 
-  checked({ verifiedBytes, wantedBytes, piecesHave, pieceCount }: Found): void {
+  checked({ verifiedBytes, wantedBytes, piecesHave, pieceCount, incompleteFiles }: Found): void {
+    const shown = this.#terminal.isTerminal
+      ? incompleteFiles.slice(0, MAX_INCOMPLETE_LINES)
+      : incompleteFiles;
+    for (const file of shown) {
+      const pieces = counted(file.pieceCount, 'piece');
+      this.#print(`${file.path}: ${file.piecesHave} of ${pieces} right`);
+    }
+    const more = incompleteFiles.length - shown.length;
+    if (more > 0) this.#print(`${counted(more, 'more file')} like these; --json lists them.`);
     const share = formatShare(verifiedBytes, wantedBytes);
     this.#print(`${share} is right (${piecesHave} of ${counted(pieceCount, 'piece')}).`);
   }
@@ -137,11 +148,18 @@ export class TextView implements View {
     } = stats;
     const seconds = stats.downloadingMs / 1000;
     const mean = seconds > 0 ? formatRate(downloadedBytes / seconds) : formatRate(0);
+    const sent = `sent ${formatSize(uploadedBytes)}, ratio ${stats.ratio.toFixed(2)}; ${counted(this.#peersSeen, 'peer')}`;
+    if (complete && this.#seed && downloadedBytes === 0) {
+      this.#print(
+        `Seeded ${formatSize(verifiedBytes)} for ${formatDuration(stats.runningMs)}: ${sent}`,
+      );
+      return;
+    }
     this.#print(
       `${complete ? 'Done' : 'Stopped'}: ${formatSize(verifiedBytes)} of ${formatSize(wantedBytes)} (${formatShare(verifiedBytes, wantedBytes)}) after ${formatDuration(stats.runningMs)}`,
     );
     this.#print(
-      `Received ${formatSize(downloadedBytes)} at ${mean} on average, ${formatSize(duplicateBytes)} twice, ${formatSize(rejectedBytes)} wrong; sent ${formatSize(uploadedBytes)}, ratio ${stats.ratio.toFixed(2)}; ${counted(this.#peersSeen, 'peer')}`,
+      `Received ${formatSize(downloadedBytes)} at ${mean} on average, ${formatSize(duplicateBytes)} twice, ${formatSize(rejectedBytes)} wrong; ${sent}`,
     );
   }
 
@@ -226,15 +244,17 @@ export function progressLine(stats: TorrentStats): string {
   if (stats.state === 'seeding') {
     return `Seeding  up ${formatRate(stats.upRate)}  sent ${formatSize(stats.uploadedBytes)}  ratio ${stats.ratio.toFixed(2)}  ${peers}`;
   }
+  const isPaused = stats.state === 'paused';
   const left = stats.wantedBytes - stats.verifiedBytes;
   const timeLeft =
     stats.downRate > 0 ? `  ${formatDuration((left / stats.downRate) * 1000)} left` : '';
   return [
     formatShare(stats.verifiedBytes, stats.wantedBytes),
     `${formatSize(stats.verifiedBytes)} of ${formatSize(stats.wantedBytes)}`,
-    `down ${formatRate(stats.downRate)}`,
+    // The rate is a mean over some time, in which it was not paused yet.
+    `down ${formatRate(isPaused ? 0 : stats.downRate)}`,
     `up ${formatRate(stats.upRate)}`,
-    `${peers}${stats.state === 'paused' ? '  paused' : timeLeft}`,
+    `${peers}${isPaused ? '  paused' : timeLeft}`,
   ].join('  ');
 }
 

@@ -33,6 +33,17 @@ export interface Found {
   readonly piecesHave: number;
   readonly wantedBytes: number;
   readonly verifiedBytes: number;
+  /** The wanted files of which pieces are missing or wrong. */
+  readonly incompleteFiles: readonly IncompleteFile[];
+}
+
+/** Pieces may be shared with neighbouring files: a wrong one doesn't tell whose bytes are wrong. */
+export interface IncompleteFile {
+  readonly fileIndex: number;
+  /** Below the folder, joined with `/`. */
+  readonly path: string;
+  readonly pieceCount: number;
+  readonly piecesHave: number;
 }
 
 export interface View {

@@ -74,12 +74,13 @@ const rare: readonly TorrentEvent[] = [
 
 function eventsOf(events: readonly TorrentEvent[]): JsonEvent[] {
   const seen: JsonEvent[] = [];
-  const view = new JsonView({
+  const terminal = {
     isTerminal: false,
     columns: 80,
-    out: (text) => seen.push(JSON.parse(text)),
+    out: (text: string) => seen.push(JSON.parse(text)),
     error: () => {},
-  });
+  };
+  const view = new JsonView(terminal, { seed: false });
   for (const event of events) view.event(event);
   return seen;
 }

@@ -34,14 +34,16 @@ const stats: TorrentStats = {
   metadataShare: 1,
 };
 
-function show(options: { isTerminal?: boolean; columns?: number; verbose?: boolean } = {}) {
+function show(
+  options: { isTerminal?: boolean; columns?: number; verbose?: boolean; seed?: boolean } = {},
+) {
   let shown = '';
   const write = (text: string) => {
     shown += text;
   };
-  const { isTerminal = false, columns = 80, verbose = false } = options;
+  const { isTerminal = false, columns = 80, verbose = false, seed = false } = options;
   const terminal = { isTerminal, columns, out: write, error: write };
-  const view = new TextView(terminal, { verbose, seed: false });
+  const view = new TextView(terminal, { verbose, seed });
   return {
     view,
     event: (event: TorrentEvent) => view.event(event),
@@ -61,7 +63,9 @@ describe('progressLine', () => {
     );
     expect(progressLine({ ...stats, downRate: 0, peersConnected: 1 })).toMatch(/1 peer$/);
     expect(progressLine({ ...stats, webSeedsServing: 1 })).toMatch(/3 peers {2}1 web seed {2}30 s/);
-    expect(progressLine({ ...stats, state: 'paused' })).toMatch(/paused$/);
+    expect(progressLine({ ...stats, state: 'paused' })).toMatch(
+      /down 0 B\/s {2}up 1.0 MiB\/s {2}3 peers {2}paused$/,
+    );
   });
 
   it('tells how far the check is, and what was sent while seeding', () => {
@@ -69,6 +73,14 @@ describe('progressLine', () => {
     expect(progressLine({ ...stats, state: 'seeding' })).toBe(
       'Seeding  up 1.0 MiB/s  sent 13.0 MiB  ratio 0.25  3 peers',
     );
+  });
+});
+
+describe('the summary', () => {
+  it('of a run that only seeded is one line of what was sent', () => {
+    const { view, taken } = show({ seed: true });
+    view.finished({ ...stats, downloadedBytes: 0, verifiedBytes: 200 * MiB }, true);
+    expect(taken()).toBe('Seeded 200.0 MiB for 12 s: sent 13.0 MiB, ratio 0.25; 0 peers\n');
   });
 });
 
