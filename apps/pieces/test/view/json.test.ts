@@ -82,6 +82,7 @@ function eventsOf(events: readonly TorrentEvent[]): JsonEvent[] {
   };
   const view = new JsonView(terminal, { seed: false });
   for (const event of events) view.event(event);
+  view.pointer(new Uint8Array(32), { infoHash: new Uint8Array(20), sequence: 1n });
   return seen;
 }
 
