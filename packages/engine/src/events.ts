@@ -98,6 +98,13 @@ export type TorrentEvent =
       readonly source: PeerSource;
       readonly client: string;
     }
+  /** A peer that the user named could not be connected to: told of the 1st, 2nd, 4th, 8th ... failure in a row. */
+  | {
+      readonly type: 'peer-unreachable';
+      readonly address: string;
+      readonly port: number;
+      readonly message: string;
+    }
   | {
       readonly type: 'peer-closed';
       readonly address: string;

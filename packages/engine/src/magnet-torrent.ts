@@ -128,9 +128,9 @@ export class MagnetTorrent {
     this.#settle();
   }
 
-  handleDialFailed(now: number, endpoint: Endpoint): void {
+  handleDialFailed(now: number, endpoint: Endpoint, message = 'not reached'): void {
     this.presence.moment.now = now;
-    this.presence.swarm.dialFailed(endpoint);
+    this.presence.swarm.dialFailed(endpoint, message);
     this.#settle();
   }
 

@@ -2,7 +2,8 @@
 // each other. Peers choose the same rare pieces at the same time, and then a seed sends them twice and more. So the seed
 // shows each peer only what that peer is to fetch (BEP 16, super seeding), with these differences: enough pieces are
 // shown ahead to keep the peer's pipeline full, nobody is made to wait for another peer's confirmation, and as soon as
-// there is upload to spare everything is shown. It ends when the connected peers have every piece among them.
+// there is upload to spare everything is shown; so it is to a peer that is alone, or that wants something else than what it
+// was shown, such as a stream or a few files. It ends when the connected peers have every piece among them.
 
 import type { Geometry } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
@@ -16,6 +17,10 @@ const AHEAD_SECONDS = 1;
 const AHEAD_PIECES = 2;
 /** Upload that nobody has asked for in this time is to spare. */
 const SPARE_AFTER_MS = 1_500;
+/** A peer that has been alone this long, or has wanted nothing of what it was shown, is shown everything ... */
+const PATIENCE_MS = 1_000;
+/** ... so many pieces at a time. */
+const ALL_STEP_PIECES = 8_192;
 /** Peers to whom spare pieces are shown in one go: each costs a walk over all pieces. */
 const SPARE_PEERS = 16;
 /** Pieces looked at in one update for one that nobody has: larger torrents take several updates to go round. */
@@ -92,7 +97,10 @@ export class SuperSeed {
   update(): void {
     const { now } = this.#moment;
     if (this.#upload.isBusy) this.#busyMs = now;
-    for (const peer of this.#shown.keys()) this.#fill(peer);
+    for (const [peer, { open }] of this.#shown) {
+      if (open.size > 0 && this.#isSteeredInVain(peer)) this.#showAll(peer);
+      else this.#fill(peer);
+    }
     if (now - this.#busyMs >= SPARE_AFTER_MS) this.#showSpare();
     this.#updateActive();
   }
@@ -113,6 +121,23 @@ export class SuperSeed {
       this.isActive = false;
       return;
     }
+  }
+
+  /** There is nobody whom it could get the rest from, or it doesn't want what it is to give to others. */
+  #isSteeredInVain(peer: Peer): boolean {
+    const sinceMs = this.#peers.size === 1 ? peer.connectedMs : peer.uselessSinceMs;
+    return !peer.isUploadOnly && this.#moment.now - sinceMs >= PATIENCE_MS;
+  }
+
+  #showAll(peer: Peer): void {
+    let count = ALL_STEP_PIECES;
+    for (const piece of this.#order) {
+      if (this.#knows(peer, piece)) continue;
+      if (count === 0) return;
+      this.#tell(peer, piece);
+      count -= 1;
+    }
+    this.#shown.delete(peer);
   }
 
   #fill(peer: Peer): void {

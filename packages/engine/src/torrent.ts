@@ -323,9 +323,9 @@ export class Torrent {
     this.#settle();
   }
 
-  handleDialFailed(now: number, endpoint: Endpoint): void {
+  handleDialFailed(now: number, endpoint: Endpoint, message = 'not reached'): void {
     this.#moment.now = now;
-    this.#swarm.dialFailed(endpoint);
+    this.#swarm.dialFailed(endpoint, message);
     this.#settle();
   }
 

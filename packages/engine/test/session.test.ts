@@ -178,6 +178,40 @@ describe('a session over loopback', () => {
     expect(() => handle.selectFiles([77])).toThrow(bad);
   });
 
+  it('tells why a peer that the user named is not reached', async () => {
+    const closed = createServer();
+    await once(closed.listen(0, '127.0.0.1'), 'listening');
+    const { port } = closed.address() as AddressInfo;
+    await new Promise((resolve) => closed.close(resolve));
+    const session = await open();
+    const peers = [
+      { host: '127.0.0.1', port },
+      { host: '::1', port },
+    ];
+    const dir = path.join(root, 'leech');
+    const handle = await session.add(makeContent(MiB, 64 * KiB).torrent, { dir, peers });
+    const told = new Map<string, string>();
+    for await (const event of handle.events()) {
+      if (event.type === 'peer-unreachable') told.set(event.address, event.message);
+      if (told.size === 2) break;
+    }
+    expect(told.get('127.0.0.1')).toMatch(/ECONNREFUSED/);
+    expect(told.get('::1')).toMatch(/bound to/);
+  });
+
+  it('warns when its resume records can not be kept', async () => {
+    const inTheWay = path.join(root, 'file');
+    await writeFile(inTheWay, '');
+    const session = await open({ listen: false, resumeDir: path.join(inTheWay, 'state') });
+    const dir = path.join(root, 'leech');
+    const handle = await session.add(makeContent(MiB, 64 * KiB).torrent, { dir });
+    for await (const event of handle.events()) {
+      if (event.type !== 'warning') continue;
+      expect(event.message).toMatch(/resume record.*state/);
+      break;
+    }
+  });
+
   it('warns of what is in the way of a check', async () => {
     const content = makeContent(MiB, 64 * KiB);
     const dir = path.join(root, 'check');

@@ -39,6 +39,34 @@ describe('a seed with a limited upload', () => {
     expect(swarm.runUntilDone(120_000)).toBeLessThan(1.2 * boundMs);
   });
 
+  it('gives a peer that is alone what it reads first, within two seconds', () => {
+    const { swarm, nodes } = spread(30 * MiB, 256 * KiB, 1);
+    const [node] = nodes;
+    let cameMs: number | undefined;
+    node!.onChunk = () => {
+      cameMs ??= swarm.clock.now;
+    };
+    node!.act(() => {
+      const { torrent } = node!;
+      torrent.pull(
+        swarm.clock.now,
+        torrent.openReader(swarm.clock.now, 0, 30 * MiB - 1_000, 1_000),
+      );
+    });
+    swarm.clock.runUntil(10_000);
+    expect(cameMs).toBeLessThan(2_000);
+  });
+
+  it('gives a few files to whoever wants no others, also beside peers that want all', () => {
+    const content = makeContent(32 * MiB, 256 * KiB, { files: [32 * MiB - 45 * KiB, 45 * KiB] });
+    const swarm = new SimSwarm(content, { seed: 5, latencyMs: 10 });
+    swarm.addNode({ isSeed: true, upBytesPerSecond: RATE }).start();
+    const line = { lineUp: 50 * MiB, lineDown: 50 * MiB };
+    for (let others = 0; others < 3; others += 1) swarm.addNode(line).start();
+    const node = swarm.addNode({ ...line, files: [1], announces: true }).start();
+    expect(swarm.runUntilDone(20_000, [node])).toBeLessThan(4_000);
+  });
+
   it('does not say that it is a seed, since libtorrent closes seeds that show nothing', () => {
     const { swarm, nodes } = spread(16 * MiB, 256 * KiB, 1);
     swarm.clock.runUntil(1000);

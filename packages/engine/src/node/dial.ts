@@ -12,7 +12,8 @@ export interface DialOwner extends SocketOwner {
   onConnected(transport: PeerSocket): boolean;
   /** Bytes in a buffer that is used again after the call. */
   onBytes(chunk: Uint8Array): void;
-  onFailed(): void;
+  /** @param message why, for people */
+  onFailed(message: string): void;
 }
 
 interface Attempt {
@@ -37,7 +38,10 @@ export class Dialler {
 
   dial(endpoint: Endpoint, owner: DialOwner): void {
     if (this.#isClosed || !this.#canReach(endpoint)) {
-      queueMicrotask(() => owner.onFailed());
+      const message = this.#isClosed
+        ? 'the session is stopped'
+        : `not reached from ${this.#localAddress}, which the session is bound to`;
+      queueMicrotask(() => owner.onFailed(message));
       return;
     }
     this.#waiting.push({ endpoint, owner });
@@ -82,8 +86,11 @@ export class Dialler {
     });
     this.#halfOpen.add(socket);
     this.#connections.add(socket, 'out');
+    let message = `no answer for ${HANDSHAKE_TIMEOUT_MS / 1000} s`;
     const timer = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT_MS);
-    socket.on('error', () => {});
+    socket.on('error', (error) => {
+      message = error.message;
+    });
     socket.on('connect', () => {
       clearTimeout(timer);
       this.#settled(socket);
@@ -95,7 +102,7 @@ export class Dialler {
       clearTimeout(timer);
       const isOurs = this.#halfOpen.has(socket);
       this.#settled(socket);
-      if (isOurs) owner.onFailed();
+      if (isOurs) owner.onFailed(message);
     });
   }
 

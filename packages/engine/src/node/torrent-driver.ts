@@ -171,7 +171,8 @@ export class TorrentDriver {
         peer = this.addPeerConnection(transport, { endpoint, direction: 'out' });
         return peer !== undefined;
       },
-      onFailed: () => this.act((machine, now) => machine.handleDialFailed(now, endpoint)),
+      onFailed: (message) =>
+        this.act((machine, now) => machine.handleDialFailed(now, endpoint, message)),
       onBytes: (chunk) => {
         if (peer !== undefined) this.handleBytes(peer, chunk);
       },

@@ -68,6 +68,8 @@ export class TorrentHandle {
   /** The files, while they are being opened and then. */
   #opening: Promise<FileStore> | undefined;
   #state: TorrentState;
+  #store: FileStore | undefined;
+  #hasWarnedOfRecord = false;
   #checkedShare = 0;
   #lastStats: TorrentStats;
   #seedingSinceMs: number | undefined;
@@ -400,6 +402,7 @@ export class TorrentHandle {
     const store = await this.#opening;
     this.#checkedShare = 1;
     if (this.#stopping !== undefined) return;
+    this.#store = store;
     this.#warnOf([...store.problems.values()]);
     // Before the torrent is made: it may have a piece to save that was begun in another life.
     store.connect(diskEvents(this.#driver));
@@ -433,6 +436,15 @@ export class TorrentHandle {
     }
     const more = problems.length - MAX_FILE_WARNINGS;
     if (more > 0) this.#emit({ type: 'warning', message: `${more} more files like these` });
+  }
+
+  /** Once. Without a record all is hashed the next time, and its lock keeps no other process out. */
+  #warnOfRecord(): void {
+    const error = this.#store?.recordError;
+    if (error === undefined || this.#hasWarnedOfRecord) return;
+    this.#hasWarnedOfRecord = true;
+    const message = `the resume record can't be kept, so that all is hashed the next time and nothing keeps a second program out: ${error.message}`;
+    this.#emit({ type: 'warning', message });
   }
 
   #makeMagnetTorrent({ infoHashV1, infoHashV2, trackers }: Magnet): MagnetTorrent {
@@ -497,6 +509,7 @@ export class TorrentHandle {
   }
 
   #progress(): void {
+    this.#warnOfRecord();
     if (this.#queues.size + this.#pieceQueues.size > 0) {
       this.#emit({ type: 'progress', stats: this.stats() });
     }

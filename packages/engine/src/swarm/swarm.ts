@@ -192,11 +192,16 @@ export class Swarm implements GreetingObserver {
   }
 
   /** A dialled connection didn't come about. */
-  dialFailed(endpoint: Endpoint): void {
+  dialFailed(endpoint: Endpoint, message: string): void {
     this.#dialling.delete(endpointKey(endpoint));
-    const candidate = this.#options.candidates.find(endpoint);
+    const { candidates, emit } = this.#options;
+    const candidate = candidates.find(endpoint);
     if (candidate?.state !== 'dialling') return;
-    this.#options.candidates.failed(this.#moment.now, candidate);
+    candidates.failed(this.#moment.now, candidate);
+    const { source, failures } = candidate;
+    if (source !== 'user' || !isPowerOfTwo(failures)) return;
+    const { address, port } = endpoint;
+    emit({ type: 'peer-unreachable', address, port, message });
   }
 
   /** Bytes from the peer. Whatever goes wrong in here ends this connection and no other. */
@@ -457,4 +462,8 @@ export class Swarm implements GreetingObserver {
     if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
     return undefined;
   }
+}
+
+function isPowerOfTwo(count: number): boolean {
+  return Number.isInteger(Math.log2(count));
 }

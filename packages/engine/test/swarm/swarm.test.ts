@@ -228,3 +228,34 @@ describe('a leecher that we have only given to', () => {
     expect(candidate.failures).toBe(1);
   });
 });
+
+describe('a peer that the user named and that is not reached', () => {
+  const unreachable = (bare: BareTorrent) =>
+    bare
+      .effects()
+      .flatMap((effect) => (effect.type === 'event' ? [effect.event] : []))
+      .filter(({ type }) => type === 'peer-unreachable');
+  const failFor = (source: 'user' | 'tracker', hours: number) => {
+    const bare = new BareTorrent();
+    bare.torrent.start(0);
+    bare.torrent.handleCandidates(0, [home], source, true);
+    const told: unknown[] = [];
+    for (; bare.now < hours * 3_600_000; bare.now += 1_000) {
+      bare.torrent.handleTimeout(bare.now);
+      bare.torrent.handleDialFailed(bare.now, home, 'refused');
+      told.push(...unreachable(bare));
+    }
+    return told;
+  };
+
+  it('is told of at once, and ever more seldom', () => {
+    const told = failFor('user', 10);
+    expect(told[0]).toEqual({ type: 'peer-unreachable', ...home, message: 'refused' });
+    expect(told.length).toBeGreaterThan(5);
+    expect(told.length).toBeLessThan(12);
+  });
+
+  it('is told of only if it was the user who named it', () => {
+    expect(failFor('tracker', 1)).toEqual([]);
+  });
+});
