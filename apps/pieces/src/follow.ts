@@ -43,10 +43,13 @@ export async function follow(
     if (event.type === 'stopped' && event.error !== undefined) failure ??= asFailure(event.error);
     if (event.type === 'disk-error') disk.refused(event.error, performance.now());
     if (event.type === 'state' && event.state !== 'paused') disk.works();
+    if (event.type === 'save-failed') disk.lost(event.error, performance.now());
+    if (event.type === 'progress') disk.saved(event.stats.verifiedBytes);
     if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
       failure ??= nobodyFound(options, event.stats.state);
     }
-    if (disk.isOver(performance.now())) failure ??= asFailure(disk.error);
+    const verdict = disk.verdict(performance.now());
+    if (verdict !== undefined) failure ??= asFailure(verdict);
     if (failure !== undefined) void torrent.stop();
   }
   stopWhen.remove();

@@ -1,7 +1,14 @@
 // Bad input gets one clear sentence and its exit code, and nothing is written or lost.
 
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { mkdir, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -210,6 +217,35 @@ describe('something in the way', () => {
       { event: 'error', exitCode: 4 },
     ]);
     expect(readFileSync(join(copy(), 'tree'), 'utf8')).toBe('mine');
+  });
+
+  it('that costs one piece, which is got again: the download goes on however long that takes', async () => {
+    const MiB = 1024 * KiB;
+    const shared = await share(folder.path, { a: 8 * MiB + 100 }, { pieceLength: 8 * MiB });
+    const { peer } = await seed(shared);
+    const wait = ['--max-down', '2M', '--disk-wait', '0.5'];
+    const args = ['-t', shared.file, '--dir', copy(), ...peer, ...wait, '--json'];
+    let isCut = false;
+    const { code, events } = await pieces(args, {
+      // Half of the piece is on disk when somebody empties the file.
+      onEvent: ({ event, downloadedBytes }) => {
+        if (event !== 'progress' || isCut || Number(downloadedBytes) < 2 * MiB) return;
+        truncateSync(join(copy(), 'tree', 'a'), 0);
+        isCut = true;
+      },
+    });
+    expect(code).toBe(0);
+    expect(events.filter(({ event }) => /-failed|-error|banned/.test(event))).toEqual([
+      {
+        event: 'save-failed',
+        pieceIndex: 0,
+        code: 'truncated',
+        path: expect.stringMatching(/copy\/tree\/a$/),
+        message: expect.stringMatching(/shorter than it should be/),
+      },
+    ]);
+    const bytes = readFileSync(join(copy(), 'tree', 'a'));
+    expect(bytes.equals(shared.originals.get('a')!)).toBe(true);
   });
 
   it('of a check, which warns of it', async () => {

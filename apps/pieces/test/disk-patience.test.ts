@@ -1,30 +1,57 @@
 import { storageError } from '@bt/storage';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DiskPatience } from '../src/disk-patience.ts';
 
 const noSpace = storageError('no-space', { path: '/a' });
+const cut = storageError('truncated', { path: '/a' });
+const permission = storageError('permission', { path: '/a' });
 
-it('waits for space as long as it is told, counted from the first refusal', () => {
-  const disk = new DiskPatience(60);
-  expect(disk.isOver(1_000)).toBe(false);
-  disk.refused(noSpace, 100);
-  disk.refused(noSpace, 150);
-  expect(disk.isOver(159)).toBe(false);
-  expect(disk.isOver(160)).toBe(true);
+describe('a disk that refuses', () => {
+  it('is waited for as long as the user says, counted from the first refusal', () => {
+    const disk = new DiskPatience(60);
+    expect(disk.verdict(1_000)).toBeUndefined();
+    disk.refused(noSpace, 100);
+    disk.refused(noSpace, 150);
+    expect(disk.verdict(159)).toBeUndefined();
+    expect(disk.verdict(160)).toBe(noSpace);
+  });
+
+  it('is waited for anew after it has worked', () => {
+    const disk = new DiskPatience(60);
+    disk.refused(noSpace, 100);
+    disk.works();
+    expect(disk.verdict(1_000)).toBeUndefined();
+    disk.refused(noSpace, 1_000);
+    expect(disk.verdict(1_059)).toBeUndefined();
+    expect(disk.verdict(1_060)).toBe(noSpace);
+  });
+
+  it('is not waited for when that does not pass by itself', () => {
+    const disk = new DiskPatience(60);
+    disk.refused(permission, 100);
+    expect(disk.verdict(100)).toBe(permission);
+  });
 });
 
-it('begins anew after the disk has worked', () => {
-  const disk = new DiskPatience(60);
-  disk.refused(noSpace, 100);
-  disk.works();
-  expect(disk.isOver(1_000)).toBe(false);
-  disk.refused(noSpace, 1_000);
-  expect(disk.isOver(1_059)).toBe(false);
-  expect(disk.error).toBe(noSpace);
-});
+describe('a disk that loses pieces', () => {
+  it('is given the time to get them again, however long that is', () => {
+    const disk = new DiskPatience(60);
+    disk.saved(10);
+    for (const now of [100, 101, 102]) disk.lost(permission, now);
+    disk.saved(10);
+    expect(disk.verdict(100_000)).toBeUndefined();
+    disk.saved(11);
+    disk.lost(cut, 100_000);
+    expect(disk.verdict(200_000)).toBeUndefined();
+  });
 
-it('does not wait for what does not pass by itself', () => {
-  const disk = new DiskPatience(60);
-  disk.refused(storageError('permission', { path: '/a' }), 100);
-  expect(disk.isOver(100)).toBe(true);
+  it('is given up when it loses one again and none was saved', () => {
+    const disk = new DiskPatience(60);
+    disk.lost(permission, 100);
+    disk.saved(0);
+    disk.lost(cut, 159);
+    expect(disk.verdict(159)).toBeUndefined();
+    disk.lost(cut, 160);
+    expect(disk.verdict(160)).toBe(cut);
+  });
 });

@@ -156,6 +156,9 @@ export type TorrentEvent =
       readonly gatewayProtocol: GatewayProtocol | undefined;
     }
   | { readonly type: 'warning'; readonly message: string }
+  /** A complete piece was lost on its way to the disk, or there; it is got again. */
+  | { readonly type: 'save-failed'; readonly pieceIndex: number; readonly error: StorageError }
+  /** Writing has stopped: the torrent is paused until the disk takes data again. */
   | { readonly type: 'disk-error'; readonly error: StorageError }
   | { readonly type: 'done'; readonly stats: TorrentStats }
   | { readonly type: 'seeding-limit'; readonly reason: 'ratio' | 'time' }

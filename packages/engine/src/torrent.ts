@@ -9,7 +9,13 @@
 import type { Endpoint } from '@bt/endpoint';
 import type { Info } from '@bt/metainfo';
 import { Picker } from '@bt/picker';
-import { type Disk, PieceBuffers, type PieceResult, type StorageError } from '@bt/storage';
+import {
+  type Disk,
+  PieceBuffers,
+  type PieceResult,
+  type StorageError,
+  storageError,
+} from '@bt/storage';
 import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
@@ -602,8 +608,7 @@ export class Torrent {
     // A disk that was closed by the stop gives up on what it still had.
     if (this.#isStopped) return;
     this.#mustRequestAll = true;
-    if (error !== undefined) this.#emit({ type: 'disk-error', error });
-    else this.#emit({ type: 'warning', message: `piece ${pieceIndex} could not be saved` });
+    this.#emit({ type: 'save-failed', pieceIndex, error: error ?? storageError('io') });
   }
 
   #checkDone(): void {

@@ -56,8 +56,8 @@ describe('what the disk says of a piece', () => {
       .effects()
       .flatMap((effect) => (effect.type === 'event' ? [effect.event] : []));
     expect(events).toEqual([
-      { type: 'disk-error', error },
-      { type: 'warning', message: 'piece 1 could not be saved' },
+      { type: 'save-failed', pieceIndex: 0, error },
+      { type: 'save-failed', pieceIndex: 1, error: expect.objectContaining({ code: 'io' }) },
     ]);
     expect(bare.torrent.stats(0).rejectedBytes).toBe(0);
   });

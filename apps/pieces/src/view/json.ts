@@ -56,9 +56,10 @@ export class JsonView implements View {
     } else if (event.type === 'state') {
       this.#print('state', { state: event.state });
       if (event.state === 'seeding' && this.#seed) this.#print('seeding', {});
-    } else if (event.type === 'disk-error') {
-      const { code, message, path } = event.error;
-      this.#print('disk-error', { code, message, path });
+    } else if (event.type === 'disk-error' || event.type === 'save-failed') {
+      const { type, error, ...facts } = event;
+      const { code, message, path } = error;
+      this.#print(type, { ...facts, code, message, path });
     } else if (event.type !== 'stopped') {
       const { type, ...facts } = event;
       this.#print(type, facts);

@@ -77,6 +77,11 @@ export class TextView implements View {
         if (mayPass(event.error))
           this.#warn(`${withFullStop(event.error.message)} The download waits for it.`);
         break;
+      case 'save-failed':
+        this.#warn(
+          `${withFullStop(event.error.message)} Piece ${event.pieceIndex} is lost by it, and got again.`,
+        );
+        break;
       case 'peer-banned':
         this.#warn(`Banned ${event.address} port ${event.port}: ${event.reason}.`);
         break;

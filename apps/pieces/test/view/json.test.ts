@@ -34,6 +34,11 @@ const rare: readonly TorrentEvent[] = [
     type: 'disk-error',
     error: new StorageError('no-space', '/a/b: no space left', { path: '/a/b' }),
   },
+  {
+    type: 'save-failed',
+    pieceIndex: 4,
+    error: new StorageError('truncated', '/a/b: too short', { path: '/a/b' }),
+  },
   { type: 'piece-failed', pieceIndex: 3 },
   {
     type: 'web-seed',

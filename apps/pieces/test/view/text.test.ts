@@ -231,6 +231,13 @@ describe('the disk', () => {
     expect(taken()).toBe('The disk works again: going on.\n');
   });
 
+  it('is no reason to wait when it costs one piece', () => {
+    const { event, taken } = show();
+    const error = new StorageError('truncated', '/a/b: too short');
+    event({ type: 'save-failed', pieceIndex: 4, error });
+    expect(taken()).toBe('Warning: /a/b: too short. Piece 4 is lost by it, and got again.\n');
+  });
+
   it('is left to the sentence of the end when it refuses for good', () => {
     const { event, taken } = show();
     event(refused('permission'));
