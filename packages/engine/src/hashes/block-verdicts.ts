@@ -63,6 +63,10 @@ interface OpenTrial {
   readonly probed: Set<Peer>;
   /** A block is awaited, to ask its sender for the hashes again. */
   probe: { readonly peer: Peer; readonly untilMs: number } | undefined;
+  /** An answer is awaited. */
+  isAsking: boolean;
+  /** How long somebody is waited for who may tell soon; undefined while somebody has been asked. */
+  waitUntilMs: number | undefined;
 }
 
 /** Of a piece of fewer blocks one more is too much of it to download again. */
@@ -105,8 +109,10 @@ export class BlockVerdicts implements BlockJudge {
       refused: new Set(),
       probed: new Set(),
       probe: undefined,
+      isAsking: false,
+      waitUntilMs: undefined,
     };
-    if (!this.#goOn(trial)) return 'none';
+    if (!this.#goOn(trial) && !this.#waits(trial)) return 'none';
     this.#trials.set(pieceIndex, trial);
     return 'open';
   }
@@ -123,7 +129,7 @@ export class BlockVerdicts implements BlockJudge {
     if (trial?.probe?.peer !== peer) return;
     trial.probe = undefined;
     if (this.#options.requests.canAsk(peer)) this.#ask(trial, peer);
-    else if (!this.#goOn(trial)) this.#close(trial, undefined);
+    else if (!this.#goOn(trial) && !this.#waits(trial)) this.#close(trial, undefined);
   }
 
   /** Ends what has taken too long, about once a second. */
@@ -131,11 +137,12 @@ export class BlockVerdicts implements BlockJudge {
     const { now } = this.#options.moment;
     for (const trial of [...this.#trials.values()]) {
       const { probe } = trial;
-      const isProbeOver = probe !== undefined && (now >= probe.untilMs || probe.peer.isClosed);
-      if (isProbeOver) trial.probe = undefined;
-      if (now >= trial.untilMs || (isProbeOver && !this.#goOn(trial))) {
-        this.#close(trial, undefined);
+      if (probe !== undefined && (now >= probe.untilMs || probe.peer.isClosed)) {
+        trial.probe = undefined;
       }
+      const isIdle = trial.probe === undefined && !trial.isAsking;
+      const isOver = isIdle && !this.#goOn(trial) && !this.#waits(trial);
+      if (isOver || now >= trial.untilMs) this.#close(trial, undefined);
     }
   }
 
@@ -173,20 +180,39 @@ export class BlockVerdicts implements BlockJudge {
     const { moment, requests, probe } = this.#options;
     if (trial.place.leafCount < MIN_PROBED_BLOCKS) return false;
     for (const refused of trial.refused) {
+      if (!requests.canAsk(refused) || !probe(refused, trial.failed.pieceIndex)) continue;
       trial.refused.delete(refused);
       trial.probed.add(refused);
-      if (!requests.canAsk(refused) || !probe(refused, trial.failed.pieceIndex)) continue;
       trial.probe = { peer: refused, untilMs: moment.now + BLOCK_HASHES_TIMEOUT_MS };
       return true;
     }
     return false;
   }
 
+  /**
+   * Nobody can be asked now, but somebody may be soon: a connection that has just begun, or one that chokes us. Who hasn't
+   * become able in a few seconds is waited for no more.
+   */
+  #waits(trial: OpenTrial): boolean {
+    const { now } = this.#options.moment;
+    trial.waitUntilMs ??= now + BLOCK_HASHES_TIMEOUT_MS;
+    if (now >= trial.waitUntilMs) return false;
+    for (const peer of this.#options.peers) {
+      if (peer.isClosed || peer.identity.isBanned) continue;
+      if (!peer.isReady || trial.refused.has(peer)) return true;
+      if (peer.session.features.v2 && !trial.asked.has(peer)) return true;
+    }
+    return false;
+  }
+
   #ask(trial: OpenTrial, peer: Peer): void {
     const { place } = trial;
+    trial.isAsking = true;
+    trial.waitUntilMs = undefined;
     const range = rangeOf(place, trial.leavesCome);
     const request = { ...range, piecesRoot: place.root };
     this.#options.requests.ask(peer, request, BLOCK_HASHES_TIMEOUT_MS, (hashes) => {
+      trial.isAsking = false;
       if (this.#trials.get(trial.failed.pieceIndex) !== trial) return;
       const isRight = hashes !== undefined && this.#accept(trial, range, hashes);
       if (isRight && trial.leavesCome === place.leafCount) {
@@ -195,7 +221,7 @@ export class BlockVerdicts implements BlockJudge {
         this.#ask(trial, peer);
       } else {
         if (hashes === undefined && !trial.probed.has(peer)) trial.refused.add(peer);
-        if (!this.#goOn(trial)) this.#close(trial, undefined);
+        if (!this.#goOn(trial) && !this.#waits(trial)) this.#close(trial, undefined);
         if (hashes !== undefined && !isRight) this.#options.liarFound(peer.identity);
       }
     });

@@ -140,6 +140,27 @@ describe('the blocks of a failed piece', () => {
     expect(node.stats.duplicateBytes).toBe(BLOCK);
   });
 
+  it('are waited for a moment where a connection has just begun, whose end may know them', () => {
+    const { swarm, node, liar, others } = setUp(2);
+    const [late] = others;
+    late!.onHashRequest = (request) => late!.session.hashes(request, tree.hashes(request)!);
+    swarm.clock.runUntil(SECOND);
+    expect(banned(node)).toEqual([liar.host.address]);
+    expect(failures(node)).toEqual([]);
+    late!.session.haveAll();
+    late!.flush();
+    swarm.clock.runUntil(3 * SECOND);
+    expect(late!.hashRequests.length).toBe(1);
+    expect(node.stats.rejectedBytes).toBe(BLOCK);
+  });
+
+  it('are waited for no longer than an answer', () => {
+    const { swarm, node } = setUp(2);
+    swarm.clock.runUntil(BLOCK_HASHES_TIMEOUT_MS + 2 * SECOND);
+    expect(failures(node)).toHaveLength(1);
+    expect(node.stats.rejectedBytes).toBe(PIECE);
+  });
+
   it('cost who tells wrong hashes its connection, and nobody else', () => {
     const { swarm, node, liar, others } = setUp(3);
     const [wrong, right] = others;
