@@ -11,6 +11,7 @@ import { renderBenchmark } from '../report.ts';
 import type { Benchmark } from './benchmark.ts';
 import { bencode } from './bencode/benchmark.ts';
 import { create } from './create/benchmark.ts';
+import { dht } from './dht/benchmark.ts';
 import { machineLine } from './machine.ts';
 import { installNpmContenders } from './npm-contenders.ts';
 import { picker } from './picker/benchmark.ts';
@@ -19,7 +20,7 @@ import { runCase } from './rounds.ts';
 import { saveBenchmark } from './save.ts';
 import { wire } from './wire/benchmark.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [bencode, create, picker, recheck, wire];
+const BENCHMARKS: readonly Benchmark[] = [bencode, create, dht, picker, recheck, wire];
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const USAGE = `Usage: pnpm bench [NAME...] [--rounds N] [--quick] [--json FILE] [--save]
 

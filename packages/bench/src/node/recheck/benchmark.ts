@@ -1,11 +1,11 @@
 // Loading a torrent and hashing what is there: @bt/storage beside libtorrent.
-import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTorrent } from '@bt/metainfo/node';
 import { PYTHON, sampleTree, writeSampleTree } from '@bt/testkit';
 import type { BenchCase, Benchmark, Setting } from '../benchmark.ts';
+import { missingLibtorrent } from '../libtorrent.ts';
 import { runScript, runWorkload } from '../script.ts';
 
 const WORKLOAD = new URL('workload.ts', import.meta.url);
@@ -40,9 +40,4 @@ async function prepare({ quick, folder }: Setting): Promise<BenchCase[]> {
       ],
     },
   ];
-}
-
-function missingLibtorrent(): string | undefined {
-  if (spawnSync(PYTHON, ['-c', 'import libtorrent']).status === 0) return undefined;
-  return 'libtorrent is not installed: apt-get install python3-libtorrent';
 }
