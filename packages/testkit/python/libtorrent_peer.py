@@ -1,6 +1,7 @@
 """One libtorrent session with one torrent, driven by a JSON object on the command line; prints a JSON line per state change.
 
-Keys: torrent, folder, address, port, upload_limit (bytes/s, 0 = none), seed (bool), peers (list of "host:port"), interval (s).
+Keys: torrent (a path or a magnet link), dht (list of "host:port" to join the DHT by), save_torrent (path: the .torrent that
+the metadata makes), folder, address, port, upload_limit (bytes/s, 0 = none), seed (bool), peers (list of "host:port"), interval (s).
 """
 import json
 import signal
@@ -24,7 +25,8 @@ signal.signal(signal.SIGINT, stop)
 settings = {
     "listen_interfaces": f"{config['address']}:{config['port']}",
     "outgoing_interfaces": "",
-    "enable_dht": False,
+    "enable_dht": config.get("dht") is not None,
+    "dht_bootstrap_nodes": "",
     "enable_lsd": False,
     "enable_upnp": False,
     "enable_natpmp": False,
@@ -48,8 +50,14 @@ classes = lt.ip_filter()
 classes.add_rule("0.0.0.0", "255.255.255.255", 1 << 0)
 session.set_peer_class_filter(classes)
 
-params = lt.add_torrent_params()
-params.ti = lt.torrent_info(config["torrent"])
+for node in config.get("dht") or []:
+    host, port = node.rsplit(":", 1)
+    session.add_dht_node((host, int(port)))
+if config["torrent"].startswith("magnet:"):
+    params = lt.parse_magnet_uri(config["torrent"])
+else:
+    params = lt.add_torrent_params()
+    params.ti = lt.torrent_info(config["torrent"])
 params.save_path = config["folder"]
 if config.get("seed"):
     params.flags |= lt.torrent_flags.seed_mode
@@ -66,6 +74,11 @@ while not stopping:
         if "error" in alert.what().lower() or "failed" in alert.what().lower() or "ban" in alert.what().lower():
             print(json.dumps({"alert": alert.message()}), flush=True)
     status = handle.status()
+    if config.get("save_torrent") and status.has_metadata:
+        with open(config["save_torrent"], "wb") as file:
+            file.write(lt.bencode(lt.create_torrent(handle.torrent_file()).generate()))
+        config["save_torrent"] = None
+        print(json.dumps({"metadata": True}), flush=True)
     seen = (str(status.state), status.is_seeding)
     if seen != last:
         last = seen

@@ -4,6 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 export interface ChildOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether `write` may be called. */
+  readonly input?: boolean;
 }
 
 export interface ExitStatus {
@@ -28,7 +30,7 @@ export class Child {
     this.#process = spawn(command, args, {
       cwd: options.cwd,
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [options.input === true ? 'pipe' : 'ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8');
@@ -56,6 +58,11 @@ export class Child {
 
   get running(): boolean {
     return this.#running;
+  }
+
+  /** Writes to its standard input. */
+  write(text: string): void {
+    this.#process.stdin?.write(text);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -26,8 +26,8 @@ export function namespaceObstacle(): string | undefined {
   return missingPrograms(['unshare', 'ip']);
 }
 
-/** Runs this very program again inside a namespace, and returns its exit code. */
-export function enterNamespace(): number {
+/** Runs this very program again inside a namespace, with `env` added to its environment, and returns its exit code. */
+export function enterNamespace(env: Readonly<Record<string, string>> = {}): number {
   const addresses = Array.from({ length: ADDRESS_COUNT }, (_, i) => labAddress(i + 1));
   const setup = [
     'ip link set lo up',
@@ -50,7 +50,7 @@ export function enterNamespace(): number {
       ...process.execArgv,
       ...process.argv.slice(1),
     ],
-    { stdio: 'inherit', env: { ...process.env, [MARK]: '1' } },
+    { stdio: 'inherit', env: { ...process.env, ...env, [MARK]: '1' } },
   );
   return status ?? 1;
 }

@@ -7,8 +7,9 @@ function start(options: TransferOptions, seed: boolean): RunningPeer {
     options.uploadLimit === undefined ? [] : [`--max-overall-upload-limit=${options.uploadLimit}`];
   const child = new Child('aria2c', 'aria2c', [
     '--no-conf',
-    // UDP trackers are asked only while its DHT is on; there is nobody to bootstrap from in a namespace.
+    // UDP trackers are asked only while its DHT is on.
     '--enable-dht=true',
+    ...(options.dht ?? []).slice(0, 1).map((node) => `--dht-entry-point=${node}`),
     `--dht-file-path=${options.stateFolder}-dht.dat`,
     `--dht-listen-port=${options.port}`,
     '--enable-dht6=false',
@@ -25,7 +26,7 @@ function start(options: TransferOptions, seed: boolean): RunningPeer {
     `--listen-port=${options.port}`,
     `--dir=${options.folder}`,
     ...limit,
-    options.torrentFile,
+    options.torrent,
   ]);
   const seeding = /SEED|SEEDING|Download complete/;
   return {

@@ -10,12 +10,13 @@ function start(options: TransferOptions, seed: boolean): RunningPeer {
   const child = new Child('libtorrent', PYTHON, [
     SCRIPT,
     JSON.stringify({
-      torrent: options.torrentFile,
+      torrent: options.torrent,
       folder: options.folder,
       address: options.address,
       port: options.port,
       upload_limit: options.uploadLimit ?? 0,
       peers: options.peers ?? [],
+      dht: options.dht,
       seed,
     }),
   ]);

@@ -1,7 +1,8 @@
 // What the drivers of all clients have in common, so that one test runs against each of them.
 
 export interface TransferOptions {
-  readonly torrentFile: string;
+  /** A .torrent file's path, or a magnet link. */
+  readonly torrent: string;
   /** The folder in which the torrent's name stands (seeding) or is made (downloading). */
   readonly folder: string;
   /** A folder of the program's own, for its settings and state. */
@@ -13,6 +14,8 @@ export interface TransferOptions {
   readonly uploadLimit?: number;
   /** Peers to dial, `host:port`, where the program can be told. */
   readonly peers?: readonly string[];
+  /** The program's DHT is on, and joins by these nodes, `host:port`. Absent: it finds no peer by it. */
+  readonly dht?: readonly string[];
 }
 
 export interface RunningPeer {

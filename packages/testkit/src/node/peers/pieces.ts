@@ -32,8 +32,8 @@ export function startPieces(
       '--unhandled-rejections=strict',
       PIECES_CLI,
       '--json',
-      '-t',
-      options.torrentFile,
+      options.torrent.startsWith('magnet:') ? '-m' : '-t',
+      options.torrent,
       '--dir',
       options.folder,
       '--bind',
@@ -41,6 +41,9 @@ export function startPieces(
       '--listen',
       `${options.port}`,
       ...(options.peers ?? []).flatMap((peer) => ['--peer', peer]),
+      ...(options.dht === undefined
+        ? ['--no-dht']
+        : ['-d', options.dht.join(','), '-p', `${options.port}`]),
       ...limit,
       ...extra,
     ],

@@ -16,14 +16,7 @@ async function start(options: TransferOptions): Promise<RunningPeer> {
   await writeFile(
     join(options.stateFolder, 'settings.json'),
     JSON.stringify({
-      'bind-address-ipv4': options.address,
-      'dht-enabled': false,
-      'download-dir': options.folder,
-      encryption: 0,
-      'lpd-enabled': false,
-      'peer-port': options.port,
-      'pex-enabled': false,
-      'port-forwarding-enabled': false,
+      ...transmissionSettings({ ...options, dht: options.dht !== undefined }),
       'rpc-authentication-required': false,
       'rpc-bind-address': options.address,
       'rpc-enabled': true,
@@ -32,9 +25,9 @@ async function start(options: TransferOptions): Promise<RunningPeer> {
       'rpc-host-whitelist-enabled': false,
       'speed-limit-up': limit,
       'speed-limit-up-enabled': options.uploadLimit !== undefined,
-      'utp-enabled': false,
     }),
   );
+  if (options.dht !== undefined) await writeBootstrapNodes(options.stateFolder, options.dht);
   const child = new Child('transmission-daemon', 'transmission-daemon', [
     '-f',
     '-g',
@@ -47,7 +40,7 @@ async function start(options: TransferOptions): Promise<RunningPeer> {
       })
     ).stdout;
   await until(async () => (await remote('-l')).includes('Name'), 15_000, child);
-  await remote('-a', options.torrentFile);
+  await remote('-a', options.torrent);
   const done = async () => (await remote('-t', 'all', '-i')).includes('Percent Done: 100%');
   return {
     name: 'transmission',
@@ -58,6 +51,32 @@ async function start(options: TransferOptions): Promise<RunningPeer> {
     },
     output: () => child.output,
   };
+}
+
+/** Everything that reaches out is off, but for the DHT where it is wanted. */
+export function transmissionSettings(options: {
+  readonly address: string;
+  readonly port: number;
+  readonly folder: string;
+  readonly dht: boolean;
+}): Readonly<Record<string, unknown>> {
+  return {
+    'bind-address-ipv4': options.address,
+    'dht-enabled': options.dht,
+    'download-dir': options.folder,
+    encryption: 0,
+    'lpd-enabled': false,
+    'peer-port': options.port,
+    'pex-enabled': false,
+    'port-forwarding-enabled': false,
+    'utp-enabled': false,
+  };
+}
+
+/** Transmission reads the nodes that it joins the DHT by from a file of its settings folder. */
+export async function writeBootstrapNodes(folder: string, nodes: readonly string[]): Promise<void> {
+  const lines = nodes.map((node) => `${node.replace(/:(\d+)$/, ' $1')}\n`);
+  await writeFile(join(folder, 'dht.bootstrap'), lines.join(''));
 }
 
 /** Asks again and again, since the daemon tells nobody by itself. */

@@ -47,7 +47,7 @@ async function* crash(context: VerifyContext): AsyncGenerator<VerifyResult> {
     ...['-a', tracker.url, '-l', `${PIECE_BYTES}`, '-f', original, '-p', torrentFile],
   ]);
   const place = (n: number, into: string) => ({
-    torrentFile,
+    torrent: torrentFile,
     folder: into,
     stateFolder: join(folder, `state-${n}`),
     address: labAddress(n),

@@ -103,7 +103,7 @@ async function* interop(context: VerifyContext): AsyncGenerator<VerifyResult> {
       ),
     });
     const place = (n: number, into: string) => ({
-      torrentFile,
+      torrent: torrentFile,
       folder: into,
       stateFolder: join(home, `state-${n}`),
       address: labAddress(n),

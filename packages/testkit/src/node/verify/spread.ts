@@ -26,7 +26,7 @@ async function* spread(context: VerifyContext): AsyncGenerator<VerifyResult> {
     ...['-a', tracker.url, '-l', '256K', '-f', join(folder, 'tree'), '-p', torrentFile],
   ]);
   const place = (n: number, into: string) => ({
-    torrentFile,
+    torrent: torrentFile,
     folder: into,
     stateFolder: join(folder, `state-${n}`),
     address: labAddress(n),
