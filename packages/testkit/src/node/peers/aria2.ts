@@ -28,7 +28,8 @@ function start(options: TransferOptions, seed: boolean): RunningPeer {
     ...limit,
     options.torrent,
   ]);
-  const seeding = /SEED|SEEDING|Download complete/;
+  // A magnet link is two downloads, of which the first is the metadata.
+  const seeding = /SEED\(|SEEDING|Download complete: (?!\[MEMORY\])/;
   return {
     name: 'aria2',
     ready: async (timeoutMs) => {
