@@ -104,6 +104,12 @@ export class TextView implements View {
             `Peer ${event.address} port ${event.port} (${event.client}), ${foundBy(event)}`,
           );
         break;
+      case 'peer-unreachable':
+        if (this.#verbose)
+          this.#print(
+            `Peer ${event.address} port ${event.port} can't be reached: ${event.message}`,
+          );
+        break;
       case 'peer-closed':
         if (this.#verbose)
           this.#print(`Peer ${event.address} port ${event.port} gone: ${event.reason}`);

@@ -40,6 +40,7 @@ const rare: readonly TorrentEvent[] = [
     error: new StorageError('truncated', '/a/b: too short', { path: '/a/b' }),
   },
   { type: 'piece-failed', pieceIndex: 3 },
+  { type: 'peer-unreachable', address: '192.0.2.7', port: 6881, message: 'ECONNREFUSED' },
   {
     type: 'web-seed',
     index: 0,

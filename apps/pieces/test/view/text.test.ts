@@ -76,6 +76,24 @@ describe('progressLine', () => {
   });
 });
 
+describe('a peer that could not be reached', () => {
+  const unreachable: TorrentEvent = {
+    type: 'peer-unreachable',
+    address: '192.0.2.7',
+    port: 6881,
+    message: 'ECONNREFUSED',
+  };
+
+  it('is told of with -v alone', () => {
+    const { event, taken } = show({ verbose: true });
+    event(unreachable);
+    expect(taken()).toBe("Peer 192.0.2.7 port 6881 can't be reached: ECONNREFUSED\n");
+    const brief = show();
+    brief.event(unreachable);
+    expect(brief.taken()).toBe('');
+  });
+});
+
 describe('the summary', () => {
   it('of a run that only seeded is one line of what was sent', () => {
     const { view, taken } = show({ seed: true });
