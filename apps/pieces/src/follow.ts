@@ -24,6 +24,7 @@ export async function follow(
 ): Promise<Failure | undefined> {
   const disk = new DiskPatience(options.diskWaitMs);
   let failure: Failure | undefined;
+  let isSeeding = false;
   let isWaitingTold = hasPeerSource;
   const stopWhen = onAbort(interrupted, () => {
     view.stopping();
@@ -45,7 +46,9 @@ export async function follow(
     if (event.type === 'state' && event.state !== 'paused') disk.works();
     if (event.type === 'save-failed') disk.lost(event.error, performance.now());
     if (event.type === 'progress') disk.saved(event.stats.verifiedBytes);
-    if (event.type === 'progress' && isUseless(event.stats.uselessMs, options)) {
+    // A seed that loses a piece, as when a file is altered, goes on serving the others.
+    if (event.type === 'done') isSeeding = options.seed;
+    if (event.type === 'progress' && !isSeeding && isUseless(event.stats.uselessMs, options)) {
       failure ??= nobodyFound(options, event.stats.state);
     }
     const verdict = disk.verdict(performance.now());
