@@ -174,7 +174,9 @@ export class Responder {
 
   #sample(request: AnnounceRequest, peer: Endpoint, family: 4 | 6, count: number): ListedPeer[] {
     if (request.event === 'stopped') return [];
-    const asker = { endpoint: peer, isSeed: request.leftBytes === 0 };
+    // aria2 has nothing left to get as long as it knows only a magnet link (BEP 9), and needs seeds.
+    const isSeed = request.leftBytes === 0 && request.event !== 'started';
+    const asker = { endpoint: peer, isSeed };
     return this.#store.sample(request.infoHash, asker, family, count);
   }
 

@@ -64,6 +64,17 @@ describe('over HTTP', () => {
     expect([responder.torrentCount, responder.peerCount]).toEqual([1, 2]);
   });
 
+  it('names seeds to who has nothing left when it begins, as aria2 with a magnet link, and to no seed later', () => {
+    const responder = makeResponder();
+    http(responder, from(1), '', { ...REQUEST, leftBytes: 0 });
+    const ask = (event?: 'started') => {
+      const request = { ...REQUEST, leftBytes: 0, ...(event && { event }) };
+      return parseAnnounceAnswer(http(responder, from(2), '', request).body, FILTER).peers.length;
+    };
+    expect(ask('started')).toBe(1);
+    expect(ask()).toBe(0);
+  });
+
   it('believes no client about its address', () => {
     const responder = makeResponder();
     http(responder, from(1), '&ip=192.0.2.66&ipv4=192.0.2.66&ipv6=2001:db8::66');
