@@ -76,6 +76,7 @@ export type TorrentEvent =
       readonly version: TorrentVersion;
       readonly totalBytes: number;
       readonly pieceCount: number;
+      /** Without padding. */
       readonly fileCount: number;
     }
   | {

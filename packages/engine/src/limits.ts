@@ -294,7 +294,7 @@ export const DEFAULT_MAX_METADATA_BYTES = 8 * MiB;
 export const MAX_METADATA_REQUESTS = 16;
 /** Peers that put one dictionary together. More are called in one by one while those are slow. */
 export const MAX_METADATA_SENDERS = 8;
-/** Of those who have put a wrong one together, so many are asked for a whole one each, at a time. */
+/** Of those who have put a wrong one together, so many are asked for a whole one each; the rest begin another one. */
 export const MAX_METADATA_SOLOS = 4;
 /** What is kept of all attempts together: four of 16 MiB. */
 export const MAX_METADATA_BUFFER_BYTES = 64 * MiB;

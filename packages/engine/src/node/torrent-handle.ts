@@ -336,7 +336,7 @@ export class TorrentHandle {
       version,
       totalBytes: files.contentLength,
       pieceCount: geometry.pieceCount,
-      fileCount: files.count,
+      fileCount: Array.from(files).filter(({ isPad }) => !isPad).length,
     });
     this.#heard({ type: 'state', state: 'checking' });
   }

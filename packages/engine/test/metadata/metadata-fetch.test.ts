@@ -6,6 +6,7 @@ import {
   MAX_METADATA_BUFFER_BYTES,
   MAX_METADATA_REQUESTS,
   MAX_METADATA_SENDERS,
+  MAX_METADATA_SOLOS,
   METADATA_STALL_MS,
 } from '../../src/limits.ts';
 import { type Answer, type Behaviour, MetadataPeers } from '../support/metadata-peers.ts';
@@ -227,6 +228,22 @@ describe('bounds', () => {
     expect(peers.tooLong).toEqual([length.lengthBytes]);
     const small = new MetadataPeers(PIECE, { maxBytes: PIECE - 1 });
     expect(small.join('a').asked).toEqual([]);
+  });
+
+  it('asks a bounded number of those who have put a wrong one together for all of it', () => {
+    const peers = new MetadataPeers(32 * PIECE);
+    // The half that answers first is the one that is known best.
+    const all = Array.from({ length: MAX_METADATA_SENDERS }, (_, index) =>
+      peers.join(`${index}`, {
+        latencyMs: index < 4 ? 100 : 1_500,
+        answer: () => (index === 0 ? 'wrong' : 'right'),
+      }),
+    );
+    expect(peers.run(20 * SECOND)).toBeDefined();
+    fetched(peers);
+    const asked = all.filter((peer) => new Set(peer.asked).size === peers.pieceCount);
+    expect(asked.length).toBeGreaterThan(0);
+    expect(asked.length).toBeLessThanOrEqual(MAX_METADATA_SOLOS);
   });
 
   it('keeps nothing that nobody asked for', () => {

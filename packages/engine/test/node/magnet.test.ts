@@ -122,7 +122,7 @@ describe('a magnet link', () => {
         version,
         totalBytes: TOTAL,
         pieceCount: content.info.geometry.pieceCount,
-        fileCount: content.info.files.count,
+        fileCount: FILES.length,
       });
       expect(events.filter(({ type }) => type === 'peer').length).toBe(1);
     },
