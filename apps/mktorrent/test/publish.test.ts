@@ -12,7 +12,7 @@ async function network(): Promise<{ readonly hub: string; readonly asking: DhtNo
   const nodes: DhtNode[] = [];
   for (let i = 0; i < 3; i += 1) {
     const bootstrap = nodes.slice(0, 1).map(({ port }) => `${LOCALHOST}:${port}`);
-    const node = await createDht({ bind: LOCALHOST, bootstrap });
+    const node = await createDht({ bind: LOCALHOST, bootstrap, rateLimit: false });
     onTestFinished(() => node.close());
     nodes.push(node);
   }
