@@ -30,7 +30,8 @@ interface Waiting {
 export class FileStreams {
   readonly #options: FileStreamsOptions;
   readonly #waiting = new Map<Reader, Waiting>();
-  #opening: (() => void)[] = [];
+  /** Those that wait for the torrent to run. */
+  readonly #opening = new Set<() => void>();
 
   constructor(options: FileStreamsOptions) {
     this.#options = options;
@@ -64,7 +65,7 @@ export class FileStreams {
   /** The torrent runs: streams that were opened before can begin. */
   started(): void {
     for (const open of this.#opening) open();
-    this.#opening = [];
+    this.#opening.clear();
   }
 
   /** The torrent has stopped: every stream ends with an error. */
@@ -82,18 +83,16 @@ export class FileStreams {
   ): AsyncGenerator<Uint8Array, void, undefined> {
     let left = lengthBytes;
     if (left === 0) return;
-    const reader = await this.#openReader(fileIndex, start, lengthBytes);
+    const reader = await this.#openReader(fileIndex, start, lengthBytes, signal);
     const onAbort = () => {
       const waiting = this.#waiting.get(reader);
       this.#waiting.delete(reader);
-      waiting?.reject(new EngineError('aborted', 'reading was aborted', signal?.reason));
+      waiting?.reject(abortedError(signal));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       while (left > 0) {
-        if (signal?.aborted === true) {
-          throw new EngineError('aborted', 'reading was aborted', signal.reason);
-        }
+        if (signal?.aborted === true) throw abortedError(signal);
         const bytes = await this.#pull(reader);
         left -= bytes.length;
         yield bytes;
@@ -104,17 +103,39 @@ export class FileStreams {
     }
   }
 
-  async #openReader(fileIndex: number, start: number, lengthBytes: number): Promise<Reader> {
+  async #openReader(
+    fileIndex: number,
+    start: number,
+    lengthBytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Reader> {
     for (;;) {
       if (this.#options.isStopped()) throw stoppedError();
+      if (signal?.aborted === true) throw abortedError(signal);
       let reader: Reader | undefined;
       this.#options.act((torrent, now) => {
         reader = torrent.openReader(now, fileIndex, start, lengthBytes);
       });
       if (reader !== undefined) return reader;
       // Files are being checked.
-      await new Promise<void>((resolve) => this.#opening.push(resolve));
+      await this.#start(signal);
     }
+  }
+
+  /** Until the torrent runs, or has stopped. */
+  #start(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const open = () => {
+        signal?.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = () => {
+        this.#opening.delete(open);
+        reject(abortedError(signal));
+      };
+      this.#opening.add(open);
+      signal?.addEventListener('abort', onAbort, { once: true });
+    });
   }
 
   #pull(reader: Reader): Promise<Uint8Array> {
@@ -127,6 +148,10 @@ export class FileStreams {
       this.#options.act((torrent, now) => torrent.pull(now, reader));
     });
   }
+}
+
+function abortedError(signal: AbortSignal | undefined): EngineError {
+  return new EngineError('aborted', 'reading was aborted', signal?.reason);
 }
 
 function stoppedError(): EngineError {
