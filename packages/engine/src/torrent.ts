@@ -19,6 +19,7 @@ import {
 import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
+import { Completion } from './completion.ts';
 import { Download, type Sender } from './download.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from './events.ts';
 import { FileProgress } from './file-progress.ts';
@@ -74,7 +75,7 @@ export class Torrent {
   readonly #emptyFiles: readonly number[];
   readonly #statsParts: StatsParts;
   readonly #startedMs: number;
-  #doneMs: number | undefined;
+  readonly #completion: Completion;
   #isStopped = false;
   #nextTickMs: number;
   #retryMs = Number.POSITIVE_INFINITY;
@@ -129,7 +130,10 @@ export class Torrent {
       blame: new Blame<Sender>(),
       holdings,
       observer: {
-        pieceSaved: (pieceIndex) => this.#pieceSaved(pieceIndex),
+        pieceSaved: (pieceIndex) => {
+          this.#completion.fetched();
+          this.#pieceSaved(pieceIndex);
+        },
         pieceFailed: (pieceIndex) => this.#pieceFailed(pieceIndex),
         saveFailed: (pieceIndex, error) => this.#saveFailed(pieceIndex, error),
         liarFound: (sender) => {
@@ -246,7 +250,7 @@ export class Torrent {
       webSeeds: this.#webSeeds,
     };
     this.#state = holdings.isDone ? 'seeding' : 'downloading';
-    if (holdings.isDone) this.#doneMs = now;
+    this.#completion = new Completion(now, holdings.isDone, holdings.isWhole);
     presence.metadata.infoBytes = info.bytes;
     if (options.hashesOnly === true) {
       this.#download.isHalted = true;
@@ -475,6 +479,7 @@ export class Torrent {
   selectFiles(now: number, files: readonly number[] | undefined): void {
     this.#moment.now = now;
     this.#holdings.select(files);
+    this.#completion.selected();
     this.#readers.applySelection();
     this.#hashes.selectionChanged();
     this.#mustRequestAll = true;
@@ -577,7 +582,7 @@ export class Torrent {
       now,
       state: this.#state,
       startedMs: this.#startedMs,
-      doneMs: this.#doneMs,
+      doneMs: this.#completion.doneMs,
     });
   }
 
@@ -615,15 +620,17 @@ export class Torrent {
     const { now } = this.#moment;
     if (!this.#holdings.isDone) {
       if (this.#state === 'seeding') this.#setState('downloading');
-      this.#doneMs = undefined;
+      this.#completion.lacking();
       return;
     }
-    if (this.#doneMs !== undefined) return;
-    this.#doneMs = now;
+    if (this.#completion.doneMs !== undefined) return;
+    const isNews = this.#completion.reached(now);
     this.#haves.flush(true);
     this.#setState('seeding');
-    if (this.#holdings.isWhole) this.#presence.announcing.complete(now);
-    this.#emit({ type: 'done', stats: this.stats(now) });
+    if (this.#holdings.isWhole && this.#completion.completed()) {
+      this.#presence.announcing.complete(now);
+    }
+    if (isNews) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#exchange.updateInterests();
   }
 
