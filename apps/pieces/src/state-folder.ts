@@ -4,15 +4,14 @@ import { createHash } from 'node:crypto';
 import { lstat, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Info, toHex } from '@bt/metainfo';
-import { defaultStateFolder } from '@bt/storage/node';
+import { defaultStateFolder, removeRecord } from '@bt/storage/node';
 
 /** How long a record is kept that nobody uses. */
 const KEPT_MS = 180 * 24 * 3_600_000;
 /** Records that are looked at in one run. */
 const MAX_LOOKED_AT = 200;
 /** The files of a record; what stands before the dot is its name. */
-const FILE_NAME =
-  /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume|resume\.tmp|resume\.look|resume\.lock|json)$/;
+const FILE_NAME = /^([0-9a-f]{40}(?:[0-9a-f]{24})?-[0-9a-f]{16})\.(?:resume(?:\.[a-z]+)?|json)$/;
 
 /** The info dictionary of a magnet link (`@bt/engine` writes it), which a record may be of. */
 const METADATA_NAME = /^([0-9a-f]{40})\.torrent(?:\.tmp)?$/;
@@ -78,47 +77,33 @@ export async function pruneRecords(own: TorrentRecord, nowMs = Date.now()): Prom
     if (infoHash === undefined || fileNames.some(isUsed)) continue;
     records.set(fileName, [join(stateFolder, fileName)]);
   }
-  const all = [...records.values()];
+  const all = [...records];
   const first = Math.floor(Math.random() * all.length);
   const some = [...all.slice(first), ...all.slice(0, first)].slice(0, MAX_LOOKED_AT);
-  for (const paths of some) {
-    for (const path of await uselessOf(paths, nowMs))
-      await rm(path, { force: true }).catch(() => {});
+  for (const [name, paths] of some) {
+    if (!(await isUseless(paths, nowMs))) continue;
+    const path = join(stateFolder, name);
+    const isRecord = !METADATA_NAME.test(name);
+    if (isRecord && !(await removeRecord(`${path}.resume`))) continue;
+    await rm(isRecord ? `${path}.json` : path, { force: true }).catch(() => {});
   }
 }
 
-/** Those of a record's files that are of no use any more. */
-async function uselessOf(paths: readonly string[], nowMs: number): Promise<readonly string[]> {
-  const lock = await readJson<{ readonly pid: number }>(paths, '.lock');
-  if (typeof lock?.pid === 'number' && isRunning(lock.pid)) return [];
+/** Whether these files are of no use any more, which belong together. */
+async function isUseless(paths: readonly string[], nowMs: number): Promise<boolean> {
   const stats = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
   const usedMs = Math.max(...stats.map((file) => file?.mtimeMs ?? 0));
-  if (nowMs - usedMs > KEPT_MS) return paths;
-  const note = await readJson<Note>(paths, '.json');
-  if (note === undefined || !(await isDeleted(note))) return [];
-  // A lock that a dead process has left may be another's by now; an old one is nobody's.
-  return paths.filter((path) => !path.endsWith('.lock'));
+  if (nowMs - usedMs > KEPT_MS) return true;
+  const note = paths.find((path) => path.endsWith('.json'));
+  return note !== undefined && (await isDeleted(await readNote(note)));
 }
 
-/** What the file with this ending says, if there is one that says anything. */
-async function readJson<T>(
-  paths: readonly string[],
-  ending: string,
-): Promise<Partial<T> | undefined> {
-  const path = paths.find((each) => each.endsWith(ending));
-  if (path === undefined) return undefined;
+/** What a note says, as far as it says anything. */
+async function readNote(path: string): Promise<Partial<Note>> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) ?? undefined;
+    return JSON.parse(await readFile(path, 'utf8')) ?? {};
   } catch {
-    return undefined;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return {};
   }
 }
 

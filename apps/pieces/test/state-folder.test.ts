@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -98,21 +97,22 @@ describe('other records', () => {
     expect(await left()).toEqual([]);
   });
 
-  it('are removed with the lock of a dead process when that is as old', async () => {
-    const dead = `${spawnSync(process.execPath, ['-p', 'process.pid']).stdout}`.trim();
+  it('are removed with the lock that a killed process has left, whoever has its number now', async () => {
     const note = { folder: '/', names: ['gone'], device: statSync('/').dev };
-    const [recent, old] = [await record('1', 1, note), await record('2', 200, note)];
-    for (const [name, daysAgo] of [
-      [recent, 1],
-      [old, 200],
+    for (const [digit, daysAgo] of [
+      ['1', 1],
+      ['2', 200],
     ] as const) {
-      const path = join(stateFolder(), `${name}.resume.lock`);
-      await writeFile(path, `{"pid":${dead}}`);
-      const seconds = (Date.now() - daysAgo * DAY_MS) / 1000;
-      await utimes(path, seconds, seconds);
+      const name = await record(digit, daysAgo, note);
+      const owner = { pid: process.pid, started: '1', bootId: 'another run', lockedMs: 1 };
+      await writeFile(join(stateFolder(), `${name}.resume.lock`), JSON.stringify(owner));
     }
+    // Nothing but a lock: record and note are gone.
+    const alone = join(stateFolder(), `${'3'.repeat(40)}-${'3'.repeat(16)}.resume.lock`);
+    await writeFile(alone, '{}');
+    await utimes(alone, 1, 1);
     await pruneRecords(own);
-    expect(await left()).toEqual([`${recent}.resume.lock`]);
+    expect(await left()).toEqual([]);
   });
 
   it('stay while the disk of their torrent is away', async () => {

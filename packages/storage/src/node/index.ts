@@ -7,4 +7,4 @@ export { descriptorLimit } from './descriptor-limit.ts';
 export { DiskPool, type DiskPoolOptions } from './disk-pool.ts';
 export { type CheckProgress, FileStore, type FileStoreOptions } from './file-store.ts';
 export { replaceFile } from './replace-file.ts';
-export { defaultStateFolder } from './resume-file.ts';
+export { defaultStateFolder, removeRecord } from './resume-file.ts';

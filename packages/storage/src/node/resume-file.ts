@@ -31,6 +31,9 @@ export async function readBootId(): Promise<string> {
   }
 }
 
+/** Ending of what a store that only looks writes. */
+const LOOK = 'look';
+
 /**
  * One torrent's record in one download folder. A store that writes has it alone, from `lock` to `unlock` (`lock-file.ts`). One that
  * only looks doesn't lock it, and saves what it has found unless somebody else has the record or has saved it since.
@@ -120,7 +123,7 @@ export class ResumeFile {
         await replaceFile(this.path, bytes);
       } else {
         const rename = (temporary: string) => this.#replaceIfKnown(temporary);
-        await replaceFile(this.path, bytes, { suffix: 'look', rename });
+        await replaceFile(this.path, bytes, { suffix: LOOK, rename });
       }
       this.#knownDigest = digestOf(bytes);
     } catch (error) {
@@ -134,6 +137,25 @@ export class ResumeFile {
       const present = fs.existsSync(this.path) ? fs.readFileSync(this.path) : undefined;
       if (digestOf(present) === this.#knownDigest) fs.renameSync(temporary, this.path);
     });
+  }
+}
+
+/**
+ * Removes a record and what has been left of writing it, unless a store has it.
+ *
+ * @param recordPath as of `FileStore.recordPath`
+ * @returns whether nothing is left of it
+ */
+export async function removeRecord(recordPath: string): Promise<boolean> {
+  try {
+    whileLocked(`${recordPath}.lock`, await readBootId(), () => {
+      for (const ending of ['', '.tmp', `.${LOOK}`])
+        fs.rmSync(recordPath + ending, { force: true });
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof LockedError || 'code' in (error as Error)) return false;
+    throw error;
   }
 }
 

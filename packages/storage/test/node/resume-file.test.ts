@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultStateFolder } from '../../src/node/index.ts';
-import { ResumeFile, readBootId } from '../../src/node/resume-file.ts';
+import { ResumeFile, readBootId, removeRecord } from '../../src/node/resume-file.ts';
 import { place } from './store-bench.ts';
 
 const infoHash = new Uint8Array(20).fill(0xab);
@@ -64,6 +64,35 @@ describe('a record', () => {
     await file.idle();
     fs.rmSync(path.join(folder, 'no'));
     expect(await file.save(() => Uint8Array.of(2))).toBeUndefined();
+  });
+});
+
+describe('removing a record', () => {
+  it('leaves nothing of it, also not what killed processes have left', async () => {
+    const { state } = place();
+    const file = new ResumeFile(state, infoHash, '/a', 'boot');
+    await file.save(() => Uint8Array.of(1));
+    for (const ending of ['tmp', 'look', 'lock']) {
+      fs.writeFileSync(`${file.path}.${ending}`, '{}');
+      fs.utimesSync(`${file.path}.${ending}`, 1, 1);
+    }
+    expect(await removeRecord(file.path)).toBe(true);
+    expect(fs.readdirSync(state)).toEqual([]);
+    expect(await removeRecord(file.path)).toBe(true);
+    expect(fs.readdirSync(state)).toEqual([]);
+  });
+
+  it('is not done while a store has it, or where nothing can be removed', async () => {
+    const { state } = place();
+    const file = new ResumeFile(state, infoHash, '/a', await readBootId());
+    file.lock();
+    await file.save(() => Uint8Array.of(1));
+    expect(await removeRecord(file.path)).toBe(false);
+    expect(fs.existsSync(file.path)).toBe(true);
+    await file.unlock();
+    fs.rmSync(file.path);
+    fs.mkdirSync(file.path);
+    expect(await removeRecord(file.path)).toBe(false);
   });
 });
 
