@@ -39,7 +39,7 @@ export async function make(
   for (const { diskPath, reason } of created.skipped) {
     stderr.write(`mktorrent: Skipped ${printable(diskPath)}, which is ${reason}.\n`);
   }
-  if (created.warnings.length > 0) stderr.write(warnOf(created.warnings));
+  if (created.warnings.length > 0) stderr.write(warnOf(created));
   if (given.isPrivate && given.announceTiers.length === 0) stderr.write(UNREACHABLE);
   signal.throwIfAborted();
   if (target === undefined) {
@@ -54,13 +54,13 @@ export async function make(
 const UNREACHABLE =
   'mktorrent: A private torrent has its peers from trackers alone, and this one names none: give one with -a, or nobody will find it.\n';
 
-function warnOf(warnings: CreatedTorrent['warnings']): string {
+function warnOf({ warnings, renamedCount }: CreatedTorrent): string {
   const named = warnings
     .slice(0, MAX_NAMED)
     .map(({ original, renamed }) => `${printable(original)} to ${printable(renamed)}`);
-  const more = warnings.length - named.length;
+  const more = renamedCount - named.length;
   const list = more > 0 ? `${named.join(', ')}, and ${grouped(more)} more` : named.join(', ');
-  const count = plural(warnings.length, 'name is', 'names are');
+  const count = plural(renamedCount, 'name is', 'names are');
   return `mktorrent: ${count} not possible on every system, and may be changed where the torrent is downloaded: ${list}.\n`;
 }
 

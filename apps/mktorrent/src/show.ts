@@ -6,7 +6,7 @@ import { contentFiles } from './content-files.ts';
 import { EXIT } from './exit.ts';
 import { readTorrent } from './read-torrent.ts';
 import type { Surroundings } from './run.ts';
-import { formatBytes, plural, printable } from './text.ts';
+import { formatBytes, grouped, plural, printable } from './text.ts';
 
 export async function show(given: ShowArguments, surroundings: Surroundings): Promise<number> {
   const { stdout, folder } = surroundings;
@@ -69,6 +69,8 @@ function asText(metainfo: Metainfo): string {
     const text = `Not safe as a name (${reasons.join(', ')}): ${original} becomes ${renamed}`;
     lines.push(printable(text));
   }
+  const more = info.renamedCount - info.warnings.length;
+  if (more > 0) lines.push(`${grouped(more)} more names become others.`);
   return `${lines.join('\n')}\n`;
 }
 
@@ -96,6 +98,7 @@ function asJson(metainfo: Metainfo): object {
       bytes: length,
     })),
     renamed: info.warnings,
+    renamedCount: info.renamedCount,
     magnet: formatMagnet(magnetOf(metainfo)),
   };
 }

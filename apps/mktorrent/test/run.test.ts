@@ -233,6 +233,18 @@ describe('mktorrent', () => {
     },
   );
 
+  it('counts all names that others will change, however many it names', async () => {
+    const folder = makeTempFolder();
+    mkdirSync(join(folder, 'tree'));
+    for (let n = 0; n < 1_100; n += 1) writeFileSync(join(folder, 'tree', `${n}:`), 'x');
+    const { stderr } = await mktorrent(folder, ['tree']);
+    expect(stderr).toMatch(/^mktorrent: 1,100 names are not possible .*, and 1,097 more\.\n$/);
+    const { stdout } = await mktorrent(folder, ['show', 'tree.torrent']);
+    expect(stdout).toMatch(/\n100 more names become others\.\n$/);
+    const shown = JSON.parse((await mktorrent(folder, ['show', 'tree.torrent', '--json'])).stdout);
+    expect([shown.renamed.length, shown.renamedCount]).toEqual([1_000, 1_100]);
+  });
+
   it('warns of names that Windows alone refuses', async () => {
     const folder = sample();
     writeFileSync(join(folder, 'tree/q"uote?*'), 'q');

@@ -133,6 +133,19 @@ describe('names that mean something to some system', () => {
   });
 });
 
+describe('more unsafe names than are kept', () => {
+  it('are counted all the same, and as many told as events as is said', async () => {
+    await writeFile(torrentFile(), torrentOf(Array.from({ length: 1_200 }, (_, n) => [`:${n}`])));
+    const { error } = await pieces(args('--check'));
+    expect(error).toContain(
+      'Warning: 1190 more names are downloaded as others; --json lists the first 1000.',
+    );
+    const { events } = await pieces(args('--check', '--json'));
+    expect(events[0]).toMatchObject({ event: 'started', renamedCount: 1_200 });
+    expect(events.filter(({ event }) => event === 'renamed')).toHaveLength(1_000);
+  });
+});
+
 describe('something in the way', () => {
   it('a symbolic link out of the download folder, which stays as it is', async () => {
     const shared = await share(folder.path, { 'sub/a': 40_000 });

@@ -36,6 +36,8 @@ export interface Info {
   readonly pieceHashes?: Uint8Array;
   /** Names that had to be changed to be safe, the first {@link MAX_PATH_WARNINGS} of them. */
   readonly warnings: readonly PathWarning[];
+  /** How many names had to be changed, those included that {@link warnings} has no room for. */
+  readonly renamedCount: number;
 }
 
 /** A whole .torrent. */

@@ -95,7 +95,7 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
   const isSingleFile = dict.has('files') ? false : v1 !== undefined || isLone(v2!, rawName);
 
   const names = { info: bytes, list, rawName, isSingleFile, rules: options };
-  const { name, paths, warnings } = makeNamesSafe(names);
+  const { name, paths, warnings, renamedCount } = makeNamesSafe(names);
   const files = new FileTable({
     lengths: list.lengths,
     flags: list.flags,
@@ -125,6 +125,7 @@ function readInfo(dict: BencodeDict, options: ParseOptions): Info {
     geometry,
     ...(isV1 ? { pieceHashes: readPieceHashes(dict, geometry) } : {}),
     warnings,
+    renamedCount,
   };
 }
 

@@ -29,6 +29,7 @@ export interface SafeNames {
   readonly name: string;
   readonly paths: InfoPaths;
   readonly warnings: readonly PathWarning[];
+  readonly renamedCount: number;
 }
 
 /** @throws MetainfoError `unsafe-path`, `unsafe-symlink` */
@@ -44,8 +45,9 @@ export function makeNamesSafe(input: NamesInput): SafeNames {
     rules,
     symlinkOffsets: list.symlinkOffsets,
   });
-  if (!isSingleFile) makePathsUnique(list, paths, warnings);
-  return { name, paths, warnings };
+  const renamedCount =
+    warnings.length + (isSingleFile ? 0 : makePathsUnique(list, paths, warnings));
+  return { name, paths, warnings, renamedCount };
 }
 
 function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): string {
@@ -57,25 +59,28 @@ function readName(raw: Uint8Array, rules: PathRules, warnings: PathWarning[]): s
   return name;
 }
 
-/** Refuses unsafe paths, gives colliding files other names, and notes what was changed. */
+/** Refuses unsafe paths, gives colliding files other names, and notes what was changed. Returns how many files were. */
 function makePathsUnique(
   list: NamesInput['list'],
   paths: InfoPaths,
   warnings: PathWarning[],
-): void {
+): number {
+  const isChanged = new Uint8Array(list.lengths.length);
   const changed = new Map<number, Set<PathReason>>();
   let reasons = new Set<PathReason>();
   paths.renames = resolveCollisions(list.lengths.length, (file) => {
     const components = paths.componentsOf(file, reasons);
     checkSymlink(paths, file);
     if (reasons.size > 0) {
+      isChanged[file] = 1;
       if (changed.size < MAX_PATH_WARNINGS) changed.set(file, reasons);
       reasons = new Set();
     }
     return (list.flags[file]! & FILE_PAD) !== 0 ? undefined : components;
   });
   for (const file of paths.renames.keys()) {
-    if (changed.size >= MAX_PATH_WARNINGS) break;
+    isChanged[file] = 1;
+    if (changed.size >= MAX_PATH_WARNINGS && !changed.has(file)) continue;
     changed.set(file, (changed.get(file) ?? new Set()).add('collision'));
   }
   for (const [fileIndex, fileReasons] of changed) {
@@ -88,6 +93,7 @@ function makePathsUnique(
       renamed: path.join('/'),
     });
   }
+  return isChanged.reduce((count, one) => count + one, 0);
 }
 
 /** A link must stay inside the torrent's folder: its target is held to the rules of paths. */

@@ -40,6 +40,7 @@ describe('v1', () => {
       isPrivate: true,
       source: 'SRC',
       warnings: [],
+      renamedCount: 0,
     });
     expect(info.files.count).toBe(1);
     expect(info.files.at(0)).toEqual({

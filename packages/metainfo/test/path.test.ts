@@ -288,11 +288,12 @@ describe('paths of a torrent', () => {
     const info = utf8(
       `d5:filesl${list}e4:name1:n12:piece lengthi${count}e6:pieces20:${'h'.repeat(20)}e`,
     );
-    const { files, warnings } = parseInfo(info);
+    const { files, warnings, renamedCount } = parseInfo(info);
     expect(files.count).toBe(count);
     expect(files.pathOf(0)).toEqual(['n', 'a']);
     expect(files.pathOf(count - 1)).toEqual(['n', `a.${count - 1}`]);
     expect(warnings).toHaveLength(1000);
+    expect(renamedCount).toBe(count - 1);
   });
 
   test('M1, M3: whatever the components, every path is inside the folder and no two are one', () => {

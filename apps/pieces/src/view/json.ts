@@ -35,7 +35,7 @@ export class JsonView implements View {
   }
 
   started({ info }: Metainfo, listening?: Listening): void {
-    const { name, version, geometry, files, warnings } = info;
+    const { name, version, geometry, files, warnings, renamedCount } = info;
     this.#print('started', {
       name,
       infoHash: toHex(info.infoHash),
@@ -43,6 +43,7 @@ export class JsonView implements View {
       totalBytes: files.contentLength,
       pieceCount: geometry.pieceCount,
       fileCount: countFiles(files),
+      renamedCount,
       address: listening?.address,
       port: listening?.port,
       dhtPort: listening?.dht?.port,

@@ -45,15 +45,17 @@ export class TextView implements View {
   }
 
   started({ info }: Metainfo, listening?: Listening): void {
-    const { name, geometry, files, warnings } = info;
+    const { name, geometry, files, warnings, renamedCount } = info;
     const size = `${formatSize(files.contentLength)} in ${counted(countFiles(files), 'file')}`;
     this.#print(`${name}: ${size}, ${counted(geometry.pieceCount, 'piece')}`);
     this.#listening(toHex(info.infoHash), listening);
     for (const { original, renamed } of warnings.slice(0, MAX_RENAMED_LINES)) {
       this.#warn(`${original} is not a safe name on every system; it is downloaded as ${renamed}.`);
     }
-    const more = warnings.length - MAX_RENAMED_LINES;
-    if (more > 0) this.#warn(`${more} more names are downloaded as others; --json lists them.`);
+    const more = renamedCount - MAX_RENAMED_LINES;
+    const listed = renamedCount > warnings.length ? `the first ${warnings.length}` : 'them';
+    if (more > 0)
+      this.#warn(`${more} more names are downloaded as others; --json lists ${listed}.`);
   }
 
   event(event: TorrentEvent): void {

@@ -16,7 +16,7 @@ import { BLOCK_LENGTH, MAX_PIECE_LENGTH, MAX_PIECES } from '../geometry.ts';
 import { toHex } from '../hex.ts';
 import type { TorrentVersion } from '../metainfo.ts';
 import type { PathWarning } from '../path.ts';
-import { makeNamesSafe } from '../safe-names.ts';
+import { makeNamesSafe, type SafeNames } from '../safe-names.ts';
 import { FileError } from './errors.ts';
 import type { HashResult } from './hash-job.ts';
 import { type HashedFile, planHashJobs } from './hash-plan.ts';
@@ -92,6 +92,8 @@ export interface CreatedTorrent {
    * Windows alone can't store.
    */
   readonly warnings: readonly PathWarning[];
+  /** As `Info.renamedCount`. */
+  readonly renamedCount: number;
 }
 
 /**
@@ -146,7 +148,7 @@ async function createFrom(
   }
   const found = describe(listing, name, version);
   const files = planFiles({ version, pieceLength, files: [...found.keys()] });
-  const warnings = nameWarnings(files, found, name, listing.isSingleFile);
+  const { warnings, renamedCount } = safeNames(files, found, name, listing.isSingleFile);
   const hashes = new TorrentHashes(files, version, pieceLength);
 
   const report = () => {
@@ -202,6 +204,7 @@ async function createFrom(
     pieceCount: hashes.pieceCount,
     skipped: listing.skipped,
     warnings,
+    renamedCount,
   };
 }
 
@@ -240,12 +243,12 @@ function describe(
 }
 
 /** What reading the torrent back will say of its names. @throws FileError for one that no reader takes. */
-function nameWarnings(
+function safeNames(
   files: readonly BuildFile[],
   found: ReadonlyMap<BuildFile, FoundFile>,
   name: string,
   isSingleFile: boolean,
-): readonly PathWarning[] {
+): Pick<SafeNames, 'warnings' | 'renamedCount'> {
   const list = {
     lengths: Float64Array.from(files, (file) => file.length),
     flags: Uint8Array.from(files, (file) => (file.isPad ? FILE_PAD : 0)),
@@ -255,7 +258,7 @@ function nameWarnings(
   const info = new Uint8Array(0);
   const rules = { windowsNames: true };
   try {
-    return makeNamesSafe({ info, list, rawName: nameBytes(name), isSingleFile, rules }).warnings;
+    return makeNamesSafe({ info, list, rawName: nameBytes(name), isSingleFile, rules });
   } catch (error) {
     if (!(error instanceof MetainfoError) || error.code !== 'unsafe-path') throw error;
     const file = files[Number(/^info\.files\[(\d+)\]/.exec(error.field)?.[1])];
