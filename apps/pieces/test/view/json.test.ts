@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encode } from '@bt/bencode';
 import type { TorrentEvent } from '@bt/engine';
+import { parseMagnet } from '@bt/metainfo';
 import { StorageError } from '@bt/storage';
 import { TrackerServer } from '@bt/tracker/node';
 import { expect, it, onTestFinished } from 'vitest';
@@ -39,6 +40,7 @@ const rare: readonly TorrentEvent[] = [
     pieceIndex: 4,
     error: new StorageError('truncated', '/a/b: too short', { path: '/a/b' }),
   },
+  { type: 'metadata', name: 'x', version: 'v1', totalBytes: 1, pieceCount: 1, fileCount: 1 },
   { type: 'piece-failed', pieceIndex: 3 },
   { type: 'peer-unreachable', address: '192.0.2.7', port: 6881, message: 'ECONNREFUSED' },
   {
@@ -89,6 +91,10 @@ function eventsOf(events: readonly TorrentEvent[]): JsonEvent[] {
   const view = new JsonView(terminal, { seed: false });
   for (const event of events) view.event(event);
   view.pointer(new Uint8Array(32), { infoHash: new Uint8Array(20), sequence: 1n });
+  const hashes = `xt=urn:btih:${'ab'.repeat(20)}&xt=urn:btmh:1220${'cd'.repeat(32)}`;
+  const listening = { address: LOCALHOST, port: 1, dht: { port: 2 } };
+  view.searching(parseMagnet(`magnet:?${hashes}&dn=x`), listening);
+  view.saved('/a.torrent');
   return seen;
 }
 
