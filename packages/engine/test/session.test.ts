@@ -260,6 +260,22 @@ describe('a session over loopback', () => {
     expect(leecher.torrents()).toEqual([]);
   });
 
+  it('makes the empty files among those that are wanted later, or says why not', async () => {
+    const content = makeContent(MiB, 64 * KiB, { files: [MiB, 0, 0] });
+    const { leech, dir } = await seedAndLeech(content, { files: [0] });
+    const warned = (async () => {
+      for await (const event of leech.events()) if (event.type === 'warning') return event.message;
+      return undefined;
+    })();
+    await leech.complete;
+    const folder = path.join(dir, 'content');
+    expect(await readdir(folder)).toEqual(['file-0']);
+    await mkdir(path.join(folder, 'file-2'));
+    leech.selectFiles([1, 2]);
+    expect(await warned).toMatch(/file-2/);
+    expect((await readdir(folder)).sort()).toEqual(['file-0', 'file-1', 'file-2']);
+  });
+
   it('checks what is there without touching it', async () => {
     const content = makeContent(MiB, 64 * KiB);
     const dir = await place(content, 'seed');

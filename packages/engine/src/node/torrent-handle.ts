@@ -212,6 +212,10 @@ export class TorrentHandle {
   selectFiles(indices: readonly number[]): void {
     if (this.#metainfo !== undefined) checkFiles(indices, this.#metainfo.info);
     this.#driver.actOn((torrent, now) => torrent.selectFiles(now, indices));
+    const wanted = new Set(indices);
+    void this.#store
+      ?.want((fileIndex) => wanted.has(fileIndex))
+      .then((problems) => this.#warnOf([...problems.values()]));
   }
 
   /** Closes connections, keeps what has been received, says goodbye to trackers (3 s at most). */

@@ -23,7 +23,8 @@ export class FileStates {
   readonly columns: FileColumnsOnDisk;
   readonly #geometry: Geometry;
   readonly #files: FileTable;
-  readonly #isWanted: (fileIndex: number) => boolean;
+  /** Which files are going to be downloaded. */
+  isWanted: (fileIndex: number) => boolean;
   readonly #missing: Uint32Array;
   readonly #settled: Uint8Array;
   /** Up to where each file has bytes, as far as is known. */
@@ -40,7 +41,7 @@ export class FileStates {
     have: Uint8Array,
     isWanted: (fileIndex: number) => boolean = () => true,
   ) {
-    this.#isWanted = isWanted;
+    this.isWanted = isWanted;
     this.#geometry = geometry;
     this.#files = files;
     this.columns = found;
@@ -88,7 +89,7 @@ export class FileStates {
     if (fileIndices.every((fileIndex) => (flags[fileIndex]! & FILE_DIRTY) !== 0)) return false;
     for (const fileIndex of fileIndices) this.#makeDirty(fileIndex);
     for (let fileIndex = 0; fileIndex < flags.length; fileIndex++) {
-      if (this.#missing[fileIndex]! > 0 && this.#isWanted(fileIndex)) this.#makeDirty(fileIndex);
+      if (this.#missing[fileIndex]! > 0 && this.isWanted(fileIndex)) this.#makeDirty(fileIndex);
     }
     return true;
   }

@@ -6,7 +6,6 @@
  * the first write ("these files are being written to"), when the torrent is complete, after files have been flushed, and
  * on a clean close.
  */
-import type { Info } from '@bt/metainfo';
 import { bitAt, clearBit, setBit } from '../bits.ts';
 import {
   type Disk,
@@ -26,8 +25,9 @@ import {
   releaseSharedPool,
 } from './disk-pool.ts';
 import { FileStates } from './file-states.ts';
+import type { FileStoreOptions } from './file-store-options.ts';
 import { DiskFailure } from './open-files.ts';
-import { type Opened, openStore } from './open-store.ts';
+import { makeEmptyFiles, type Opened, openStore } from './open-store.ts';
 import { PartialPieces } from './partial-pieces.ts';
 import { inTime, nextTurn } from './patience.ts';
 import { PieceChecker } from './piece-checker.ts';
@@ -44,36 +44,6 @@ import { RecordKeeper } from './record-keeper.ts';
 import { surveyFile } from './survey.ts';
 import type { TorrentFiles } from './torrent-files.ts';
 import { WriteQueue } from './write-queue.ts';
-
-export interface FileStoreOptions {
-  readonly info: Info;
-  /** v2: hashes of the pieces by pieces root (`Metainfo.pieceLayers`). May grow while the store is open. */
-  readonly pieceLayers?: ReadonlyMap<string, Uint8Array>;
-  /** The download folder; the torrent's name is made below it. Made if missing, unless `readOnly`. */
-  readonly folder: string;
-  /** Where resume records are kept; null keeps none. Default `defaultStateFolder()`. */
-  readonly stateFolder?: string | null;
-  /** Touch nothing in the folder, and keep nobody else out of it; `savePiece` and `saveBlocks` throw. For seeding and for looking. */
-  readonly readOnly?: boolean;
-  /** `full` hashes everything that is there and believes no record. Default `auto`. */
-  readonly check?: 'auto' | 'full';
-  /** Which files are to be downloaded: the others' paths may be blocked, and empty ones are not made. Default all. */
-  readonly wanted?: (fileIndex: number) => boolean;
-  /** Ends the opening with a StorageError `aborted`; no effect later. */
-  readonly signal?: AbortSignal;
-  /** How far the hashing is; not called when nothing has to be hashed. */
-  readonly onProgress?: (progress: CheckProgress) => void;
-  /** Threads and caches to use. Default: those that all stores of the process share. */
-  readonly pool?: DiskPool;
-}
-
-export interface CheckProgress {
-  readonly checkedPieces: number;
-  readonly totalPieces: number;
-  readonly checkedBytes: number;
-  readonly totalBytes: number;
-  readonly rightPieces: number;
-}
 
 export class FileStore implements Disk {
   readonly #files: TorrentFiles;
@@ -194,6 +164,22 @@ export class FileStore implements Disk {
 
   get stalledBy(): StorageError | undefined {
     return this.#stalledBy;
+  }
+
+  /**
+   * Which files are to be downloaded from now on. Empty ones among them that are not there are made; returns those that can't
+   * be, and why. Nothing is made where the store is `readOnly` or closed.
+   */
+  async want(isWanted: (fileIndex: number) => boolean): Promise<Map<number, StorageError>> {
+    this.#states.isWanted = isWanted;
+    const problems = new Map<number, StorageError>();
+    const isToBeMade = (fileIndex: number) =>
+      this.#closing === undefined && this.#states.isWanted(fileIndex);
+    if (this.#readOnly) return problems;
+    this.#record.isStale = true;
+    const { columns: found } = this.#states;
+    await makeEmptyFiles(this.#files, { found, problems }, isToBeMade, undefined);
+    return problems;
   }
 
   connect(events: DiskEvents): void {

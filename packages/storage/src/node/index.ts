@@ -5,6 +5,7 @@
  */
 export { descriptorLimit } from './descriptor-limit.ts';
 export { DiskPool, type DiskPoolOptions } from './disk-pool.ts';
-export { type CheckProgress, FileStore, type FileStoreOptions } from './file-store.ts';
+export { FileStore } from './file-store.ts';
+export type { CheckProgress, FileStoreOptions } from './file-store-options.ts';
 export { replaceFile } from './replace-file.ts';
 export { defaultStateFolder, removeRecord } from './resume-file.ts';

@@ -18,14 +18,14 @@ import {
   type ResumeRecord,
 } from '../resume.ts';
 import { type DiskPool, partsOf } from './disk-pool.ts';
-import type { FileStoreOptions } from './file-store.ts';
+import type { FileStoreOptions } from './file-store-options.ts';
 import { DiskFailure, makeFolder, nodeFileSystem, OpenFiles } from './open-files.ts';
 import { findOriginals } from './original-names.ts';
 import { untilAborted } from './patience.ts';
 import { PieceChecker } from './piece-checker.ts';
 import { RIGHT } from './protocol.ts';
 import { defaultStateFolder, ResumeFile, readBootId } from './resume-file.ts';
-import { inSlices, type Survey, surveyFile, surveyFiles } from './survey.ts';
+import { inSlices, surveyFile, surveyFiles } from './survey.ts';
 import { TorrentFiles } from './torrent-files.ts';
 
 /** What {@link openStore} has found out. */
@@ -87,9 +87,13 @@ async function openFiles(
   if (!readOnly) {
     throwIfAborted(signal);
     const isWanted = options.wanted ?? (() => true);
-    for (const [fileIndex, problem] of problems) if (isWanted(fileIndex)) throw problem;
+    const refuse = () => {
+      for (const [fileIndex, problem] of problems) if (isWanted(fileIndex)) throw problem;
+    };
+    refuse();
     cutOwnFiles(files, found, record);
     await makeEmptyFiles(files, { found, problems }, isWanted, signal);
+    refuse();
   }
   const facts = { geometry: info.geometry, found, bootId };
   const plan = planCheck({ ...facts, record: options.check === 'full' ? undefined : record });
@@ -170,9 +174,10 @@ function cutOwnFiles(
   }
 }
 
-async function makeEmptyFiles(
+/** Makes those that are wanted and not there. Those of which nothing can be made become `problems`. */
+export async function makeEmptyFiles(
   files: TorrentFiles,
-  { found, problems }: Survey,
+  { found, problems }: { found: FileColumnsOnDisk; problems: Map<number, StorageError> },
   isWanted: (fileIndex: number) => boolean,
   signal: AbortSignal | undefined,
 ): Promise<void> {
@@ -181,9 +186,14 @@ async function makeEmptyFiles(
     if (table.lengthOf(fileIndex) > 0 || table.isPad(fileIndex)) return;
     if (table.isSymlink(fileIndex) || problems.has(fileIndex) || !isWanted(fileIndex)) return;
     if ((found.flags[fileIndex]! & FILE_PRESENT) !== 0) return;
-    withWritableFile(files, fileIndex);
-    surveyFile(files.fullPath(fileIndex), fileIndex, found);
-    found.flags[fileIndex]! |= FILE_OURS;
+    try {
+      withWritableFile(files, fileIndex);
+      surveyFile(files.fullPath(fileIndex), fileIndex, found);
+      found.flags[fileIndex]! |= FILE_OURS;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      problems.set(fileIndex, error);
+    }
   });
 }
 

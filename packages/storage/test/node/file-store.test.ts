@@ -105,6 +105,35 @@ describe('a download', () => {
     await store.close();
   });
 
+  it('makes empty files that are wanted later, and tells which can not be made', async () => {
+    const sample = makeSample({
+      pieceLength: BLOCK,
+      files: [
+        { path: 'first', length: 0 },
+        { path: 'folder/second', length: 0 },
+        { path: 'third', length: 0 },
+        { path: 'x', length: 1 },
+      ],
+    });
+    const where = place();
+    const { store } = await openSample(sample, where, { wanted: (fileIndex) => fileIndex === 3 });
+    const root = path.join(where.data, 'sample');
+    fs.mkdirSync(root, { recursive: true });
+    expect(fs.readdirSync(root)).toEqual([]);
+    fs.writeFileSync(path.join(root, 'folder'), 'in the way');
+    const problems = await store.want((fileIndex) => fileIndex !== 0);
+    expect(fs.readdirSync(root).sort()).toEqual(['folder', 'third']);
+    expect([...problems.keys()]).toEqual([1]);
+    expect(problems.get(1)).toMatchObject({ name: 'StorageError', fileIndex: 1 });
+    fs.rmSync(path.join(root, 'folder'));
+    expect((await store.want(() => true)).size).toBe(0);
+    expect(fs.readdirSync(root).sort()).toEqual(['first', 'folder', 'third']);
+    await store.close();
+    fs.rmSync(path.join(root, 'third'));
+    await store.want(() => true);
+    expect(fs.readdirSync(root).sort()).toEqual(['first', 'folder']);
+  });
+
   it('makes executables executable', async () => {
     const sample = makeSample({
       pieceLength: BLOCK,
