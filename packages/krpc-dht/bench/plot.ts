@@ -25,6 +25,7 @@ export function drawPlots(plots: readonly Plot[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${HEIGHT}"`,
     ` viewBox="0 0 ${width} ${HEIGHT}" font-family="sans-serif" font-size="11">`,
+    `<title>${plots.map(({ title }) => title).join('; ')}</title>`,
     `<rect width="${width}" height="${HEIGHT}" fill="#fff"/>\n${body.join('\n')}\n</svg>\n`,
   ].join('');
 }
