@@ -1,13 +1,17 @@
 #!/usr/bin/env node
 // The command line of mktorrent: arguments in, exit code out.
-import { endAtOnce } from './end-at-once.ts';
 import { EXIT } from './exit.ts';
 import { run } from './run.ts';
 
 const abort = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   process.on(name, () => {
-    if (abort.signal.aborted) endAtOnce(EXIT.interrupted); // the second time
+    if (abort.signal.aborted) {
+      // The second time, at once. By the signal's own action, which shells show as 130 too: `process.exit` waits for a thread
+      // that a hung disk keeps.
+      process.removeAllListeners('SIGINT');
+      process.kill(process.pid, 'SIGINT');
+    }
     abort.abort();
   });
 }

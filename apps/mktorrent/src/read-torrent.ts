@@ -25,7 +25,7 @@ async function readBounded(path: string): Promise<Uint8Array> {
       length += chunk.length;
     }
   } catch (error) {
-    throw new ExitError(EXIT.disk, whyUnreadable(path, error), error);
+    throw new ExitError(EXIT.badTorrent, whyUnreadable(path, error), error);
   }
   if (length > MAX_METAINFO_BYTES) {
     throw new ExitError(EXIT.badTorrent, `${path} is too large for a .torrent: over 64 MiB.`);

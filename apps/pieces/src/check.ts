@@ -1,7 +1,7 @@
 // `pieces --check`: how much of the wanted files is on disk and right. Nobody is asked, and nothing is written to the folder.
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Geometry, type Info, type Metainfo, PADDING } from '@bt/metainfo';
+import type { Info, Metainfo } from '@bt/metainfo';
 import { StorageError } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
@@ -86,7 +86,7 @@ function count(info: Info, have: Uint8Array, files: readonly number[] | undefine
   };
   for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
     if (isWanted[piece] === 0) continue;
-    const bytes = contentOf(geometry, piece);
+    const bytes = geometry.contentSize(piece);
     found.pieceCount += 1;
     found.wantedBytes += bytes;
     if (!isThere(have, piece)) continue;
@@ -120,13 +120,4 @@ function listIncomplete(
 /** BEP 3: the first piece is the highest bit. */
 function isThere(have: Uint8Array, piece: number): boolean {
   return (have[piece >>> 3]! & (0x80 >>> (piece & 7))) !== 0;
-}
-
-/** The bytes of files in a piece: its size without padding. */
-function contentOf(geometry: Geometry, piece: number): number {
-  let bytes = 0;
-  geometry.fileSpans(piece, 0, geometry.pieceSize(piece), (file, _offset, length) => {
-    if (file !== PADDING) bytes += length;
-  });
-  return bytes;
 }

@@ -2,7 +2,6 @@
 // The command line of `pieces`: arguments, streams and signals in, an exit code out.
 import manifest from '../package.json' with { type: 'json' };
 import { type DhtCommand, parseDhtOptions } from './dht/dht-options.ts';
-import { endAtOnce } from './end-at-once.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Options, parseOptions } from './options.ts';
 import type { Output } from './view/view.ts';
@@ -39,7 +38,9 @@ async function main(): Promise<number> {
       // The first one ends cleanly, the second one at once.
       if (signals > 1) {
         if (stdout.isTTY) stdout.write('\n');
-        endAtOnce(EXIT.interrupted);
+        // By the signal's own action, which shells show as 130 too: `process.exit` waits for a thread that a hung disk keeps.
+        process.removeAllListeners('SIGINT');
+        process.kill(process.pid, 'SIGINT');
       }
       interrupted.abort();
     });

@@ -60,7 +60,7 @@ export interface DownloadObserver {
 
 export interface DownloadOptions {
   readonly moment: Moment;
-  readonly geometry: PieceShape & Pick<Geometry, 'blockSize' | 'isPaddingBlock'>;
+  readonly geometry: PieceShape & Pick<Geometry, 'blockSize' | 'contentSize' | 'isPaddingBlock'>;
   readonly picker: Picker;
   readonly buffers: PieceBuffers;
   readonly disk: Pick<Disk, 'stalledBy'>;
@@ -328,7 +328,7 @@ export class Download {
     const { pieceIndex, senders, blockHashes } = failed;
     this.#saving.delete(pieceIndex);
     this.#picker.pieceFailed(pieceIndex);
-    this.rejectedBytes += this.#holdings.contentOf(pieceIndex);
+    this.rejectedBytes += this.#geometry.contentSize(pieceIndex);
     const liar = this.#blame.failed(pieceIndex, senders, blockHashes);
     this.#observer.pieceFailed(pieceIndex);
     if (liar !== undefined) this.#observer.liarFound(liar);

@@ -1,6 +1,6 @@
 // What we have and what we want: pieces saved and verified, the selection of files, and their sums in bytes.
 
-import { type FileTable, type Geometry, PADDING } from '@bt/metainfo';
+import type { FileTable, Geometry } from '@bt/metainfo';
 
 export class Holdings {
   /** BEP 3 bitfield of what we have: piece 0 is the high bit of the first byte. */
@@ -17,13 +17,10 @@ export class Holdings {
   #wantedMissing = 0;
   /** Of all pieces we have. */
   #haveBytes = 0;
-  /** Some files are padding. */
-  readonly #hasPadding: boolean;
 
   constructor(geometry: Geometry, files: FileTable) {
     this.#geometry = geometry;
     this.#files = files;
-    this.#hasPadding = files.contentLength < geometry.totalLength;
     this.bits = new Uint8Array((geometry.pieceCount + 7) >>> 3);
     this.#wanted = new Uint8Array(geometry.pieceCount).fill(1);
     this.#sum();
@@ -57,23 +54,12 @@ export class Holdings {
     return this.#wanted[pieceIndex] === 1;
   }
 
-  /** Bytes of the piece that aren't padding. */
-  contentOf(pieceIndex: number): number {
-    const size = this.#geometry.pieceSize(pieceIndex);
-    if (!this.#hasPadding) return size;
-    let content = 0;
-    this.#geometry.fileSpans(pieceIndex, 0, size, (fileIndex, _, length) => {
-      if (fileIndex !== PADDING) content += length;
-    });
-    return content;
-  }
-
   /** False when we had it. */
   add(pieceIndex: number): boolean {
     if (this.has(pieceIndex)) return false;
     this.bits[pieceIndex >>> 3]! |= 0x80 >>> (pieceIndex & 7);
     this.count += 1;
-    const content = this.contentOf(pieceIndex);
+    const content = this.#geometry.contentSize(pieceIndex);
     this.#haveBytes += content;
     if (!this.isWanted(pieceIndex)) return true;
     this.#wantedMissing -= 1;
@@ -85,7 +71,7 @@ export class Holdings {
     if (!this.has(pieceIndex)) return;
     this.bits[pieceIndex >>> 3]! &= ~(0x80 >>> (pieceIndex & 7));
     this.count -= 1;
-    const content = this.contentOf(pieceIndex);
+    const content = this.#geometry.contentSize(pieceIndex);
     this.#haveBytes -= content;
     if (!this.isWanted(pieceIndex)) return;
     this.#wantedMissing += 1;
@@ -123,7 +109,7 @@ export class Holdings {
     this.#wantedMissing = 0;
     for (let piece = 0; piece < this.pieceCount; piece += 1) {
       if (!this.isWanted(piece)) continue;
-      const content = this.contentOf(piece);
+      const content = this.#geometry.contentSize(piece);
       this.wantedBytes += content;
       if (this.has(piece)) this.verifiedBytes += content;
       else this.#wantedMissing += 1;

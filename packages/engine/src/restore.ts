@@ -32,12 +32,12 @@ export function restore(life: EarlierLife, into: RestoreInto): number[] {
     picker.markHave(piece);
   }
   for (let piece = 0; piece < geometry.pieceCount; piece += 1) {
-    if (holdings.has(piece) || holdings.contentOf(piece) > 0) continue;
+    if (holdings.has(piece) || geometry.contentSize(piece) > 0) continue;
     picker.markBlockHave(piece, 0);
     if (buffers.restore(piece, NO_BLOCKS)) complete.push(piece);
   }
   for (const [piece, blocks] of life.partialPieces ?? []) {
-    if (holdings.has(piece) || holdings.contentOf(piece) === 0) continue;
+    if (holdings.has(piece) || geometry.contentSize(piece) === 0) continue;
     for (let block = 0; block < geometry.blockCount(piece); block += 1) {
       if (hasBit(blocks, block)) picker.markBlockHave(piece, block);
     }

@@ -143,6 +143,17 @@ export class Geometry {
     return pieceIndex === this.pieceCount - 1 ? this.#lastPieceSize : this.pieceLength;
   }
 
+  /** Bytes of a piece that are files': its size without padding. */
+  contentSize(pieceIndex: number): number {
+    const size = this.pieceSize(pieceIndex);
+    if (this.#pads === undefined) return size;
+    let content = 0;
+    this.fileSpans(pieceIndex, 0, size, (fileIndex, _, length) => {
+      if (fileIndex !== PADDING) content += length;
+    });
+    return content;
+  }
+
   /**
    * The end of what a peer may request of a piece. It differs from {@link pieceSize} only in v2-only torrents, where
    * libtorrent up to 2.0.12 asks for whole blocks beyond a file's end and expects zeros there: it is the piece length.

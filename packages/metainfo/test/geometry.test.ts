@@ -254,6 +254,9 @@ describe('Geometry', () => {
       true,
     ]);
     expect(geometry.isPaddingBlock(1, 0)).toBe(false);
+    expect([0, 1].map((piece) => geometry.contentSize(piece))).toEqual([20_000, 5]);
+    const plain = new Geometry({ pieceLength: BLOCK_LENGTH, lengths: [20_000] });
+    expect([0, 1].map((piece) => plain.contentSize(piece))).toEqual([BLOCK_LENGTH, 3_616]);
   });
 
   test('refuses what can not be a layout, and places that do not exist', () => {
