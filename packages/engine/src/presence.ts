@@ -10,6 +10,7 @@ import { PeerPriorities } from './discovery/peer-priority.ts';
 import type { TorrentEvent, TorrentStats } from './events.ts';
 import { MetadataUpload } from './metadata/metadata-upload.ts';
 import type { Moment } from './moment.ts';
+import type { Direction } from './peer.ts';
 import type { RateLimit } from './rate-limit.ts';
 import { Candidates } from './swarm/candidates.ts';
 import type { InfoHashes } from './swarm/greeting.ts';
@@ -30,6 +31,8 @@ export interface PresenceOptions extends InfoHashes {
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
   readonly random: () => number;
   readonly maxPeers: number;
+  /** As in `TorrentOptions`. */
+  readonly sessionShare?: ((direction: Direction) => number) | undefined;
   readonly upLimit: RateLimit;
   /** BEP 27, as far as it is known yet. */
   readonly isPrivate?: boolean;
@@ -82,6 +85,7 @@ export class Presence {
       listenPort,
       external,
       maxPeers,
+      sessionShare: options.sessionShare,
       candidates: this.candidates,
       discovery: this.discovery,
       priorities,

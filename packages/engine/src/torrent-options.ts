@@ -7,6 +7,7 @@ import type { AnnounceEffect } from './announcing.ts';
 import type { DiscoveryEffect } from './discovery/discovery.ts';
 import type { ExternalAddress } from './discovery/external-address.ts';
 import type { TorrentEvent } from './events.ts';
+import type { Direction } from './peer.ts';
 import type { Presence } from './presence.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { Reader } from './readers.ts';
@@ -55,6 +56,8 @@ export interface TorrentOptions {
   readonly files?: readonly number[] | undefined;
   readonly sequential?: boolean | undefined;
   readonly maxPeers?: number | undefined;
+  /** Of the room for connections of this direction that all torrents share, how much is taken, 0 to 1. Default 0. */
+  readonly sessionShare?: ((direction: Direction) => number) | undefined;
   readonly uploadSlots?: number | undefined;
   /** Get the piece layers (BEP 52) and no piece: `piece-layers` is the end of it. */
   readonly hashesOnly?: boolean | undefined;

@@ -698,8 +698,11 @@ function makePresence(options: TorrentOptions): Presence {
   const { now, info, peerId, listenPort, announceTiers, random, upLimit } = options;
   const { externalAddress, peerExchange, dhtPort } = options;
   const { infoHash, infoHashV2, isPrivate } = info;
-  const maxPeers = options.maxPeers ?? MAX_PEERS_PER_TORRENT;
+  const room = {
+    maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,
+    sessionShare: options.sessionShare,
+  };
   const who = { infoHash, infoHashV2, peerId, listenPort };
   const discovery = { isPrivate, externalAddress, peerExchange, dhtPort };
-  return new Presence({ now, ...who, announceTiers, random, maxPeers, upLimit, ...discovery });
+  return new Presence({ now, ...who, announceTiers, random, ...room, upLimit, ...discovery });
 }

@@ -32,6 +32,13 @@ describe('the connections of a session', () => {
     }
   });
 
+  it('tell how much of the room of a direction is taken', () => {
+    const connections = new Connections({ max: 10 });
+    for (let count = 0; count < 4; count += 1) connections.add(new Socket(), 'in');
+    expect(connections.share('in')).toBe(4 / 8);
+    expect(connections.share('out')).toBe(4 / 10);
+  });
+
   it('may all be dialled where nobody can connect to us', () => {
     const connections = new Connections({ max: 10, accepts: false });
     while (connections.isRoomFor('out')) connections.add(new Socket(), 'out');

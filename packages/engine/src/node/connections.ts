@@ -38,6 +38,11 @@ export class Connections {
     return this.#room.isFor(direction, this.#counts);
   }
 
+  /** The share of the room of this direction that is taken, 1 where there is none left. */
+  share(direction: Direction): number {
+    return this.#room.share(direction, this.#counts);
+  }
+
   /** Counts a socket until it closes. */
   add(socket: Socket, direction: Direction): void {
     this.#counts[direction] += 1;

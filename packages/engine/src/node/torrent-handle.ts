@@ -11,7 +11,7 @@ import { EngineError } from '../errors.ts';
 import type { TorrentEvent, TorrentState, TorrentStats } from '../events.ts';
 import { PieceLayers } from '../hashes/piece-layers.ts';
 import { MagnetTorrent } from '../magnet-torrent.ts';
-import type { Peer } from '../peer.ts';
+import type { Direction, Peer } from '../peer.ts';
 import { defaultStrategies } from '../strategies.ts';
 import type { PeerSource } from '../swarm/peer-source.ts';
 import type { NewPeer } from '../swarm/swarm.ts';
@@ -483,6 +483,7 @@ export class TorrentHandle {
   #swarmOptions(announceTiers: readonly (readonly string[])[]) {
     const { trackers, peerExchange, maxPeers } = this.#options;
     const { peerId, listenPort, external, random, downLimit, upLimit, dht } = this.#session;
+    const { connections } = this.#session;
     return {
       now: clockNow(),
       peerId,
@@ -495,6 +496,7 @@ export class TorrentHandle {
       downLimit,
       upLimit,
       maxPeers,
+      sessionShare: (direction: Direction) => connections.share(direction),
     };
   }
 

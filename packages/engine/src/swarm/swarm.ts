@@ -54,6 +54,8 @@ export interface SwarmOptions {
   readonly listenPort: number;
   readonly external: ExternalAddress;
   readonly maxPeers: number;
+  /** How much is taken of the room that all torrents of the session share. */
+  readonly sessionShare: ((direction: Direction) => number) | undefined;
   readonly candidates: Candidates;
   readonly discovery: Discovery;
   /** BEP 40. */
@@ -458,9 +460,14 @@ export class Swarm implements GreetingObserver {
     if (peer.listeningMs(now) - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     if (this.#duplicates.isOverdue(peer)) return 'duplicate';
     // Room for others is made only where it is short.
-    const isCrowded = this.#room.share(peer.direction, this.#peers.counts) >= CROWDED_SHARE;
-    if (isCrowded && now - peer.uselessSinceMs >= USELESS_PEER_MS) return 'useless';
-    return undefined;
+    const isUseless = now - peer.uselessSinceMs >= USELESS_PEER_MS;
+    return isUseless && this.#isCrowded(peer.direction) ? 'useless' : undefined;
+  }
+
+  #isCrowded(direction: Direction): boolean {
+    const ownShare = this.#room.share(direction, this.#peers.counts);
+    const sessionShare = this.#options.sessionShare?.(direction) ?? 0;
+    return Math.max(ownShare, sessionShare) >= CROWDED_SHARE;
   }
 }
 

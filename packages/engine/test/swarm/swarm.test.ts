@@ -124,6 +124,19 @@ describe('the room of a torrent', () => {
     expect(new Set(reasons)).toEqual(new Set(['useless']));
     expect(bare.tryConnect(addressOf(9), 'next')).toBeDefined();
   });
+
+  it('is made as well where there is little left for all torrents of the session', () => {
+    let share = 0.5;
+    const bare = new BareTorrent({ sessionShare: (direction) => (direction === 'in' ? share : 0) });
+    bare.connect(addressOf(0), 'idle');
+    bare.connect(addressOf(1), 'dialled', 'out');
+    bare.runTo(USELESS_PEER_MS + 1000);
+    expect(bare.closeReasons()).toEqual([]);
+    share = 0.9;
+    bare.runTo(bare.now + 1000);
+    expect(bare.closeReasons()).toEqual(['useless']);
+    expect(bare.torrent.stats(bare.now).peersConnected).toBe(1);
+  });
 });
 
 describe('a peer that sends wrong data', () => {
