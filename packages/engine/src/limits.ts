@@ -64,7 +64,7 @@ export const KEEP_ALIVE_MS = 100_000;
 /** Connections under way at one time, for a session. */
 export const MAX_HALF_OPEN = 50;
 export const MAX_PEERS_PER_TORRENT = 500;
-/** Connections of one torrent from one address: several clients behind one router. */
+/** Connections of one torrent from one address, or one IPv6 /64: several clients behind one router. */
 export const MAX_PEERS_PER_ADDRESS = 8;
 /** The same for loopback and private addresses, where whole swarms share one machine. */
 export const MAX_PEERS_PER_LOCAL_ADDRESS = 500;
@@ -91,6 +91,8 @@ export const MAX_PENDING_ACCEPTS = 200;
 export const MAX_DIALS_PER_SECOND = 20;
 /** Neither side has what the other lacks: closed after this long. */
 export const USELESS_PEER_MS = 60_000;
+/** One of the two wants something, and no block has passed in either direction: in which 20 peers have had their optimistic unchoke. */
+export const IDLE_INTEREST_MS = 600_000;
 /** What is read in one go from a socket: larger is fewer calls, and fits the second-level cache. */
 export const READ_BUFFER_BYTES = 256 * KiB;
 
@@ -98,7 +100,7 @@ export const READ_BUFFER_BYTES = 256 * KiB;
 
 /** Known addresses of a torrent that we are not connected to. */
 export const MAX_CANDIDATES = 1_000;
-/** Known ports of one public address that strangers name: a flood must not make us knock at all doors of a victim. */
+/** Known ports of one public address (IPv6: of a /64) that strangers name: a flood must not make us knock at all doors of a victim. */
 export const MAX_HEARSAY_PORTS = 3;
 /** Wait after the first failed connection; doubles with each further failure. */
 export const REDIAL_FIRST_MS = 15_000;
@@ -109,7 +111,7 @@ export const MAX_DIAL_FAILURES = 5;
 export const REDIAL_KEPT_MAX_MS = 60_000;
 /** Bans remembered for a torrent; the oldest is forgotten first. */
 export const MAX_BANS = 5_000;
-/** Banned ports of one public address, after which the whole address is banned. */
+/** Banned ports of one public address, after which the whole address is banned; of IPv6 a /64 counts as one. */
 export const BANNED_PORTS_PER_ADDRESS = 3;
 
 // Finding peers.

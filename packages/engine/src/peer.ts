@@ -6,11 +6,13 @@ import type { PeerHandle } from '@bt/picker';
 import type { BlockWriter } from '@bt/storage';
 import { RemoteExtensions, type WireSession } from '@bt/wire';
 import {
+  IDLE_INTEREST_MS,
   MAX_LAPSED_REQUESTS,
   MAX_OUTPUT_BYTES,
   MAX_QUEUED_UPLOADS,
   MAX_REQUESTS_PER_PEER,
   OUTPUT_TIMEOUT_MS,
+  USELESS_PEER_MS,
 } from './limits.ts';
 import { Pipeline } from './pipeline.ts';
 import { RateMeter } from './rates.ts';
@@ -120,6 +122,8 @@ export class Peer {
   duplicateSinceMs: number | undefined;
   /** Since when neither side has been interested in the other. */
   uselessSinceMs: number;
+  /** When a block has passed last, by the clock of `listeningMs`. */
+  #lastTransferMs: number;
   /** Since when more output waits than it may leave waiting; it isn't read meanwhile. */
   #overfullSinceMs: number | undefined;
   /** When some of the output was taken last, or there was none. */
@@ -149,6 +153,7 @@ export class Peer {
     this.lastReceivedMs = now;
     this.lastSentMs = now;
     this.uselessSinceMs = now;
+    this.#lastTransferMs = now;
     this.#outputTakenMs = now;
     this.identity = {
       suspicions: 0,
@@ -177,6 +182,7 @@ export class Peer {
   countBlock(now: number, lengthBytes: number): void {
     this.down.add(now, lengthBytes);
     this.lastBlockMs = now;
+    this.#lastTransferMs = this.listeningMs(now);
     this.pipeline.isSnubbed = false;
   }
 
@@ -194,6 +200,7 @@ export class Peer {
 
   sendBlock(now: number, header: Uint8Array, block: Uint8Array): void {
     this.lastSentMs = now;
+    this.#lastTransferMs = this.listeningMs(now);
     this.#handedBytes += header.length + block.length;
     this.#queuedBlocks = this.queuedBlocks + 1;
     this.transport.sendBlock(header, block);
@@ -231,6 +238,12 @@ export class Peer {
   /** A clock that stands still while the gate keeps the peer from being read: by it its silence is judged. */
   listeningMs(now: number): number {
     return (this.#unreadSinceMs ?? now) - this.#unreadMs;
+  }
+
+  /** Neither side wants anything of the other, or has for long got nothing of what it wants. */
+  isUseless(now: number): boolean {
+    const withoutTransferMs = this.listeningMs(now) - this.#lastTransferMs;
+    return now - this.uselessSinceMs >= USELESS_PEER_MS || withoutTransferMs >= IDLE_INTEREST_MS;
   }
 
   #updateGate(now: number): void {

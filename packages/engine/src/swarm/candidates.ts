@@ -3,7 +3,14 @@
 // way. A private torrent (BEP 27) takes none from strangers. Bans are by address and port, and by address and peer id: a peer
 // id alone proves nothing, since whoever has seen it can send it.
 
-import { addressClass, type Endpoint, endpointKey, isMartian, isPublic } from '@bt/endpoint';
+import {
+  addressClass,
+  type Endpoint,
+  endpointKey,
+  isMartian,
+  isPublic,
+  networkOf,
+} from '@bt/endpoint';
 import {
   BANNED_PORTS_PER_ADDRESS,
   MAX_BANS,
@@ -63,8 +70,9 @@ export class Candidates {
   #isPrivate: boolean;
   #entries = new Map<string, Candidate>();
   #prioritiesVersion = 0;
-  /** Entries of one public address. */
+  /** Entries of one public network (`networkOf`: an address, of IPv6 a /64). */
   #ports = new Map<string, number>();
+  /** By network, as the peer ids. */
   #bannedPorts = new Map<string, number>();
   #bannedKeys = new Set<string>();
   #bannedPeerIds = new Set<string>();
@@ -208,14 +216,15 @@ export class Candidates {
   /** Never dial or accept this one again. `endpoint` is where it listens, as far as that is known. */
   ban(endpoint: Endpoint, peerId: string | undefined): void {
     const key = endpointKey(endpoint);
+    const network = networkOf(endpoint.address);
     const known = this.#entries.get(key);
     if (known !== undefined) this.#delete(known);
     if (!this.#bannedKeys.has(key)) {
-      const ports = (this.#bannedPorts.get(endpoint.address) ?? 0) + 1;
-      this.#bannedPorts.set(endpoint.address, ports);
+      const ports = (this.#bannedPorts.get(network) ?? 0) + 1;
+      this.#bannedPorts.set(network, ports);
       remember(this.#bannedKeys, key);
     }
-    if (peerId !== undefined) remember(this.#bannedPeerIds, `${endpoint.address} ${peerId}`);
+    if (peerId !== undefined) remember(this.#bannedPeerIds, `${network} ${peerId}`);
     if (this.#bannedPorts.size > MAX_BANS) {
       const [oldest] = this.#bannedPorts.keys();
       if (oldest !== undefined) this.#bannedPorts.delete(oldest);
@@ -224,10 +233,9 @@ export class Candidates {
 
   isBanned(endpoint: Endpoint, peerId?: string): boolean {
     if (this.#bannedKeys.has(endpointKey(endpoint))) return true;
-    if (peerId !== undefined && this.#bannedPeerIds.has(`${endpoint.address} ${peerId}`)) {
-      return true;
-    }
-    const ports = this.#bannedPorts.get(endpoint.address) ?? 0;
+    const network = networkOf(endpoint.address);
+    if (peerId !== undefined && this.#bannedPeerIds.has(`${network} ${peerId}`)) return true;
+    const ports = this.#bannedPorts.get(network) ?? 0;
     return ports >= BANNED_PORTS_PER_ADDRESS && isPublic(endpoint.address);
   }
 
@@ -254,20 +262,22 @@ export class Candidates {
     const { endpoint } = entry;
     this.#entries.set(endpointKey(endpoint), entry);
     this.#nextMs = undefined;
-    if (isPublic(endpoint.address)) this.#ports.set(endpoint.address, this.#portsOf(endpoint) + 1);
+    if (!isPublic(endpoint.address)) return;
+    this.#ports.set(networkOf(endpoint.address), this.#portsOf(endpoint) + 1);
   }
 
   #delete(entry: Candidate): void {
     const { endpoint } = entry;
     if (!this.#entries.delete(endpointKey(endpoint))) return;
     this.#nextMs = undefined;
+    const network = networkOf(endpoint.address);
     const ports = this.#portsOf(endpoint) - 1;
-    if (ports > 0) this.#ports.set(endpoint.address, ports);
-    else this.#ports.delete(endpoint.address);
+    if (ports > 0) this.#ports.set(network, ports);
+    else this.#ports.delete(network);
   }
 
   #portsOf({ address }: Endpoint): number {
-    return this.#ports.get(address) ?? 0;
+    return this.#ports.get(networkOf(address)) ?? 0;
   }
 
   /**

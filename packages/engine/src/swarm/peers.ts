@@ -1,5 +1,6 @@
 // The connected peers of a torrent: a list to walk, an index by the picker's handle, and those with something to send.
 
+import { networkOf } from '@bt/endpoint';
 import type { PeerHandle } from '@bt/picker';
 import type { Direction, Peer } from '../peer.ts';
 
@@ -7,7 +8,7 @@ export class Peers implements Iterable<Peer> {
   #list: Peer[] = [];
   #byHandle: (Peer | undefined)[] = [];
   #dirty: Peer[] = [];
-  #byAddress = new Map<string, number>();
+  #byNetwork = new Map<string, number>();
   readonly #counts: Record<Direction, number> = { in: 0, out: 0 };
 
   get size(): number {
@@ -31,8 +32,8 @@ export class Peers implements Iterable<Peer> {
   add(peer: Peer): void {
     this.#list.push(peer);
     this.#counts[peer.direction] += 1;
-    const { address } = peer.endpoint;
-    this.#byAddress.set(address, this.countFrom(address) + 1);
+    const network = networkOf(peer.endpoint.address);
+    this.#byNetwork.set(network, this.countFrom(network) + 1);
   }
 
   remove(peer: Peer): void {
@@ -41,10 +42,10 @@ export class Peers implements Iterable<Peer> {
     this.#list.splice(index, 1);
     this.#counts[peer.direction] -= 1;
     if (this.byHandle(peer.handle) === peer) this.#byHandle[peer.handle] = undefined;
-    const { address } = peer.endpoint;
-    const count = this.countFrom(address) - 1;
-    if (count > 0) this.#byAddress.set(address, count);
-    else this.#byAddress.delete(address);
+    const network = networkOf(peer.endpoint.address);
+    const count = this.countFrom(network) - 1;
+    if (count > 0) this.#byNetwork.set(network, count);
+    else this.#byNetwork.delete(network);
   }
 
   /** The picker knows the peer by this handle from now on. */
@@ -57,9 +58,9 @@ export class Peers implements Iterable<Peer> {
     return this.#byHandle[handle];
   }
 
-  /** Connections from one address. */
-  countFrom(address: string): number {
-    return this.#byAddress.get(address) ?? 0;
+  /** Connections from one network (`networkOf`). */
+  countFrom(network: string): number {
+    return this.#byNetwork.get(network) ?? 0;
   }
 
   /** The peer's session has written something: `flushDirty` sends it at the end of this turn. */

@@ -1,7 +1,7 @@
 // The connections of a torrent: who is let in, greeted, dialled, kept awake, closed and banned. What they are for is the
 // exchange's (exchange.ts).
 
-import { type Endpoint, endpointKey, isPublic } from '@bt/endpoint';
+import { type Endpoint, endpointKey, isPublic, networkOf } from '@bt/endpoint';
 import { toHex } from '@bt/metainfo';
 import {
   decodeExtendedHandshake,
@@ -26,7 +26,6 @@ import {
   MAX_DIALS_PER_SECOND,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_LOCAL_ADDRESS,
-  USELESS_PEER_MS,
 } from '../limits.ts';
 import type { MetadataUpload } from '../metadata/metadata-upload.ts';
 import type { Moment } from '../moment.ts';
@@ -355,7 +354,7 @@ export class Swarm implements GreetingObserver {
       const isSame =
         identity.peerId !== undefined &&
         peer.identity.peerId === identity.peerId &&
-        peer.endpoint.address === address;
+        networkOf(peer.endpoint.address) === networkOf(address);
       if (peer.identity === identity || isSame) this.close(peer, 'banned');
     }
   }
@@ -441,7 +440,7 @@ export class Swarm implements GreetingObserver {
   #makeRoom(endpoint: Endpoint, direction: Direction): boolean {
     const { address } = endpoint;
     const limit = isLocalAddress(address) ? MAX_PEERS_PER_LOCAL_ADDRESS : MAX_PEERS_PER_ADDRESS;
-    if (this.#peers.countFrom(address) >= limit) return false;
+    if (this.#peers.countFrom(networkOf(address)) >= limit) return false;
     if (this.#room.isFor(direction, this.#peers.counts)) return true;
     if (direction === 'out') return false;
     const { priorities } = this.#options;
@@ -460,8 +459,7 @@ export class Swarm implements GreetingObserver {
     if (peer.listeningMs(now) - peer.lastReceivedMs >= IDLE_TIMEOUT_MS) return 'idle';
     if (this.#duplicates.isOverdue(peer)) return 'duplicate';
     // Room for others is made only where it is short.
-    const isUseless = now - peer.uselessSinceMs >= USELESS_PEER_MS;
-    return isUseless && this.#isCrowded(peer.direction) ? 'useless' : undefined;
+    return peer.isUseless(now) && this.#isCrowded(peer.direction) ? 'useless' : undefined;
   }
 
   #isCrowded(direction: Direction): boolean {

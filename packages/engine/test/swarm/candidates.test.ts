@@ -30,6 +30,40 @@ describe('bans', () => {
   });
 });
 
+describe('an IPv6 network, which is one host', () => {
+  const at = (host: number) => ({ address: `2a00:1450:4001:81a::${host}`, port: 6881 });
+  const neighbour = { address: '2a00:1450:4001:81b::1', port: 6881 };
+
+  it('is banned when several of its addresses are', () => {
+    const candidates = new Candidates({ random: middle });
+    for (let host = 1; host < BANNED_PORTS_PER_ADDRESS; host += 1) {
+      candidates.ban(at(host), undefined);
+      expect(candidates.isBanned(at(99))).toBe(false);
+    }
+    candidates.ban(at(BANNED_PORTS_PER_ADDRESS), undefined);
+    expect(candidates.isBanned(at(99))).toBe(true);
+    expect(candidates.isBanned(neighbour)).toBe(false);
+  });
+
+  it('does not let a banned peer id in from another address', () => {
+    const candidates = new Candidates({ random: middle });
+    candidates.ban(at(1), 'aa');
+    expect(candidates.isBanned(at(2), 'aa')).toBe(true);
+    expect(candidates.isBanned(at(2), 'bb')).toBe(false);
+    expect(candidates.isBanned(neighbour, 'aa')).toBe(false);
+  });
+
+  it('has as many places as strangers may name ports of an address', () => {
+    const candidates = new Candidates({ random: middle });
+    for (let host = 1; host <= MAX_HEARSAY_PORTS; host += 1) {
+      expect(candidates.add(0, at(host), 'pex', false)).toBeDefined();
+    }
+    expect(candidates.add(0, at(99), 'pex', false)).toBeUndefined();
+    expect(candidates.add(0, at(99), 'tracker', false)).toBeDefined();
+    expect(candidates.add(0, neighbour, 'pex', false)).toBeDefined();
+  });
+});
+
 describe('what is remembered', () => {
   const addressOf = (index: number) => ({
     address: `8.7.${index >> 8}.${index & 255}`,

@@ -1,6 +1,7 @@
 import type { Endpoint } from '@bt/endpoint';
 import { describe, expect, it } from 'vitest';
 import {
+  IDLE_INTEREST_MS,
   IDLE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   MAX_DIALS_PER_SECOND,
@@ -20,6 +21,7 @@ import {
 } from '../support/bare-torrent.ts';
 import { makeContent } from '../support/content.ts';
 
+const INTERESTED = 2;
 const home = { address: '10.0.0.1', port: 6881 };
 const other = { address: '10.0.0.2', port: 6881 };
 
@@ -71,6 +73,17 @@ describe('the connections of a torrent', () => {
     const bare = new BareTorrent({ maxPeers: 5000 });
     expect(connectAll(bare, at('93.184.216.34'))).toBe(MAX_PEERS_PER_ADDRESS);
     expect(connectAll(bare, at('192.168.1.1'))).toBe(MAX_PEERS_PER_LOCAL_ADDRESS);
+  });
+
+  it('are few from one IPv6 network, whichever of its addresses they come from', () => {
+    const bare = new BareTorrent({ maxPeers: 5000 });
+    const inOne = (index: number) => ({ address: `2a00:1450:4001:81a::${index}`, port: 6881 });
+    expect(connectAll(bare, inOne)).toBe(MAX_PEERS_PER_ADDRESS);
+    expect(
+      bare.tryConnect({ address: '2a00:1450:4001:81b::1', port: 6881 }, 'other'),
+    ).toBeDefined();
+    const atHome = (index: number) => ({ address: `fd00:1:2:3::${index}`, port: 6881 });
+    expect(connectAll(bare, atHome)).toBe(MAX_PEERS_PER_LOCAL_ADDRESS);
   });
 
   it('are dialled so many in a second', () => {
@@ -125,6 +138,24 @@ describe('the room of a torrent', () => {
     expect(bare.tryConnect(addressOf(9), 'next')).toBeDefined();
   });
 
+  it('is made by closing peers that say they want something and never take it', () => {
+    const have = Uint8Array.of(0xf0);
+    const bare = new BareTorrent({ maxPeers: 10, have, uploadSlots: 8 });
+    const peers = many.slice(0, 8).map((endpoint) => bare.connect(endpoint, endpoint.address));
+    const [customer, ...others] = peers;
+    for (const peer of peers) bare.receive(peer, message(INTERESTED));
+    while (bare.now < IDLE_INTEREST_MS + 10_000) {
+      bare.runTo(bare.now + 100_000);
+      bare.receive(customer!, message(REQUEST, 0, 16_384, 16_384));
+      for (const peer of others) bare.receive(peer, message(INTERESTED));
+    }
+    const reasons = bare.closeReasons();
+    expect(reasons.length).toBeGreaterThan(0);
+    expect(new Set(reasons)).toEqual(new Set(['useless']));
+    expect(customer!.transport.isClosed).toBe(false);
+    expect(bare.tryConnect(addressOf(9), 'next')).toBeDefined();
+  });
+
   it('is made as well where there is little left for all torrents of the session', () => {
     let share = 0.5;
     const bare = new BareTorrent({ sessionShare: (direction) => (direction === 'in' ? share : 0) });
@@ -167,6 +198,18 @@ describe('a peer that sends wrong data', () => {
     bare.torrent.handleClosed(bare.now, honest.peer);
     expect(bare.tryConnect(other, 'stolen')).toBeDefined();
     expect(bare.tryConnect({ ...home, port: 50_000 }, 'stolen')).toBeUndefined();
+  });
+
+  it('is banned wherever in its IPv6 network it comes from, and nobody beyond it', () => {
+    const bare = new BareTorrent({ content: makeContent(16_384, 16_384) });
+    const at = (host: string) => ({ address: `2a00:1450:4001:81a::${host}`, port: 6881 });
+    const liar = bare.connect(at('1'), 'liar');
+    bare.receive(liar, Buffer.concat([message(14), message(1)]));
+    const honest = bare.connect({ address: '2a00:1450:4001:81b::2', port: 6881 }, 'liar', 'out');
+    lie(bare, liar);
+    expect(liar.transport.isClosed).toBe(true);
+    expect(honest.transport.isClosed).toBe(false);
+    expect(bare.tryConnect(at('2'), 'liar')).toBeUndefined();
   });
 
   it('gives the place of a dial back that was under way to it', () => {
