@@ -23,6 +23,7 @@ import {
   REQUEST_TIMEOUT_MS,
 } from './limits.ts';
 import type { Moment } from './moment.ts';
+import { Ownership } from './ownership.ts';
 import { type Identity, type Peer, PeerFault } from './peer.ts';
 import { RateMeter } from './rates.ts';
 import type { Peers } from './swarm/peers.ts';
@@ -114,6 +115,7 @@ export class Download {
   readonly #blame: Blame<Sender>;
   readonly #holdings: Holdings;
   readonly #observer: DownloadObserver;
+  readonly #ownership = new Ownership();
   readonly #senders = new Map<number, Senders>();
   /** Full pieces that are with the disk. */
   readonly #saving = new Map<number, SavedPiece>();
@@ -198,7 +200,7 @@ export class Download {
     source.blockPiece = pieceIndex;
     source.blockOffset = blockOffset;
     source.blockLength = lengthBytes;
-    if (this.#isMissing(pieceIndex)) {
+    if (this.#isMissing(pieceIndex) && this.#picker.mayReceive(source.handle, pieceIndex)) {
       // With a disk that takes nothing memory is full: the block has to come again later.
       if (this.#buffers.isFull && this.#disk.stalledBy !== undefined) {
         this.#picker.releaseRequest(source.handle, pieceIndex, blockIndex);
@@ -248,6 +250,7 @@ export class Download {
     this.#saving.delete(pieceIndex);
     if (result.outcome === 'saved') {
       this.judge?.passed(pieceIndex);
+      this.#ownership.ended(pieceIndex);
       const isNew = this.#holdings.add(pieceIndex);
       this.#picker.piecePassed(pieceIndex);
       const liars = this.#blame.passed(pieceIndex, result.blockHashes);
@@ -332,6 +335,25 @@ export class Download {
     const liar = this.#blame.failed(pieceIndex, senders, blockHashes);
     this.#observer.pieceFailed(pieceIndex);
     if (liar !== undefined) this.#observer.liarFound(liar);
+  }
+
+  /**
+   * For the picker: whether a newcomer takes a piece over that is left to another peer alone. What came of it is given up, so
+   * that all of it comes from one again.
+   */
+  takeOver(pieceIndex: number, owner: PeerHandle, newcomer: PeerHandle): boolean {
+    const { now } = this.#moment;
+    const rate = this.#peers.byHandle(newcomer)?.pipeline.bestRate ?? 0;
+    const needMs = rate > 0 ? (1000 * this.#geometry.pieceSize(pieceIndex)) / rate : undefined;
+    if (!this.#ownership.isOver(now, pieceIndex, owner, needMs)) return false;
+    const senders = this.#senders.get(pieceIndex) ?? [];
+    this.#senders.delete(pieceIndex);
+    this.#buffers.drop(pieceIndex);
+    for (let block = 0; block < this.#geometry.blockCount(pieceIndex); block += 1) {
+      this.#cancel(owner, pieceIndex, block);
+      if (senders[block]) this.duplicateBytes += this.#geometry.blockSize(pieceIndex, block);
+    }
+    return true;
   }
 
   /** BEP 6 `reject_request`, of a request that may have lapsed meanwhile. */

@@ -288,6 +288,15 @@ export const MAX_SUSPECT_ATTEMPTS = 256;
 /** Attempts kept for one piece. */
 export const MAX_ATTEMPTS_PER_PIECE = 8;
 
+/** A peer keeps a piece that is left to it alone for this long from where another one could have it ... */
+export const OWNER_GRACE_MS = 10_000;
+/** ... and so many times as long as that one needs for the whole piece, which begins anew with it ... */
+export const OWNER_PATIENCE = 4;
+/** ... or this long where nothing is known of its rate ... */
+export const UNKNOWN_NEWCOMER_MS = 5_000;
+/** ... and twice as long after each change, up to 2^8. */
+export const MAX_OWNER_DOUBLINGS = 8;
+
 // Metadata (BEP 9).
 
 /** A longer info dictionary isn't fetched, unless the user raises it: up to the 16 MiB that the wire believes. */

@@ -20,6 +20,8 @@ export class Pipeline {
   /** What the peer's extended handshake allows (`reqq`, BEP 10). */
   peerLimit = DEFAULT_PEER_REQQ;
   isSnubbed = false;
+  /** The highest rate of the connection yet, in bytes per second over two seconds; 0 while it is not known. */
+  bestRate = 0;
   /** Bytes of one request. */
   blockLength = BLOCK_LENGTH;
   #target = INITIAL_PIPELINE;
@@ -51,6 +53,7 @@ export class Pipeline {
     if (now - this.#sampledMs < 1000) return;
     this.#sampledMs = now;
     const rate = meter.recentRate(now, 2);
+    this.bestRate = Math.max(this.bestRate, rate);
     if (this.#isSlowStart && rate < this.#lastRate * GROWTH) this.#isSlowStart = false;
     this.#lastRate = rate;
     if (this.#isSlowStart) return;

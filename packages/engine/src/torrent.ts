@@ -102,6 +102,8 @@ export class Torrent {
       pieceCount: geometry.pieceCount,
       blockCount: (pieceIndex) => geometry.blockCount(pieceIndex),
       isPadding: (pieceIndex, blockIndex) => geometry.isPaddingBlock(pieceIndex, blockIndex),
+      takeOver: (pieceIndex, owner, newcomer) =>
+        this.#download.takeOver(pieceIndex, owner, newcomer),
       random,
       rarestFirst: strategies.rarestFirst,
       endGame: strategies.endGame,

@@ -14,6 +14,7 @@ export function assertInvariants(picker: Picker): void {
   checkOpenPieces(state);
   checkRequests(state, peers);
   for (const peer of peers) checkPeer(state, peer);
+  check(peers.filter((peer) => peer.isOwner).length === state.ownerCount, 'ownerCount');
 }
 
 function checkPieces(state: PickerState, peers: readonly Peer[]): void {

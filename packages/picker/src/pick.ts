@@ -30,8 +30,11 @@ export function pickBlocks(
   setSlow(state, peer, options.slow === true);
   if (!state.isInteresting(peer)) return 0;
   if (options.allowedFastOnly === true) return pickAllowedFast(state, peer, count, sink, options);
-  if (options.parole === true) return pickAlone(state, peer, count, sink);
-  let picked = 0;
+  if (options.parole === true) {
+    const picked = pickAlone(state, peer, count, sink);
+    return picked + takeOver(state, peer, count - picked, sink, options);
+  }
+  let picked = peer.slow ? 0 : takeOver(state, peer, count, sink, options, PRIORITY_URGENT);
   if (peer.dryVersion !== state.freeVersion) {
     // A reader waits for urgent pieces: a slow peer gets them when it is good for nothing else.
     if (!peer.slow) picked += pickUrgent(state, peer, count, sink);
@@ -40,6 +43,7 @@ export function pickBlocks(
     const exhausted = picked < count && !peer.slow && !atOpenLimit(state, peer);
     if (exhausted) peer.dryVersion = state.freeVersion;
   }
+  if (!peer.slow) picked += takeOver(state, peer, count - picked, sink, options);
   if (options.duplicateUrgent === true) {
     picked += pickDuplicates(state, peer, count - picked, sink, true);
   }
@@ -258,6 +262,33 @@ function findOwn(state: PickerState, peer: Peer, takeOver: boolean): OpenPiece |
     if (takeOver && mayTakeOver(state, piece, peer)) return piece;
   }
   return undefined;
+}
+
+/**
+ * Begins a piece anew that another peer holds alone, if the owner of the picker lets this one have it. Of the urgent
+ * pieces, or whatever their priority when there is nothing else to ask for.
+ */
+function takeOver(
+  state: PickerState,
+  peer: Peer,
+  count: number,
+  sink: PickSink,
+  options: PickOptions,
+  minPriority = 1,
+): number {
+  const { view, open, availability } = state;
+  if (count <= 0 || state.ownerCount === 0 || view.takeOver === undefined) return 0;
+  for (const piece of open) {
+    const { pieceIndex, owner } = piece;
+    if (owner === NONE || owner === peer.handle || !peer.has(pieceIndex)) continue;
+    if (availability.priorities[pieceIndex]! < minPriority) continue;
+    if (!view.takeOver(pieceIndex, owner, peer.handle)) continue;
+    state.close(piece, NONE);
+    const anew = state.begin(pieceIndex, peer);
+    if (options.parole === true) state.own(anew, peer);
+    return takeFree(state, peer, anew, count, sink);
+  }
+  return 0;
 }
 
 /** Whether the peer may be asked for blocks of a begun piece: one with an owner is left to it, unless it is slow. */

@@ -215,6 +215,14 @@ export class Picker {
 
   // -- pieces --------------------------------------------------------------------------------------------------------
 
+  /** A block of the piece may be taken from the peer: it is not left to another one alone, nor about to be. */
+  mayReceive(peer: PeerHandle, pieceIndex: number): boolean {
+    this.#checkPiece(pieceIndex);
+    const piece = this.#state.openPieceOf(pieceIndex);
+    if (piece === undefined) return !this.#state.suspects.has(pieceIndex);
+    return !piece.exclusive || piece.owner === peer;
+  }
+
   /** Every block of the piece has come and it awaits `piecePassed` or `pieceFailed`. */
   isFull(pieceIndex: number): boolean {
     this.#checkPiece(pieceIndex);

@@ -29,6 +29,8 @@ export class PickerState {
   /** Pieces that failed their hash and have not passed since. */
   readonly suspects = new Set<number>();
   readonly peers: (Peer | undefined)[] = [];
+  /** Peers to which pieces may be left alone. */
+  ownerCount = 0;
   /** Peers that have some pieces, but not all. */
   readonly leechers: Peer[] = [];
   missingCount: number;
@@ -206,6 +208,7 @@ export class PickerState {
   own(piece: OpenPiece, peer: Peer): void {
     piece.exclusive = true;
     piece.owner = peer.handle;
+    if (!peer.isOwner) this.ownerCount += 1;
     peer.isOwner = true;
   }
 
@@ -213,6 +216,7 @@ export class PickerState {
   disown(peer: Peer): void {
     if (!peer.isOwner || peer.outstanding > 0) return;
     peer.isOwner = false;
+    this.ownerCount -= 1;
     for (const piece of this.open) if (piece.owner === peer.handle) piece.owner = NONE;
     this.freeVersion += 1;
   }

@@ -16,6 +16,12 @@ export interface PickerView {
   isPadding?(pieceIndex: number, blockIndex: number): boolean;
   /** Bytes of one block; only used for the statistics. Absent: 16 KiB. */
   blockLength?(pieceIndex: number, blockIndex: number): number;
+  /**
+   * A peer with nothing else to do could have a piece that is left to another one alone. True: it takes the piece over; what
+   * has come of it and was asked for is forgotten, by the owner of the picker as well, and it begins anew. It must not call
+   * the picker. Absent: never.
+   */
+  takeOver?(pieceIndex: number, owner: PeerHandle, newcomer: PeerHandle): boolean;
   /** A number in [0, 1) from a seeded source. */
   random(): number;
 }

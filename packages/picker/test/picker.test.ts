@@ -34,6 +34,10 @@ function pick(picker: Picker, peer: number, count: number, options?: PickOptions
 
 const ignore = (): void => {};
 
+function piecesOf(blocks: readonly string[]): Set<string> {
+  return new Set(blocks.map((block) => block.split(':')[0]!));
+}
+
 describe('a block', () => {
   test('is asked for, comes, and its piece passes', () => {
     const picker = createPicker(1);
@@ -244,8 +248,12 @@ describe('padding', () => {
 });
 
 describe('a piece that failed its hash', () => {
-  function failed(): { picker: Picker; a: number; b: number } {
-    const picker = createPicker(1);
+  function failed(options: Partial<PickerOptions> = {}): {
+    picker: Picker;
+    a: number;
+    b: number;
+  } {
+    const picker = createPicker(1, options);
     const [a, b] = [seedOf(picker), seedOf(picker)];
     pick(picker, a, 2);
     pick(picker, b, 2);
@@ -297,6 +305,51 @@ describe('a piece that failed its hash', () => {
     expect(pick(picker, a, 4)).toEqual(['0:1', '0:2', '0:3']);
   });
 
+  test('begins anew with another peer, where the owner of the picker lets that one have it', () => {
+    const asked: string[] = [];
+    let isLate = false;
+    const takeOver = (pieceIndex: number, owner: number, newcomer: number): boolean => {
+      asked.push(`${pieceIndex}:${owner}:${newcomer}`);
+      return isLate;
+    };
+    const { picker, a, b } = failed({ takeOver });
+    pick(picker, b, 3);
+    picker.markReceived(b, 0, 0, ignore);
+    expect(picker.mayReceive(b, 0)).toBe(true);
+    expect(picker.mayReceive(a, 0)).toBe(false);
+    expect(pick(picker, a, 2)).toEqual([]);
+    expect(asked).toEqual([`0:${b}:${a}`]);
+    isLate = true;
+    expect(pick(picker, a, 2)).toEqual(['0:0', '0:1']);
+    expect(picker.outstanding(b)).toBe(0);
+    expect(picker.hasBlock(0, 0)).toBe(false);
+    expect(picker.mayReceive(a, 0)).toBe(true);
+    expect(picker.mayReceive(b, 0)).toBe(false);
+    assertInvariants(picker);
+    isLate = false;
+    expect(pick(picker, a, 2)).toEqual(['0:2', '0:3']);
+    expect(pick(picker, b, 4)).toEqual([]);
+  });
+
+  test('is not offered to a slow peer, a choking one, or one that lacks it', () => {
+    const { picker, a, b } = failed({ takeOver: () => true });
+    pick(picker, b, 4);
+    expect(pick(picker, a, 4, { slow: true })).toEqual([]);
+    picker.peerAllowedFast(a, 0);
+    expect(pick(picker, a, 4, { allowedFastOnly: true })).toEqual([]);
+    picker.peerHaveNone(a);
+    expect(pick(picker, a, 4)).toEqual([]);
+  });
+
+  test('takes no block of anybody before a peer is asked for it', () => {
+    const { picker, a, b } = failed();
+    expect([picker.mayReceive(a, 0), picker.mayReceive(b, 0)]).toEqual([false, false]);
+    pick(picker, a, 1);
+    expect([picker.mayReceive(a, 0), picker.mayReceive(b, 0)]).toEqual([true, false]);
+    picker.piecePassed(0);
+    expect(picker.mayReceive(b, 0)).toBe(true);
+  });
+
   test('may be allowed by a choking peer while its supplier, who is gone, is not judged yet', () => {
     const { picker, a, b } = failed();
     pick(picker, b, 4);
@@ -317,13 +370,39 @@ describe('a piece that failed its hash', () => {
 describe('parole', () => {
   const parole = { parole: true };
 
+  test('a piece that a suspected peer holds alone is there for others only when there is nothing else', () => {
+    const picker = createPicker(2, { takeOver: () => true, randomFirstPieces: 0 });
+    const [suspect, other] = [seedOf(picker), seedOf(picker)];
+    const [own] = pick(picker, suspect, 1, parole).map((block) => block.split(':')[0]);
+    const first = pick(picker, other, 4);
+    expect(piecesOf(first)).toEqual(new Set([own === '0' ? '1' : '0']));
+    expect(piecesOf(pick(picker, other, 4))).toEqual(new Set([own]));
+    assertInvariants(picker);
+    expect(pick(picker, suspect, 4, parole)).toEqual([]);
+  });
+
+  test('an urgent piece that a suspected peer holds alone comes before everything else', () => {
+    const picker = createPicker(3, { takeOver: () => true });
+    const [suspect, other] = [seedOf(picker), seedOf(picker)];
+    picker.setPiecePriority(1, 7);
+    expect(pick(picker, suspect, 4, parole)).toHaveLength(4);
+    expect(piecesOf(pick(picker, other, 4))).toEqual(new Set(['1']));
+  });
+
+  test('two suspected peers take pieces over of each other, whole', () => {
+    const picker = createPicker(1, { takeOver: () => true });
+    const [a, b] = [seedOf(picker), seedOf(picker)];
+    pick(picker, a, 2, parole);
+    expect(pick(picker, b, 2, parole)).toEqual(['0:0', '0:1']);
+    expect(picker.mayReceive(a, 0)).toBe(false);
+    expect(pick(picker, b, 4, parole)).toEqual(['0:2', '0:3']);
+  });
+
   test('a suspected peer gets pieces of its own, whole, and nobody else a block of them', () => {
     const picker = createPicker(10);
     const [suspect, other] = [seedOf(picker), seedOf(picker)];
     const [joint] = pick(picker, other, 1);
     const own = pick(picker, suspect, 6, parole);
-    const piecesOf = (blocks: string[]): Set<string> =>
-      new Set(blocks.map((block) => block.split(':')[0]!));
     expect(piecesOf(own).size).toBe(2);
     expect(piecesOf(own)).not.toContain(joint!.split(':')[0]);
     const others = piecesOf(pick(picker, other, 100));

@@ -95,10 +95,25 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
   const isPadding = (p: number, b: number): boolean =>
     padded && p % 3 === 1 && b !== p % blockCounts[p]! && (b + p) % 2 === 0;
   const model = createModel(blockCounts, isPadding);
+  const forget = (p: number): void => {
+    model.received[p]!.clear();
+    for (const b of blocks(model, p)) {
+      for (const { asked } of model.peers.values()) asked.delete(key(p, b));
+    }
+  };
+  const takeOver = (p: number, owner: number, newcomer: number): boolean => {
+    expect(owner).not.toBe(newcomer);
+    expect(model.peers.has(owner) && isWanted(model, p)).toBe(true);
+    expect(model.peers.get(newcomer)!.pieces.has(p)).toBe(true);
+    if (random() < 0.5) return false;
+    forget(p);
+    return true;
+  };
   const picker = new Picker({
     pieceCount,
     blockCount: (p) => blockCounts[p]!,
     ...(padded ? { isPadding } : {}),
+    ...(plain ? {} : { takeOver }),
     random,
     randomFirstPieces: 0,
     ...strategy,
@@ -118,12 +133,6 @@ function createRun(pieceCount: number, strategy: Settings, seed: number, plain: 
     if (!missing) return;
     model.received[p]!.add(b);
     for (const { asked } of model.peers.values()) asked.delete(key(p, b));
-  };
-  const forget = (p: number): void => {
-    model.received[p]!.clear();
-    for (const b of blocks(model, p)) {
-      for (const { asked } of model.peers.values()) asked.delete(key(p, b));
-    }
   };
 
   const perform = (op: string, a: number, b: number): void => {
