@@ -199,6 +199,8 @@ export class WebSeedClient {
       if (!this.#counted.has(socket)) {
         this.#counted.add(socket);
         this.#options.connections.add(socket, 'out');
+        // Node takes its own listener off as soon as an answer has been read, also where that ends in an error.
+        socket.on('error', () => {});
       }
       // A kept connection was judged when it was opened, for another request. Nothing has been sent yet.
       const kind = request.reusedSocket ? this.#kindOf(socket) : undefined;

@@ -187,6 +187,32 @@ describe('a well-behaved server', () => {
     await closed[0];
   });
 
+  it('does no harm when a request is cancelled with the last bytes of an answer that had waited', async () => {
+    const file = FILE.subarray(0, 1000);
+    const closed: Promise<unknown>[] = [];
+    await using server = await listenRaw((socket, head) => {
+      closed.push(new Promise((resolve) => socket.on('close', resolve)));
+      serve(socket, head, file);
+    });
+    const client = makeClient();
+    await new Promise<void>((resolve) => {
+      const request = client.request(
+        { url: at(server.port), start: 0, end: file.length, fileLength: file.length },
+        {
+          // By then all of it is there.
+          answered: () => void setImmediate(() => request.setPaused(false)),
+          received: () => {
+            request.cancel();
+            resolve();
+          },
+          ended: () => expect.unreachable(),
+        },
+        true,
+      );
+    });
+    await closed[0];
+  });
+
   it('may answer later', async () => {
     for (const [value, ms] of [
       ['120', 120_000],
