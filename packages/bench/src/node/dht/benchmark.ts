@@ -19,7 +19,8 @@ export const dht: Benchmark = {
 /** Each prints a line with its UDP port when it listens on 127.0.0.1, and ends with its standard input. */
 const SERVERS: readonly {
   readonly name: string;
-  readonly missing?: string | undefined;
+  /** Asked when the benchmark runs: the npm contenders are installed by then. */
+  missing?(): string | undefined;
   readonly command: Command;
 }[] = [
   {
@@ -28,12 +29,12 @@ const SERVERS: readonly {
   },
   {
     name: 'npm bittorrent-dht',
-    missing: missingNpmContender('bittorrent-dht'),
+    missing: () => missingNpmContender('bittorrent-dht'),
     command: { file: process.execPath, args: [contenderScript('serve-dht.mjs')] },
   },
   {
     name: 'libtorrent',
-    missing: missingLibtorrent(),
+    missing: missingLibtorrent,
     command: { file: PYTHON, args: [script('serve_libtorrent.py')] },
   },
 ];
@@ -45,7 +46,7 @@ async function prepare({ quick }: Setting): Promise<BenchCase[]> {
     amount: { value: 1, unit: 'queries' },
     contenders: SERVERS.map(({ name, missing, command }) => ({
       name,
-      missing,
+      missing: missing?.(),
       run: () => runWorkload(LOAD, JSON.stringify(command), method, String(count)),
     })),
   }));
