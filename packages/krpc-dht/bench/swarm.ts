@@ -1,9 +1,10 @@
 // How lookups do in networks of several sizes, on virtual time: how often they find the 8 nodes nearest to a target, in how many
 // hops and with how many queries, in health and right after a fifth of the nodes have died and a tenth have begun to lie.
-// Prints a table, and draws it when it is given a file.
+// Prints a table, or JSON, and draws a plot when it is given a file.
 //
-//   pnpm dev packages/krpc-dht/bench/swarm.ts [--svg FILE] [SIZE...]
+//   pnpm dev packages/krpc-dht/bench/swarm.ts [--json] [--svg FILE] [SIZE...]
 import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { corrupt, type LookupReport, measureLookups } from '../test/swarm/neighbours.ts';
 import { Swarm } from '../test/swarm/swarm.ts';
 import { drawPlots, type Plot } from './plot.ts';
@@ -16,6 +17,9 @@ interface Row {
   readonly size: number;
   readonly healthy: LookupReport;
   readonly hostile: LookupReport;
+  /** Sent and received while they joined. */
+  readonly datagramsPerNode: number;
+  readonly cpuSeconds: number;
 }
 
 function measure(size: number): Row {
@@ -28,11 +32,14 @@ function measure(size: number): Row {
   corrupt(swarm, 0.2, 0.1);
   const hostile = measureLookups(swarm, TRIES);
   const { user, system } = process.cpuUsage(begun);
-  const cost = `${((user + system) / 1e6).toFixed(0)} s of CPU, ${perNode} datagrams a node to join`;
+  return { size, healthy, hostile, datagramsPerNode: perNode, cpuSeconds: (user + system) / 1e6 };
+}
+
+function printRow({ size, healthy, hostile, datagramsPerNode, cpuSeconds }: Row): void {
+  const cost = `${cpuSeconds.toFixed(0)} s of CPU, ${datagramsPerNode} datagrams a node to join`;
   print(`${size} nodes (log2 ${Math.log2(size).toFixed(1)}): ${cost}`);
   print(`  healthy            ${describe(healthy)}`);
   print(`  20% dead, 10% lying ${describe(hostile)}`);
-  return { size, healthy, hostile };
 }
 
 function describe(report: LookupReport): string {
@@ -77,9 +84,17 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-const args = process.argv.slice(2);
-const at = args.indexOf('--svg');
-const svgFile = at < 0 ? undefined : args.splice(at, 2)[1];
-const sizes = args.length > 0 ? args.map(Number) : [1_000, 10_000];
-const rows = sizes.map(measure);
-if (svgFile !== undefined) writeFileSync(svgFile, drawPlots(plotsOf(rows)));
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2).filter((arg) => arg !== '--'),
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, svg: { type: 'string' } },
+});
+const sizes = positionals.length > 0 ? positionals.map(Number) : [1_000, 10_000];
+const rows: Row[] = [];
+for (const size of sizes) {
+  const row = measure(size);
+  rows.push(row);
+  if (!values.json) printRow(row);
+}
+if (values.json) print(JSON.stringify(rows));
+if (values.svg !== undefined) writeFileSync(values.svg, drawPlots(plotsOf(rows)));
