@@ -1,8 +1,10 @@
-// A network of simulated hosts: streams between them (stream.ts) and datagrams, with latency, rates and loss.
+// A network of simulated hosts: streams between them (stream.ts) and datagrams, with latency, rates and loss. A host may sit
+// behind a NAT (nat.ts).
 
 import type { Endpoint } from '@bt/endpoint';
 import type { VirtualClock } from './clock.ts';
 import { Downlink, Uplink } from './link.ts';
+import { Nat, type NatOptions } from './nat.ts';
 import type { Random } from './random.ts';
 import { StreamEnd } from './stream.ts';
 
@@ -18,7 +20,10 @@ export interface NetworkOptions {
 }
 
 export interface HostOptions {
+  /** With `behind`, one that is known on that side of the NAT only. */
   readonly address: string;
+  /** The NAT that all it sends goes through. */
+  readonly behind?: Nat;
   /** Default: no limit. */
   readonly upBytesPerSecond?: number;
   readonly downBytesPerSecond?: number;
@@ -27,6 +32,7 @@ export interface HostOptions {
 
 const MiB = 1 << 20;
 const FIRST_FREE_PORT = 49_152; // RFC 6335 section 6: dynamic ports
+const DEFAULT_TTL = 64; // RFC 1700, "IP parameters"
 
 /** Hosts by address. */
 export class Network {
@@ -37,6 +43,7 @@ export class Network {
   readonly windowBytes: number;
   readonly packetBytes: number;
   #hosts = new Map<string, Host>();
+  #nats: Nat[] = [];
 
   constructor(clock: VirtualClock, random: Random, options: NetworkOptions = {}) {
     this.clock = clock;
@@ -49,12 +56,25 @@ export class Network {
 
   addHost(options: HostOptions): Host {
     const host = new Host(this, options);
-    this.#hosts.set(options.address, host);
+    if (options.behind === undefined) this.#hosts.set(options.address, host);
+    else options.behind.admit(host);
     return host;
   }
 
+  /** A NAT with a public address; put hosts behind it with `addHost({ behind, ... })`. */
+  addNat(options: NatOptions): Nat {
+    const nat = new Nat(this.random, options);
+    this.#nats.push(nat);
+    return nat;
+  }
+
+  /** A host with a public address. */
   host(address: string): Host | undefined {
     return this.#hosts.get(address);
+  }
+
+  nat(address: string): Nat | undefined {
+    return this.#nats.find((nat) => nat.address === address);
   }
 }
 
@@ -66,6 +86,7 @@ export class Host {
   readonly address: string;
   readonly uplink: Uplink;
   readonly downlink: Downlink;
+  readonly nat: Nat | undefined;
   latencyMs: number;
   /** An offline host refuses nothing and answers nothing; its streams stall. */
   isOnline = true;
@@ -78,6 +99,7 @@ export class Host {
   constructor(network: Network, options: HostOptions) {
     this.#network = network;
     this.address = options.address;
+    this.nat = options.behind;
     this.latencyMs = options.latencyMs ?? 0;
     this.uplink = new Uplink(network.clock, options.upBytesPerSecond ?? Number.POSITIVE_INFINITY);
     this.downlink = new Downlink(
@@ -102,8 +124,10 @@ export class Host {
 
   /** Opens a stream. Set its `listener` before the clock moves; `onConnect` or `onClose` follows. */
   connect(to: Endpoint): StreamEnd {
-    const from = { address: this.address, port: this.#nextPort++ };
-    const remote = this.#network.host(to.address);
+    const remote = this.nat?.host(to.address) ?? this.#network.host(to.address);
+    const isTranslated = this.nat !== undefined && remote?.nat !== this.nat;
+    const address = isTranslated ? this.nat.address : this.address;
+    const from = { address, port: this.#nextPort++ };
     const latencyMs = this.#latencyTo(remote);
     const stream = new StreamEnd(this.#line(latencyMs), from, to);
     const { clock } = this.#network;
@@ -136,16 +160,54 @@ export class Host {
     this.#datagramListeners.set(port, onDatagram);
   }
 
-  sendDatagram(fromPort: number, to: Endpoint, bytes: Uint8Array): void {
-    const { clock, random, datagramLoss } = this.#network;
-    const remote = this.#network.host(to.address);
+  unbindDatagrams(port: number): void {
+    this.#datagramListeners.delete(port);
+  }
+
+  /** `ttl` counts routers: each NAT is one, and so is the network (RFC 791 section 3.2). */
+  sendDatagram(fromPort: number, to: Endpoint, bytes: Uint8Array, ttl = DEFAULT_TTL): void {
+    const { clock } = this.#network;
     const copy = bytes.slice();
+    if (!this.isOnline) return;
+    const inside = { address: this.address, port: fromPort };
+    if (this.nat === undefined) {
+      this.#sendOut(inside, to, copy, ttl);
+      return;
+    }
+    const neighbour = this.nat.host(to.address);
+    if (neighbour !== undefined) {
+      clock.after(this.#latencyTo(neighbour), () => neighbour.#receive(to.port, inside, copy));
+      return;
+    }
+    const outside = ttl > 1 ? this.nat.outbound(clock.now, inside, to) : undefined;
+    if (outside === undefined) return;
+    if (to.address !== this.nat.address) this.#sendOut(outside, to, copy, ttl - 1);
+    else if (this.nat.hairpin) this.#throughNat(this.nat, outside, to.port, copy);
+  }
+
+  #sendOut(from: Endpoint, to: Endpoint, bytes: Uint8Array, ttl: number): void {
+    const { clock, random, datagramLoss } = this.#network;
     const isLost = datagramLoss > 0 && random() < datagramLoss;
-    if (remote === undefined || isLost || !this.isOnline) return;
+    const remote = this.#network.host(to.address);
+    if (isLost || ttl <= 1) return;
     clock.after(this.#latencyTo(remote), () => {
-      if (!remote.isOnline) return;
-      remote.#datagramListeners.get(to.port)?.(copy, { address: this.address, port: fromPort });
+      if (remote !== undefined) remote.#receive(to.port, from, bytes);
+      const nat = remote === undefined ? this.#network.nat(to.address) : undefined;
+      if (nat !== undefined) this.#throughNat(nat, from, to.port, bytes);
     });
+  }
+
+  #throughNat(nat: Nat, from: Endpoint, port: number, bytes: Uint8Array): void {
+    const { clock } = this.#network;
+    const inside = nat.inbound(clock.now, from, port);
+    if (inside === undefined) return;
+    const host = nat.host(inside.address);
+    if (host === undefined) return;
+    clock.after(host.latencyMs, () => host.#receive(inside.port, from, bytes));
+  }
+
+  #receive(port: number, from: Endpoint, bytes: Uint8Array): void {
+    if (this.isOnline) this.#datagramListeners.get(port)?.(bytes, from);
   }
 
   /** Cuts the host off for a while: streams stall and go on afterwards, datagrams are lost. */
@@ -167,7 +229,9 @@ export class Host {
   }
 
   #latencyTo(remote: Host | undefined): number {
-    return this.#network.latencyMs + this.latencyMs + (remote?.latencyMs ?? 0);
+    const isNeighbour = this.nat !== undefined && remote?.nat === this.nat;
+    const betweenMs = isNeighbour ? 0 : this.#network.latencyMs;
+    return betweenMs + this.latencyMs + (remote?.latencyMs ?? 0);
   }
 
   #line(latencyMs: number) {
