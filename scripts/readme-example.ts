@@ -30,7 +30,12 @@ export async function runReadmeExample(readmeUrl: URL, n = 0): Promise<ReadmeExa
     const { stdout } = await run(
       process.execPath,
       ['--import', 'tsx', '--conditions=@bt/source', file],
-      { cwd: folder, timeout: 60_000 },
+      {
+        cwd: folder,
+        timeout: 60_000,
+        // What an example makes in the temporary folder goes with it.
+        env: { ...process.env, TMPDIR: folder },
+      },
     );
     return { stdout: stdout.trim(), expected: (example[2] ?? '').trim() };
   } finally {

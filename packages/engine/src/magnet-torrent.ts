@@ -1,22 +1,16 @@
 // A torrent of which only a magnet link is known (BEP 9): it finds peers and gets the info dictionary from them. A machine like
-// Torrent, with the same verbs and the same contract (torrent.ts), which it precedes: when the dictionary is there the owner
+// Torrent, with the same verbs and the same contract (torrent-machine.ts), which it precedes: when the dictionary is there the owner
 // is told (`metadata`), opens the files, and makes a Torrent that takes over `presence`: candidates, connections, trackers.
 
-import type { Endpoint } from '@bt/endpoint';
-import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
 import { EngineError } from './errors.ts';
 import type { TorrentState, TorrentStats } from './events.ts';
 import { MAX_PEERS_PER_TORRENT } from './limits.ts';
 import { MetadataExchange } from './metadata/metadata-exchange.ts';
-import type { Peer, PeerTransport } from './peer.ts';
 import { Presence, type PresenceOptions } from './presence.ts';
 import type { RateLimit } from './rate-limit.ts';
-import type { PeerSource } from './swarm/peer-source.ts';
-import type { NewPeer } from './swarm/swarm.ts';
-import type { TorrentEffect } from './torrent-options.ts';
+import { TorrentMachine } from './torrent-machine.ts';
 import { emptyStats } from './torrent-stats.ts';
 
-const TICK_MS = 1_000;
 const MiB = 1024 * 1024;
 
 export interface MagnetTorrentOptions
@@ -31,15 +25,11 @@ export interface MagnetTorrentOptions
   readonly maxMetadataBytes?: number | undefined;
 }
 
-export class MagnetTorrent {
-  /** For the Torrent that follows. */
-  readonly presence: Presence;
+export class MagnetTorrent extends TorrentMachine {
   readonly #exchange: MetadataExchange;
   readonly #downLimit: RateLimit;
   readonly #startedMs: number;
-  #nextTickMs: number;
   #isComplete = false;
-  #isStopped = false;
   #hasWarned = false;
 
   constructor(options: MagnetTorrentOptions) {
@@ -47,10 +37,9 @@ export class MagnetTorrent {
     const infoHash = infoHashV1 ?? infoHashV2?.subarray(0, 20);
     if (infoHash === undefined) throw new EngineError('bad-argument', 'no info-hash');
     const maxPeers = options.maxPeers ?? MAX_PEERS_PER_TORRENT;
-    this.presence = new Presence({ ...options, infoHash, maxPeers });
+    super(new Presence({ ...options, infoHash, maxPeers }), now);
     this.#downLimit = options.downLimit;
     this.#startedMs = now;
-    this.#nextTickMs = now + TICK_MS;
     this.#exchange = new MetadataExchange({
       moment: this.presence.moment,
       swarm: this.presence.swarm,
@@ -81,140 +70,30 @@ export class MagnetTorrent {
   /** Closes all connections, and says `stopped` to the trackers. */
   stop(now: number): void {
     this.presence.moment.now = now;
-    if (this.#isStopped) return;
-    this.#isStopped = true;
+    if (this.isStopped) return;
+    this.isStopped = true;
     this.presence.stop();
     this.presence.emit({ type: 'state', state: 'stopped' });
-    this.#settle();
-  }
-
-  /** After `stop`: every tracker has answered or failed. */
-  get isSettled(): boolean {
-    return this.#isStopped && this.presence.announcing.isStopped;
-  }
-
-  // What comes in.
-
-  /** A connection: one that was dialled, or one that was accepted and has sent its handshake. */
-  addPeer(now: number, transport: PeerTransport, peer: NewPeer): Peer | undefined {
-    this.presence.moment.now = now;
-    if (this.#isStopped) return undefined;
-    const added = this.presence.swarm.add(transport, peer);
-    this.#settle();
-    return added;
-  }
-
-  handleBytes(now: number, peer: Peer, chunk: Uint8Array): void {
-    this.presence.moment.now = now;
-    // There is too little of it to wait for; the pieces wait for what it has used up.
-    this.#downLimit.charge(now, chunk.length);
-    this.presence.swarm.handleBytes(peer, chunk);
-    this.#settle();
-  }
-
-  /** The peer's transport has passed everything on. */
-  handleWritable(now: number, peer: Peer): void {
-    this.presence.moment.now = now;
-    if (peer.isClosed) return;
-    peer.checkOutput(now);
-    this.presence.metadata.pump(peer);
-    this.#settle();
-  }
-
-  handleClosed(now: number, peer: Peer, error?: string): void {
-    this.presence.moment.now = now;
-    const reason = error === undefined ? 'remote-closed' : 'connection-error';
-    this.presence.swarm.close(peer, reason, error);
-    this.#settle();
-  }
-
-  handleDialFailed(now: number, endpoint: Endpoint, message = 'not reached'): void {
-    this.presence.moment.now = now;
-    this.presence.swarm.dialFailed(endpoint, message);
-    this.#settle();
-  }
-
-  /** Addresses of possible peers: see `Presence.addCandidates`. */
-  handleCandidates(
-    now: number,
-    endpoints: readonly Endpoint[],
-    source: PeerSource,
-    tellerIsLoopback: boolean,
-    infoHash?: Uint8Array,
-  ): void {
-    this.presence.moment.now = now;
-    this.presence.addCandidates(endpoints, source, tellerIsLoopback, infoHash);
-    this.#settle();
-  }
-
-  /** The lookup that a `dht-lookup` effect asked for has ended; the peers that it found came by `handleCandidates`. */
-  handleLookupEnded(now: number): void {
-    this.presence.moment.now = now;
-    this.presence.discovery.lookupEnded(now);
-    this.#settle();
-  }
-
-  handleAnnounced(now: number, requestId: number, url: string, response: AnnounceResponse): void {
-    this.presence.moment.now = now;
-    this.presence.announced(requestId, url, response);
-    this.#settle();
-  }
-
-  handleAnnounceFailed(
-    now: number,
-    requestId: number,
-    url: string,
-    failure: AnnounceFailure,
-  ): void {
-    this.presence.moment.now = now;
-    this.presence.announceFailed(requestId, url, failure);
-    this.#settle();
+    this.settle();
   }
 
   /** The info dictionary is that of a private torrent (BEP 27). */
   becomePrivate(now: number): void {
     this.presence.moment.now = now;
     this.presence.becomePrivate();
-    this.#settle();
-  }
-
-  // Time, and what goes out.
-
-  handleTimeout(now: number): void {
-    this.presence.moment.now = now;
-    if (now >= this.#nextTickMs) {
-      this.#nextTickMs = now + TICK_MS;
-      this.presence.swarm.tick();
-    }
-    this.presence.handleTimeout();
-    this.#settle();
-  }
-
-  deadline(): number {
-    if (this.#isStopped) return Number.POSITIVE_INFINITY;
-    const tickMs = this.presence.peers.size > 0 ? this.#nextTickMs : Number.POSITIVE_INFINITY;
-    return Math.min(tickMs, this.presence.deadline());
-  }
-
-  /** The next thing to do, until there is none. */
-  poll(): TorrentEffect | undefined {
-    return this.presence.poll();
+    this.settle();
   }
 
   // What it knows.
 
   /** `checking` once the dictionary is there: the owner looks at the files. */
   get state(): TorrentState {
-    if (this.#isStopped) return 'stopped';
+    if (this.isStopped) return 'stopped';
     return this.#isComplete ? 'checking' : 'fetching-metadata';
   }
 
   get isDone(): boolean {
     return false;
-  }
-
-  get peers(): Iterable<Peer> {
-    return this.presence.peers;
   }
 
   stats(now: number): TorrentStats {
@@ -232,8 +111,13 @@ export class MagnetTorrent {
     };
   }
 
-  #settle(): void {
-    if (this.#isStopped) this.presence.drainAnnouncing();
+  protected override charge(lengthBytes: number): void {
+    // There is too little of it to wait for; the pieces wait for what it has used up.
+    this.#downLimit.charge(this.presence.moment.now, lengthBytes);
+  }
+
+  protected override settle(): void {
+    if (this.isStopped) this.presence.drainAnnouncing();
     else this.presence.settle();
   }
 

@@ -8,6 +8,7 @@ import { Discovery } from './discovery/discovery.ts';
 import { ExternalAddress } from './discovery/external-address.ts';
 import { PeerPriorities } from './discovery/peer-priority.ts';
 import type { TorrentEvent, TorrentStats } from './events.ts';
+import { MAX_PEERS_PER_TORRENT } from './limits.ts';
 import { MetadataUpload } from './metadata/metadata-upload.ts';
 import type { Moment } from './moment.ts';
 import type { Direction } from './peer.ts';
@@ -17,7 +18,7 @@ import type { InfoHashes } from './swarm/greeting.ts';
 import { countSources, isAllowedForPrivate, type PeerSource } from './swarm/peer-source.ts';
 import { Peers } from './swarm/peers.ts';
 import { Swarm } from './swarm/swarm.ts';
-import type { TorrentEffect } from './torrent-options.ts';
+import type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
 
 /** Enough peers to choose from: beyond it trackers are asked at their own pace only. */
 const ENOUGH_PEERS = 30;
@@ -256,4 +257,18 @@ export class Presence {
       this.push({ type: 'dial', endpoint });
     }
   }
+}
+
+/** The presence of a torrent that begins with its info dictionary. */
+export function presenceOf(options: TorrentOptions): Presence {
+  const { now, info, peerId, listenPort, announceTiers, random, upLimit } = options;
+  const { externalAddress, peerExchange, dhtPort } = options;
+  const { infoHash, infoHashV2, isPrivate } = info;
+  const room = {
+    maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,
+    sessionShare: options.sessionShare,
+  };
+  const who = { infoHash, infoHashV2, peerId, listenPort };
+  const discovery = { isPrivate, externalAddress, peerExchange, dhtPort };
+  return new Presence({ now, ...who, announceTiers, random, ...room, upLimit, ...discovery });
 }

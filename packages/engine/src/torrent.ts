@@ -1,12 +1,7 @@
-// One torrent: the join of its presence in the swarm, its pieces and its disk. A machine without I/O: time, bytes and results
-// come in through the `handle...` calls, what is to be done comes out of `poll()`, and `deadline()` says when to call
-// `handleTimeout`. Blocks and bytes for peers don't pass `poll`: they go straight to the disk's and the transport's
-// interface, so that no object is made for one.
-//
-// The contract: after every call drain `poll()` before the next one. Calls come one at a time, with a clock that doesn't
-// run backwards.
+// One torrent: the join of its presence in the swarm, its pieces and its disk. A machine (torrent-machine.ts) whose blocks and
+// bytes for peers don't pass `poll`: they go straight to the disk's and the transport's interface, so that no object is
+// made for one.
 
-import type { Endpoint } from '@bt/endpoint';
 import type { Info } from '@bt/metainfo';
 import { Picker } from '@bt/picker';
 import {
@@ -16,7 +11,6 @@ import {
   type StorageError,
   storageError,
 } from '@bt/storage';
-import type { AnnounceFailure, AnnounceResponse } from '@bt/tracker';
 import { Blame } from './blame.ts';
 import { Choking } from './choking.ts';
 import { Completion } from './completion.ts';
@@ -27,37 +21,35 @@ import { Gate } from './gate.ts';
 import { HashExchange } from './hashes/hash-exchange.ts';
 import { Haves } from './haves.ts';
 import { Holdings } from './holdings.ts';
-import { DISK_RETRY_MS, MAX_PEERS_PER_TORRENT } from './limits.ts';
+import { DISK_RETRY_MS } from './limits.ts';
 import type { Moment } from './moment.ts';
-import type { Peer, PeerTransport } from './peer.ts';
-import { Presence } from './presence.ts';
+import type { Peer } from './peer.ts';
+import { presenceOf } from './presence.ts';
 import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
 import { restore } from './restore.ts';
 import { SuperSeed } from './super-seed.ts';
-import type { PeerSource } from './swarm/peer-source.ts';
 import type { Peers } from './swarm/peers.ts';
 import { PieceExchange } from './swarm/piece-exchange.ts';
-import type { NewPeer, Swarm } from './swarm/swarm.ts';
-import type { TorrentEffect, TorrentOptions } from './torrent-options.ts';
+import type { Swarm } from './swarm/swarm.ts';
+import { TorrentMachine } from './torrent-machine.ts';
+import type { TorrentOptions } from './torrent-options.ts';
 import { type StatsParts, torrentStats } from './torrent-stats.ts';
 import { Upload } from './upload.ts';
 import type { WebAnswer } from './web-seed/answer.ts';
 import type { WebFetchFailure } from './web-seed/web-fetch.ts';
 import { WebSeeds } from './web-seed/web-seeds.ts';
 
-const TICK_MS = 1_000;
 /** Pieces begun and unfinished, in bytes, beyond which peers are kept to those that are begun. */
 const OPEN_PIECES_BYTES = 32 * 1024 * 1024;
 
-export class Torrent {
+export class Torrent extends TorrentMachine {
   readonly info: Info;
   readonly #moment: Moment;
   readonly #disk: Disk;
   readonly #holdings: Holdings;
   readonly #picker: Picker;
   readonly #buffers: PieceBuffers;
-  readonly #presence: Presence;
   readonly #peers: Peers;
   readonly #reads: Reads<Peer | Reader>;
   readonly #download: Download;
@@ -76,8 +68,6 @@ export class Torrent {
   readonly #statsParts: StatsParts;
   readonly #startedMs: number;
   readonly #completion: Completion;
-  #isStopped = false;
-  #nextTickMs: number;
   #retryMs = Number.POSITIVE_INFINITY;
   /** Freed requests or new room: everybody is asked at the end of this turn. */
   #mustRequestAll = false;
@@ -86,17 +76,15 @@ export class Torrent {
   constructor(options: TorrentOptions) {
     const { info, disk, strategies, random, now } = options;
     const { geometry } = info;
-    const presence = options.presence ?? makePresence(options);
+    const presence = options.presence ?? presenceOf(options);
+    super(presence, now);
     this.info = info;
-    this.#presence = presence;
     this.#moment = presence.moment;
-    this.#moment.now = now;
     presence.join(info);
     this.#peers = presence.peers;
     this.#swarm = presence.swarm;
     this.#disk = disk;
     this.#startedMs = now;
-    this.#nextTickMs = now + TICK_MS;
     this.#holdings = new Holdings(geometry, info.files);
     this.#picker = new Picker({
       pieceCount: geometry.pieceCount,
@@ -272,117 +260,40 @@ export class Torrent {
     this.#moment.now = now;
     this.#emit({ type: 'state', state: this.#state });
     this.#hashes.start();
-    this.#presence.start();
+    this.presence.start();
     this.#webSeeds.start();
     if (this.#holdings.isDone) this.#emit({ type: 'done', stats: this.stats(now) });
     else for (const fileIndex of this.#emptyFiles) this.#emit({ type: 'file', fileIndex });
-    this.#settle();
+    this.settle();
   }
 
   /** Closes all connections, hands what is complete to the disk, and says `stopped` to the trackers. */
   stop(now: number): void {
     this.#moment.now = now;
-    if (this.#isStopped) return;
-    this.#isStopped = true;
+    if (this.isStopped) return;
+    this.isStopped = true;
     this.#download.isHalted = true;
     this.#haves.flush(true);
-    this.#presence.stop();
+    this.presence.stop();
     this.#webSeeds.stop();
     this.#hashes.stop();
     this.#buffers.flush();
     this.#setState('stopped');
-    this.#presence.drainAnnouncing();
-  }
-
-  /** After `stop`: every tracker has answered or failed. */
-  get isSettled(): boolean {
-    return this.#isStopped && this.#presence.announcing.isStopped;
+    this.presence.drainAnnouncing();
   }
 
   // What comes in.
 
-  /** A connection: one that was dialled, or one that was accepted and has sent its handshake. */
-  addPeer(now: number, transport: PeerTransport, peer: NewPeer): Peer | undefined {
-    this.#moment.now = now;
-    if (this.#isStopped) return undefined;
-    const added = this.#swarm.add(transport, peer);
-    if (added !== undefined) this.#gate.admit(added);
-    this.#settle();
-    return added;
-  }
-
-  handleBytes(now: number, peer: Peer, chunk: Uint8Array): void {
-    this.#moment.now = now;
-    this.#gate.charge(chunk.length);
-    this.#swarm.handleBytes(peer, chunk);
-    this.#settle();
-  }
-
-  /** The peer's transport has passed everything on. */
-  handleWritable(now: number, peer: Peer): void {
-    this.#moment.now = now;
-    if (peer.isClosed) return;
-    peer.checkOutput(now);
-    this.#presence.metadata.pump(peer);
-    this.#upload.pump(peer);
-    this.#settle();
-  }
-
-  handleClosed(now: number, peer: Peer, error?: string): void {
-    this.#moment.now = now;
-    this.#swarm.close(peer, error === undefined ? 'remote-closed' : 'connection-error', error);
+  override handleClosed(now: number, peer: Peer, error?: string): void {
     this.#mustRequestAll = true;
-    this.#settle();
-  }
-
-  handleDialFailed(now: number, endpoint: Endpoint, message = 'not reached'): void {
-    this.#moment.now = now;
-    this.#swarm.dialFailed(endpoint, message);
-    this.#settle();
-  }
-
-  /** Addresses of possible peers: see `Presence.addCandidates`. */
-  handleCandidates(
-    now: number,
-    endpoints: readonly Endpoint[],
-    source: PeerSource,
-    tellerIsLoopback: boolean,
-    infoHash?: Uint8Array,
-  ): void {
-    this.#moment.now = now;
-    this.#presence.addCandidates(endpoints, source, tellerIsLoopback, infoHash);
-    this.#settle();
-  }
-
-  /** The lookup that a `dht-lookup` effect asked for has ended; the peers that it found came by `handleCandidates`. */
-  handleLookupEnded(now: number): void {
-    this.#moment.now = now;
-    this.#presence.discovery.lookupEnded(now);
-    this.#settle();
-  }
-
-  handleAnnounced(now: number, requestId: number, url: string, response: AnnounceResponse): void {
-    this.#moment.now = now;
-    this.#presence.announced(requestId, url, response);
-    this.#settle();
-  }
-
-  handleAnnounceFailed(
-    now: number,
-    requestId: number,
-    url: string,
-    failure: AnnounceFailure,
-  ): void {
-    this.#moment.now = now;
-    this.#presence.announceFailed(requestId, url, failure);
-    this.#settle();
+    super.handleClosed(now, peer, error);
   }
 
   /** The head of a web seed's answer to `fetchId`, redirects followed. */
   handleWebAnswer(now: number, fetchId: number, answer: WebAnswer): void {
     this.#moment.now = now;
     this.#webSeeds.handleAnswer(fetchId, answer);
-    this.#settle();
+    this.settle();
   }
 
   /** Bytes of its body, which are used during the call. */
@@ -390,14 +301,14 @@ export class Torrent {
     this.#moment.now = now;
     this.#gate.charge(chunk.length);
     this.#webSeeds.handleBytes(fetchId, chunk);
-    this.#settle();
+    this.settle();
   }
 
   /** The answer is over, or came to nothing. Not after `web-fetch-cancel`. */
   handleWebEnd(now: number, fetchId: number, failure?: WebFetchFailure): void {
     this.#moment.now = now;
     this.#webSeeds.handleEnd(fetchId, failure);
-    this.#settle();
+    this.settle();
   }
 
   // What the disk tells (storage's DiskEvents, with the time).
@@ -405,7 +316,7 @@ export class Torrent {
   handlePieceSaved(now: number, pieceIndex: number, result: PieceResult): void {
     this.#moment.now = now;
     this.#download.pieceResult(pieceIndex, result);
-    this.#settle();
+    this.settle();
   }
 
   handleBlockRead(
@@ -420,7 +331,7 @@ export class Torrent {
     const { owner } = read;
     if ('session' in owner) this.#upload.blockRead({ ...read, owner }, bytes, error);
     else this.#readers.chunkRead(owner, bytes, error);
-    this.#settle();
+    this.settle();
   }
 
   handlePieceVerified(now: number, pieceIndex: number, isRight: boolean): void {
@@ -430,7 +341,7 @@ export class Torrent {
     this.#exchange.prospects.noteUse(now);
     if (isRight) this.#regain(pieceIndex);
     else this.#mustRequestAll = true;
-    this.#settle();
+    this.settle();
   }
 
   handleBlocksHashed(
@@ -441,13 +352,13 @@ export class Torrent {
   ): void {
     this.#moment.now = now;
     this.#hashes.blocksHashed(pieceIndex, blockHashes, error);
-    this.#settle();
+    this.settle();
   }
 
   handleBufferReturned(now: number, buffer: ArrayBuffer): void {
     this.#moment.now = now;
     this.#buffers.recycle(buffer);
-    this.#settle();
+    this.settle();
   }
 
   handleStalled(now: number, error: StorageError): void {
@@ -455,7 +366,7 @@ export class Torrent {
     this.#retryMs = now + DISK_RETRY_MS;
     this.#emit({ type: 'disk-error', error });
     this.#setState('paused');
-    this.#settle();
+    this.settle();
   }
 
   handleResumed(now: number): void {
@@ -463,7 +374,7 @@ export class Torrent {
     this.#retryMs = Number.POSITIVE_INFINITY;
     this.#mustRequestAll = true;
     this.#setState(this.#holdings.isDone ? 'seeding' : 'downloading');
-    this.#settle();
+    this.settle();
   }
 
   handleFileChanged(now: number, fileIndex: number, error: StorageError): void {
@@ -473,7 +384,7 @@ export class Torrent {
     if (pieces !== undefined) {
       for (let piece = pieces.first; piece <= pieces.last; piece += 1) this.#pieceInDoubt(piece);
     }
-    this.#settle();
+    this.settle();
   }
 
   // What the user wants.
@@ -486,7 +397,7 @@ export class Torrent {
     this.#hashes.selectionChanged();
     this.#mustRequestAll = true;
     this.#checkDone();
-    this.#settle();
+    this.settle();
   }
 
   /** Reads part of a file, from disk where it is there, and fetched first where it isn't. */
@@ -494,7 +405,7 @@ export class Torrent {
     this.#moment.now = now;
     const reader = this.#readers.open(fileIndex, start, lengthBytes);
     this.#mustRequestAll = true;
-    this.#settle();
+    this.settle();
     return reader;
   }
 
@@ -503,52 +414,13 @@ export class Torrent {
     this.#moment.now = now;
     reader.isWaiting = true;
     this.#readers.serve();
-    this.#settle();
+    this.settle();
   }
 
   closeReader(now: number, reader: Reader): void {
     this.#moment.now = now;
     this.#readers.close(reader);
-    this.#settle();
-  }
-
-  // Time, and what goes out.
-
-  handleTimeout(now: number): void {
-    this.#moment.now = now;
-    if (now >= this.#nextTickMs) {
-      this.#nextTickMs = now + TICK_MS;
-      this.#swarm.tick();
-    }
-    if (now >= this.#retryMs) {
-      this.#retryMs = now + DISK_RETRY_MS;
-      this.#disk.retry();
-    }
-    this.#presence.handleTimeout();
-    this.#webSeeds.handleTimeout();
-    this.#upload.pumpWaiting();
-    this.#settle();
-  }
-
-  deadline(): number {
-    const { now } = this.#moment;
-    if (this.#isStopped) return Number.POSITIVE_INFINITY;
-    return Math.min(
-      this.#peers.size > 0 ? this.#nextTickMs : Number.POSITIVE_INFINITY,
-      this.#choking.deadline(),
-      this.#haves.deadline(),
-      this.#upload.deadline(now),
-      this.#gate.deadline(now),
-      this.#hashes.deadline(),
-      this.#presence.deadline(),
-      this.#webSeeds.deadline(),
-      this.#retryMs,
-    );
-  }
-
-  /** The next thing to do, until there is none. */
-  poll(): TorrentEffect | undefined {
-    return this.#presence.poll();
+    this.settle();
   }
 
   // What it knows.
@@ -573,10 +445,6 @@ export class Torrent {
   /** Requests in flight. */
   get requestCount(): number {
     return this.#download.requestCount;
-  }
-
-  get peers(): Iterable<Peer> {
-    return this.#peers;
   }
 
   stats(now: number): TorrentStats {
@@ -613,7 +481,7 @@ export class Torrent {
 
   #saveFailed(pieceIndex: number, error: StorageError | undefined): void {
     // A disk that was closed by the stop gives up on what it still had.
-    if (this.#isStopped) return;
+    if (this.isStopped) return;
     this.#mustRequestAll = true;
     this.#emit({ type: 'save-failed', pieceIndex, error: error ?? storageError('io') });
   }
@@ -630,7 +498,7 @@ export class Torrent {
     this.#haves.flush(true);
     this.#setState('seeding');
     if (this.#holdings.isWhole && this.#completion.completed()) {
-      this.#presence.announcing.complete(now);
+      this.presence.announcing.complete(now);
     }
     if (isNews) this.#emit({ type: 'done', stats: this.stats(now) });
     this.#exchange.updateInterests();
@@ -638,7 +506,7 @@ export class Torrent {
 
   /** Bytes that were right are not to be read, or not to be trusted, any more. */
   #pieceInDoubt(pieceIndex: number, error?: StorageError): void {
-    if (!this.#holdings.has(pieceIndex) || this.#isStopped) return;
+    if (!this.#holdings.has(pieceIndex) || this.isStopped) return;
     if (error !== undefined) this.#emit({ type: 'warning', message: error.message });
     this.#holdings.remove(pieceIndex);
     this.#picker.loseHave(pieceIndex);
@@ -666,10 +534,46 @@ export class Torrent {
     this.#pieceSaved(pieceIndex);
   }
 
-  /** What has to happen at the end of every call, in this order. */
-  #settle(): void {
-    if (this.#isStopped) {
-      this.#presence.drainAnnouncing();
+  protected override admit(peer: Peer): void {
+    this.#gate.admit(peer);
+  }
+
+  protected override charge(lengthBytes: number): void {
+    this.#gate.charge(lengthBytes);
+  }
+
+  protected override pump(peer: Peer): void {
+    super.pump(peer);
+    this.#upload.pump(peer);
+  }
+
+  protected override timePassed(): void {
+    const { now } = this.#moment;
+    if (now >= this.#retryMs) {
+      this.#retryMs = now + DISK_RETRY_MS;
+      this.#disk.retry();
+    }
+    this.#webSeeds.handleTimeout();
+    this.#upload.pumpWaiting();
+  }
+
+  protected override ownDeadline(): number {
+    const { now } = this.#moment;
+    return Math.min(
+      this.#choking.deadline(),
+      this.#haves.deadline(),
+      this.#upload.deadline(now),
+      this.#gate.deadline(now),
+      this.#hashes.deadline(),
+      this.#webSeeds.deadline(),
+      this.#retryMs,
+    );
+  }
+
+  /** In this order. */
+  protected override settle(): void {
+    if (this.isStopped) {
+      this.presence.drainAnnouncing();
       return;
     }
     if (this.#gate.update()) this.#mustRequestAll = true;
@@ -682,7 +586,7 @@ export class Torrent {
     }
     this.#webSeeds.run(this.#gate.isShut);
     this.#hashes.pump();
-    this.#presence.settle();
+    this.presence.settle();
   }
 
   #setState(state: TorrentState): void {
@@ -692,19 +596,6 @@ export class Torrent {
   }
 
   #emit(event: TorrentEvent): void {
-    this.#presence.emit(event);
+    this.presence.emit(event);
   }
-}
-
-function makePresence(options: TorrentOptions): Presence {
-  const { now, info, peerId, listenPort, announceTiers, random, upLimit } = options;
-  const { externalAddress, peerExchange, dhtPort } = options;
-  const { infoHash, infoHashV2, isPrivate } = info;
-  const room = {
-    maxPeers: options.maxPeers ?? MAX_PEERS_PER_TORRENT,
-    sessionShare: options.sessionShare,
-  };
-  const who = { infoHash, infoHashV2, peerId, listenPort };
-  const discovery = { isPrivate, externalAddress, peerExchange, dhtPort };
-  return new Presence({ now, ...who, announceTiers, random, ...room, upLimit, ...discovery });
 }
