@@ -3,6 +3,16 @@
  *
  * @module
  */
+export {
+  CHANNEL_DATA_HEADER_BYTES,
+  channelDataLength,
+  channelOf,
+  encodeChannelData,
+  isChannelDataByte,
+  MAX_CHANNEL,
+  MIN_CHANNEL,
+  writeChannelDataHeader,
+} from './channel-data.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export {
   type ClientKind,
@@ -34,3 +44,30 @@ export {
   type WaitingMessage,
   type WelcomeMessage,
 } from './rendezvous-message.ts';
+export { StreamFraming } from './stream-framing.ts';
+export {
+  decodeAddress,
+  decodeErrorCode,
+  decodeUnknownAttributes,
+  decodeXorAddress,
+  STUN_ATTRIBUTE,
+  STUN_FAMILY,
+  type StunErrorCode,
+  TRANSPORT_UDP,
+} from './stun-attributes.ts';
+export {
+  hasIntegrity,
+  type IntegrityHash,
+  integrityHash,
+  longTermKey,
+  shortTermKey,
+} from './stun-integrity.ts';
+export {
+  decodeStunMessage,
+  isStunByte,
+  STUN_HEADER_BYTES,
+  STUN_METHOD,
+  type StunClass,
+  StunMessage,
+  StunWriter,
+} from './stun-message.ts';

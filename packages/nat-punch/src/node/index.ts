@@ -1,0 +1,6 @@
+/**
+ * NAT traversal on Node's sockets.
+ *
+ * @module
+ */
+export {};
