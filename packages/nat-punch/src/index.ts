@@ -15,6 +15,21 @@ export {
 } from './channel-data.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export {
+  clientTagOf,
+  type MintOptions,
+  mintPoolCredentials,
+  type PoolUsername,
+  parsePoolUsername,
+  poolPassword,
+} from './pool-credentials.ts';
+export {
+  type Origin,
+  Rendezvous,
+  type RendezvousEffect,
+  type RendezvousOptions,
+  type RendezvousStatistics,
+} from './rendezvous.ts';
+export {
   type ClientKind,
   type ClientMessage,
   decodeClientMessage,

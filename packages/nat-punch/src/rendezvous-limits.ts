@@ -21,3 +21,26 @@ export const MAX_START_MS = 5_000;
 
 /** What an error says in words. */
 export const MAX_ERROR_CHARACTERS = 256;
+
+/** Pools with members at one time, and members in all. */
+export const MAX_POOLS = 10_000;
+export const MAX_MEMBERS = 20_000;
+
+/** Members of one pool, those that wait included; and of them from one address (an IPv6 /64 being one). */
+export const MAX_POOL_MEMBERS = 64;
+export const MAX_POOL_MEMBERS_PER_NETWORK = 32;
+
+/** Members from one address in all pools. */
+export const MAX_MEMBERS_PER_NETWORK = 256;
+
+/** Addresses of the relay that one member may have allocated and others may reach; of more the latest are kept. */
+export const MAX_RELAYED_PER_MEMBER = 64;
+
+/** A member whose signalling is cut keeps its place for so long: the client's slowest reconnect, twice over. */
+export const AWAY_MS = 10_000;
+
+/** Behind a restart of the server: how long a member is kept free for those that it was in touch with. */
+export const REUNION_MS = 5_000;
+
+/** And how long who was alone makes way for those that were not. */
+export const MAKE_WAY_MS = 3_000;
