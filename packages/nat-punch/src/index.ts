@@ -13,7 +13,22 @@ export {
   MIN_CHANNEL,
   writeChannelDataHeader,
 } from './channel-data.ts';
+export {
+  ChannelHandshake,
+  type ChannelHandshakeOptions,
+  type ChannelRefusal,
+  type ChannelSignal,
+  type HandshakeEffect,
+  type IceCredentials,
+  type RoundSeed,
+} from './channel-handshake.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
+export { GuessLimit } from './guess-limit.ts';
+export {
+  MAX_MESSAGE_BYTES,
+  ReliableMessages,
+  type ReliableMessagesOptions,
+} from './reliable-messages.ts';
 export {
   clientTagOf,
   type MintOptions,
@@ -59,6 +74,17 @@ export {
   type WaitingMessage,
   type WelcomeMessage,
 } from './rendezvous-message.ts';
+export { shortCode } from './short-code.ts';
+export {
+  derivePhraseKey,
+  MAX_PHRASE_BYTES,
+  type PhraseKey,
+  phraseKeyInput,
+  phraseKeyOf,
+  Spake2,
+  type Spake2Keys,
+  type Spake2Options,
+} from './spake2.ts';
 export { StreamFraming } from './stream-framing.ts';
 export {
   decodeAddress,
