@@ -358,7 +358,11 @@ export function channelSignalOf(data: unknown): ChannelSignal {
   const fields = data as Readonly<Partial<Record<string, unknown>>> | null | undefined;
   const hex = (name: string, lengthBytes: number): string => {
     const value = fields?.[name];
-    if (typeof value !== 'string' || value.length !== lengthBytes * 2 || !/^[\da-f]+$/.test(value)) {
+    if (
+      typeof value !== 'string' ||
+      value.length !== lengthBytes * 2 ||
+      !/^[\da-f]+$/.test(value)
+    ) {
       throw new NatPunchError('invalid-message', `the signal's ${name} is of a wrong form`);
     }
     return value;

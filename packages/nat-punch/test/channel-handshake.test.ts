@@ -211,7 +211,12 @@ describe('a channel that died', () => {
     }
     converse(a, b, 100);
     for (const one of [a, b]) {
-      expect(one.happened.map(({ type }) => type)).toEqual(['bound', 'trusted', 'bound', 'trusted']);
+      expect(one.happened.map(({ type }) => type)).toEqual([
+        'bound',
+        'trusted',
+        'bound',
+        'trusted',
+      ]);
     }
   });
 });

@@ -1,7 +1,7 @@
 import { scryptSync } from 'node:crypto';
+import { createRandom } from '@bt/simulator';
 import { p256 } from '@noble/curves/nist.js';
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
-import { createRandom } from '@bt/simulator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -141,9 +141,7 @@ describe('shares that are none', () => {
   it('refuses any bytes but a point', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
-        expect(() => a.finish(bytes)).toThrow(
-          expect.objectContaining({ code: 'invalid-message' }),
-        );
+        expect(() => a.finish(bytes)).toThrow(expect.objectContaining({ code: 'invalid-message' }));
       }),
     );
   });
