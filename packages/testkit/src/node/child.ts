@@ -21,6 +21,8 @@ export class Child {
   readonly name: string;
   readonly exited: Promise<ExitStatus>;
   output = '';
+  /** Called with each chunk of standard output. */
+  onOutput: (text: string) => void = () => undefined;
   #process: ChildProcess;
   #running = true;
   #listeners = new Set<() => void>();
@@ -39,6 +41,8 @@ export class Child {
         this.#changed();
       });
     }
+    this.#process.stdout?.on('data', (text: string) => this.onOutput(text));
+    this.#process.stdin?.on('error', () => undefined); // It ended before it read everything; its exit tells.
     this.exited = new Promise((resolve) => {
       this.#process.once('error', (error) => {
         this.output += `\n${error.message}`;
@@ -63,6 +67,11 @@ export class Child {
   /** Writes to its standard input. */
   write(text: string): void {
     this.#process.stdin?.write(text);
+  }
+
+  /** Ends its standard input. */
+  endInput(): void {
+    this.#process.stdin?.end();
   }
 
   signal(signal: NodeJS.Signals): void {

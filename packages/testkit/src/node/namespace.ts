@@ -23,7 +23,7 @@ export function inNamespace(): boolean {
 export function namespaceObstacle(): string | undefined {
   if (process.platform !== 'linux') return 'network namespaces need Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root';
-  return missingPrograms(['unshare', 'ip']);
+  return missingPrograms(['setpriv', 'unshare', 'ip']);
 }
 
 /** Runs this very program again inside a namespace, with `env` added to its environment, and returns its exit code. */
@@ -35,8 +35,12 @@ export function enterNamespace(env: Readonly<Record<string, string>> = {}): numb
     'exec "$@"',
   ].join(' && ');
   const { status } = spawnSync(
-    'unshare',
+    'setpriv',
     [
+      // However this process ends, the namespaces end with it, and everything in them.
+      '--pdeathsig',
+      'KILL',
+      'unshare',
       '--net',
       '--pid',
       '--fork',

@@ -10,10 +10,12 @@ import { missingPrograms } from '../programs.ts';
 import { findPeers } from './find-peers.ts';
 import type { VerifyLine } from './line.ts';
 import { mainJob } from './main-job.ts';
+import { p2p } from './p2p.ts';
 
 const AREAS: Readonly<Record<string, readonly VerifyLine[]>> = {
   'main-job': mainJob,
   'find-peers': findPeers,
+  p2p,
 };
 /** Names the file for the counts of the run inside the namespace. */
 const COUNTS_FILE = 'BT_VERIFY_COUNTS';
