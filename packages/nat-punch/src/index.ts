@@ -25,11 +25,6 @@ export {
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';
 export {
-  MAX_MESSAGE_BYTES,
-  ReliableMessages,
-  type ReliableMessagesOptions,
-} from './reliable-messages.ts';
-export {
   clientTagOf,
   type MintOptions,
   mintPoolCredentials,
@@ -37,6 +32,11 @@ export {
   parsePoolUsername,
   poolPassword,
 } from './pool-credentials.ts';
+export {
+  MAX_MESSAGE_BYTES,
+  ReliableMessages,
+  type ReliableMessagesOptions,
+} from './reliable-messages.ts';
 export {
   type Origin,
   Rendezvous,

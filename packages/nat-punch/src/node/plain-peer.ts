@@ -1,0 +1,62 @@
+// The channel to a browser: plain WebRTC, node-datachannel's own ICE with the server as its STUN and TURN server. ICE can't mend a path, so a
+// channel that has died is made anew through signalling.
+import { type Lane, PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
+
+export interface PlainPeerOptions extends PeerChannelOptions {
+  /** Now: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, user and password percent-encoded. */
+  iceServers(): readonly string[];
+}
+
+/** An ordered, reliable, end-to-end encrypted channel to one member that is a browser. */
+export class PlainPeer {
+  readonly #channel: PeerChannel;
+
+  constructor({ iceServers, ...options }: PlainPeerOptions) {
+    this.#channel = new PeerChannel(options, {
+      isIceEndToEnd: true,
+      open: async () => ({
+        config: { iceServers: [...iceServers()] },
+        remote: ({ ice }) => ice && { ice, isIceLite: false, candidates: [] },
+        open: () => {},
+        close: () => {},
+      }),
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#channel.isOpen;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#channel.isAuthenticated;
+  }
+
+  get shortCode(): string | undefined {
+    return this.#channel.shortCode;
+  }
+
+  /** The kinds of the two candidates that ICE has chosen, such as `host`, `srflx`, `relay`, and their addresses; undefined before. */
+  get selectedPair() {
+    return this.#channel.selectedPair ?? undefined;
+  }
+
+  handleSignal(data: unknown): void {
+    this.#channel.handleSignal(data);
+  }
+
+  isWritable(lane: Lane): boolean {
+    return this.#channel.isWritable(lane);
+  }
+
+  send(lane: Lane, message: Uint8Array): void {
+    this.#channel.send(lane, message);
+  }
+
+  renew(): void {
+    this.#channel.renew();
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+}
