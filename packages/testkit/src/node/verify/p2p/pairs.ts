@@ -1,0 +1,147 @@
+// All 25 pairs of NAT kinds, at 0 and 30 ms: every chat works, all but symmetric with symmetric directly, and soon.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NetworkOptions } from '../../nat-lab/lab.ts';
+import type { VerifyContext, VerifyLine, VerifyResult } from '../line.ts';
+import {
+  ALL_PAIRS,
+  connect,
+  judgedConversation,
+  type Pair,
+  PairLab,
+  pairName,
+  SETTLED_AFTER_MS,
+  type Way,
+} from './pair.ts';
+import { complaint, inParallel, median, milliseconds, OneByOne, quantile } from './tasks.ts';
+
+const RUNS = 3;
+const BIRTHDAY_TRIES = 40;
+const MIN_DIRECT_PAIRS = 24;
+const MAX_MEDIAN_MS = 500;
+const CONNECT_TIMEOUT_MS = 20_000;
+/** Labs that stand at one time: while one waits for its conversation, another connects. */
+const LABS_AT_ONCE = 3;
+
+interface Chat {
+  readonly pair: Pair;
+  readonly firstMs: number;
+  readonly fromStartMs: number;
+  readonly way: Way;
+}
+
+interface Outcome {
+  readonly chats: readonly Chat[];
+  readonly failures: readonly string[];
+}
+
+async function* pairs(context: VerifyContext): AsyncGenerator<VerifyResult> {
+  const some = context.quick ? ALL_PAIRS.filter(([a, b], i) => a === b || i % 7 === 3) : ALL_PAIRS;
+  for (const delayMs of context.quick ? [0] : [0, 30]) {
+    const outcome = await chats(context, some, context.quick ? 1 : RUNS, delayMs);
+    yield judged(some, outcome, `${delayMs} ms`, {
+      maxMedianMs: delayMs === 0 ? MAX_MEDIAN_MS : Number.POSITIVE_INFINITY,
+      minDirect: some.length - (ALL_PAIRS.length - MIN_DIRECT_PAIRS),
+    });
+  }
+  yield await birthday(context);
+  for (const firewall of context.quick ? [] : (['none', 'reject'] as const)) {
+    const outcome = await chats(context, some, 1, 0, { firewall });
+    // A box without a firewall gives a port away to the packet that comes first: what is still direct is luck, that all chat is not.
+    yield judged(some, outcome, `0 ms, boxes with firewall ${firewall}`, {
+      maxMedianMs: MAX_MEDIAN_MS,
+      minDirect: firewall === 'none' ? 0 : MIN_DIRECT_PAIRS,
+    });
+  }
+}
+
+function judged(
+  tried: readonly Pair[],
+  { chats, failures }: Outcome,
+  what: string,
+  { maxMedianMs, minDirect }: { readonly maxMedianMs: number; readonly minDirect: number },
+): VerifyResult {
+  const notDirect = tried.filter((pair) =>
+    chats.some((chat) => chat.pair === pair && chat.way !== 'direct'),
+  );
+  const directPairs = tried.filter(
+    (pair) => !notDirect.includes(pair) && chats.some((chat) => chat.pair === pair),
+  ).length;
+  const firstMs = chats.map((chat) => chat.firstMs);
+  const fromStartMs = chats.map((chat) => chat.fromStartMs);
+  const relayed = notDirect.map((pair) => {
+    const ways = chats.filter((chat) => chat.pair === pair).map(({ way }) => way);
+    return `${pairName(pair)} (${ways.join(', ')})`;
+  });
+  return {
+    command: `${tried.length} pairs of NAT kinds, ${what}`,
+    figure: [
+      `${chats.length} of ${chats.length + failures.length} chats work`,
+      `direct in every run: ${directPairs} of ${tried.length} pairs`,
+      `not: ${relayed.join('; ') || 'none'}`,
+      `second's joining to first message: median ${milliseconds(median(firstMs))}, p90 ${milliseconds(quantile(firstMs, 0.9))}, from its start ${milliseconds(median(fromStartMs))}`,
+      ...failures,
+    ].join('\n      '),
+    pass: failures.length === 0 && directPairs >= minDirect && median(firstMs) <= maxMedianMs,
+  };
+}
+
+const connecting = new OneByOne();
+
+async function chats(
+  context: VerifyContext,
+  tried: readonly Pair[],
+  runs: number,
+  delayMs: number,
+  network: Partial<NetworkOptions> = {},
+): Promise<Outcome> {
+  const done: Chat[] = [];
+  const failures: string[] = [];
+  await inParallel(tried, LABS_AT_ONCE, async (pair) => {
+    const pairLab = await PairLab.open(context, pair, { delayMs, network });
+    try {
+      for (let run = 1; run <= runs; run++) {
+        try {
+          done.push(await chat(pairLab, pair));
+        } catch (error) {
+          failures.push(`${pairName(pair)}, run ${run}, ${delayMs} ms: ${complaint(error)}`);
+        }
+      }
+    } finally {
+      await pairLab.close();
+    }
+  });
+  return { chats: done, failures };
+}
+
+async function chat(pairLab: PairLab, pair: Pair): Promise<Chat> {
+  const { clients, firstMs, fromStartMs } = await connecting.run(() =>
+    connect(pairLab, CONNECT_TIMEOUT_MS),
+  );
+  await sleep(SETTLED_AFTER_MS);
+  const { way } = await judgedConversation(pairLab.lab, ...clients);
+  for (const client of clients) await client.quit();
+  return { pair, firstMs, fromStartMs, way };
+}
+
+/** Port-restricted with symmetric needs luck: how often it comes. */
+async function birthday(context: VerifyContext): Promise<VerifyResult> {
+  const tries = context.quick ? 4 : BIRTHDAY_TRIES;
+  const both: readonly Pair[] = [
+    ['port-restricted', 'symmetric'],
+    ['symmetric', 'port-restricted'],
+  ];
+  const { chats: done, failures } = await chats(context, both, tries / 2, 0);
+  const direct = done.filter(({ way }) => way === 'direct').length;
+  return {
+    command: `port-restricted with symmetric, ${tries} tries`,
+    figure: [`${direct} of ${tries} direct`, ...failures].join('\n      '),
+    pass: failures.length === 0 && direct >= tries * 0.95,
+  };
+}
+
+export const pairsLine: VerifyLine = {
+  name: 'pairs',
+  title: 'all pairs of NAT kinds chat, and all but symmetric with symmetric directly',
+  needs: ['ip', 'nft', 'conntrack', 'nsenter'],
+  run: pairs,
+};
