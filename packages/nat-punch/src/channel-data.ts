@@ -1,11 +1,14 @@
 // ChannelData messages (RFC 8656 section 12.4): a channel number, a length, and a peer's datagram.
 
-/** RFC 8656 section 12: the numbers that a client may bind; their first byte tells ChannelData from all else on a port. */
+/**
+ * The numbers that a client may bind; their first byte tells ChannelData from all else on a port. RFC 8656 section 12 leaves clients those to
+ * 0x4fff. RFC 5766 section 11 had them to 0x7fff, where turnutils_uclient still takes its own.
+ */
 export const MIN_CHANNEL = 0x4000;
-export const MAX_CHANNEL = 0x4fff;
+export const MAX_CHANNEL = 0x7fff;
 export const CHANNEL_DATA_HEADER_BYTES = 4;
 
-/** Whether a datagram can be ChannelData by its first byte: 64 to 79. */
+/** Whether a datagram can be ChannelData by its first byte: 64 to 127. */
 export function isChannelDataByte(firstByte: number): boolean {
   return firstByte >= MIN_CHANNEL >>> 8 && firstByte <= MAX_CHANNEL >>> 8;
 }

@@ -22,6 +22,7 @@ export {
   type IceCredentials,
   type RoundSeed,
 } from './channel-handshake.ts';
+export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';
 export {
@@ -32,6 +33,8 @@ export {
   parsePoolUsername,
   poolPassword,
 } from './pool-credentials.ts';
+export { type RelayAccess, RelayPolicy, type RelayPolicyOptions } from './relay-policy.ts';
+export type { RelaySocket, RelaySocketRequest, RelaySockets } from './relay-socket.ts';
 export {
   MAX_MESSAGE_BYTES,
   ReliableMessages,
@@ -112,3 +115,9 @@ export {
   StunMessage,
   StunWriter,
 } from './stun-message.ts';
+export {
+  TurnServer,
+  type TurnServerEvents,
+  type TurnServerOptions,
+  type TurnStatistics,
+} from './turn-server.ts';

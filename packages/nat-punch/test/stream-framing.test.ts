@@ -85,7 +85,7 @@ it('arbitrary bytes end the stream by a typed error, or wait for more', () => {
 });
 
 it.each([
-  ['text', Uint8Array.of(0x50)],
+  ['RTP', Uint8Array.of(0x80)],
   ['TLS', Uint8Array.of(0x16, 3, 1)],
   ['a STUN length that is no multiple of 4', Uint8Array.of(0, 1, 0, 3)],
 ])('ends at the first bytes of %s', (_, bytes) => {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { type Certificate, makeCertificate } from './certificate.ts';
-export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
-export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
-export { SecureChannel, type SecureChannelOptions } from './secure-channel.ts';
+export {
+  RelayServer,
+  type RelayServerOptions,
+  type RelayStatistics,
+} from './relay-server.ts';

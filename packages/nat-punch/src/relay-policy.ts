@@ -1,0 +1,71 @@
+// Whom a relay may reach (RFC 8656 section 21.1, and the relays that were made to reach their own network): public addresses, members of the
+// same pool, what the administrator allows; the server's own listening ports and addresses that are nobody's never.
+import { addressClass, type Endpoint, parseAddress, printAddress } from '@bt/endpoint';
+import { type Cidr, isInCidr, parseCidr } from './cidr.ts';
+
+/** What the server asks of whoever knows its users. */
+export interface RelayAccess {
+  /** The password of a user name now (ms); undefined when there is none, or it has run out. */
+  passwordOf(username: string, now: number): string | undefined;
+  /**
+   * Whether this user may exchange datagrams with that peer. `class` leaves it to the address: public ones yes, all others only where the
+   * administrator allows them. A permission is for an IP address (RFC 8656 section 9): the answer may depend on the port only where the
+   * address is one of the server's own, that is where the peer is another allocation.
+   */
+  mayReach(username: string, peer: Endpoint): 'yes' | 'no' | 'class';
+}
+
+export interface RelayPolicyOptions {
+  readonly mayReach: RelayAccess['mayReach'];
+  /** Ranges of addresses that may be reached although they are not public. */
+  readonly allowPeers: readonly string[];
+}
+
+export class RelayPolicy {
+  readonly #mayReach: RelayAccess['mayReach'];
+  readonly #allowed: readonly Cidr[];
+  readonly #ownAddresses = new Set<string>();
+  readonly #ownPorts = new Set<number>();
+
+  /** @throws {NatPunchError} `invalid-argument` for a range that is none. */
+  constructor(options: RelayPolicyOptions) {
+    this.#mayReach = (username, peer) => options.mayReach(username, peer);
+    this.#allowed = options.allowPeers.map(parseCidr);
+  }
+
+  /** An address of this host, or one that it is known by. */
+  addOwnAddress(address: string): void {
+    this.#ownAddresses.add(address);
+  }
+
+  /** A port that this server listens on. */
+  addOwnPort(port: number): void {
+    this.#ownPorts.add(port);
+  }
+
+  /** Whether an address is this host. Loopback addresses are, all of them. */
+  isOwn(address: string): boolean {
+    const plain = withoutNat64(address);
+    return this.#ownAddresses.has(plain) || addressClass(plain) === 'loopback';
+  }
+
+  /** Whether the user's relay may send to this peer and hear of it. The address has to be canonical. */
+  allows(username: string, peer: Endpoint): boolean {
+    // NAT64 addresses are judged by the IPv4 address in them.
+    const kind = addressClass(peer.address);
+    if (kind === 'unspecified' || kind === 'multicast' || kind === 'reserved') return false;
+    if (this.#ownPorts.has(peer.port) && this.isOwn(peer.address)) return false;
+    const answer = this.#mayReach(username, peer);
+    if (answer !== 'class') return answer === 'yes';
+    if (kind === 'public') return true;
+    const address = parseAddress(peer.address);
+    return address !== undefined && this.#allowed.some((range) => isInCidr(address, range));
+  }
+}
+
+/** The IPv4 address in one of NAT64 (RFC 6052 section 2.1, RFC 8215), any other address as it is. */
+function withoutNat64(address: string): string {
+  if (!address.startsWith('64:ff9b:')) return address;
+  const bytes = parseAddress(address);
+  return bytes === undefined ? address : printAddress(bytes.subarray(12));
+}
