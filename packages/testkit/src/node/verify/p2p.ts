@@ -1,6 +1,7 @@
 // The acceptance suite of NAT traversal: the lab proves itself, then the apps chat in it.
 import type { VerifyLine } from './line.ts';
 import { blockedLine } from './p2p/blocked.ts';
+import { browserRoomLine } from './p2p/browser.ts';
 import { cleanUpLine } from './p2p/clean-up.ts';
 import { filesLine } from './p2p/files.ts';
 import { healingLine } from './p2p/healing.ts';
@@ -10,6 +11,7 @@ import { oneMachineLine } from './p2p/one-machine.ts';
 import { pairsLine } from './p2p/pairs.ts';
 import { redisLine } from './p2p/redis.ts';
 import { sameNatLine } from './p2p/same-nat.ts';
+import { strangerLine } from './p2p/stranger.ts';
 
 export const p2p: readonly VerifyLine[] = [
   cleanUpLine,
@@ -20,6 +22,8 @@ export const p2p: readonly VerifyLine[] = [
   healingLine,
   oneMachineLine,
   sameNatLine,
+  browserRoomLine,
   filesLine,
   redisLine,
+  strangerLine,
 ];

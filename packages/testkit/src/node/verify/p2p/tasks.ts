@@ -1,4 +1,5 @@
 // Cases of a line that run beside one another, and the figures of many.
+import type { VerifyResult } from '../line.ts';
 
 /** Runs `work` for each case, a few at a time, and returns the results in the order of the cases. */
 export async function inParallel<Case, Result>(
@@ -42,3 +43,15 @@ export const milliseconds = (ms: number): string => `${ms.toFixed(0)} ms`;
 
 export const complaint = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
+
+/** A case whose failure is its figure. */
+export async function attempt(
+  command: string,
+  run: () => Promise<{ readonly figure: string; readonly pass: boolean }>,
+): Promise<VerifyResult> {
+  try {
+    return { command, ...(await run()) };
+  } catch (error) {
+    return { command, figure: complaint(error), pass: false };
+  }
+}
