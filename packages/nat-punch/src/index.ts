@@ -3,6 +3,17 @@
  *
  * @module
  */
+
+export {
+  type Candidate,
+  type CandidateKind,
+  type CandidatesSignal,
+  MAX_CANDIDATES,
+  type NatTraits,
+  type PathSignal,
+  type PunchSignal,
+  parsePathSignal,
+} from './candidate.ts';
 export {
   CHANNEL_DATA_HEADER_BYTES,
   channelDataLength,
@@ -25,6 +36,7 @@ export {
 export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';
+export type { PathDescription, PathMethod, PathOrigin, PathSocket } from './path.ts';
 export {
   clientTagOf,
   type MintOptions,
@@ -33,6 +45,8 @@ export {
   parsePoolUsername,
   poolPassword,
 } from './pool-credentials.ts';
+export { isProbeByte, PAIR_KEY_BYTES, ProbeCodec, type ProbeMessage, type Via } from './probe.ts';
+export { type LocalSide, Puncher, type PuncherEffect, type PuncherOptions } from './puncher.ts';
 export { type RelayAccess, RelayPolicy, type RelayPolicyOptions } from './relay-policy.ts';
 export type { RelaySocket, RelaySocketRequest, RelaySockets } from './relay-socket.ts';
 export {

@@ -1,0 +1,798 @@
+// The race of one pair: from "two clients know of one another" to a path for their datagrams, and from a dead path to the next one. Hosts on
+// one network, holes punched through NATs, guessed ports and relays are tried together; the talk begins on the first that works, moves to the
+// better ones and back. In the terms of RFC 8445, of which it keeps the ideas (candidates, checks, triggered checks, nomination) and not the
+// messages; RFC 5128 section 3 describes punching.
+import { addressFamily, type Endpoint, isPublic } from '@bt/endpoint';
+import {
+  type Candidate,
+  type CandidatesSignal,
+  MAX_CANDIDATES,
+  MAX_ROUND,
+  type NatTraits,
+  type PathSignal,
+  parsePathSignal,
+} from './candidate.ts';
+import {
+  BIRTHDAY_SOCKETS,
+  GUESSES_PER_SECOND,
+  guessFor,
+  MAX_GUESSES,
+  OPENING_TTL,
+  OPENINGS_PER_SECOND,
+  openings,
+  predictedShots,
+  randomShots,
+} from './guesses.ts';
+import { Path, type PathDescription, type PathOrigin, type PathSocket, pathKey } from './path.ts';
+import { PathSelection } from './path-selection.ts';
+import { isProbeByte, ProbeCodec, type ProbeMessage } from './probe.ts';
+import { ProbeBudget } from './probe-budget.ts';
+import { Spray, type SprayShot } from './spray.ts';
+
+/** Paths of a pair, tried or working. */
+export const MAX_PATHS = 96;
+/** Probes that may still be answered. */
+export const MAX_OUTSTANDING_PROBES = 4_096;
+/** Addresses that the server may name as the peer's. */
+export const MAX_SEEN_ADDRESSES = 16;
+
+/** What we have to offer: gathered by the owner. */
+export interface LocalSide {
+  readonly sockets: readonly PathSocket[];
+  readonly candidates: readonly Candidate[];
+  readonly nat: NatTraits;
+}
+
+export interface PuncherOptions {
+  /** 32 bytes that only the two members and the server know. */
+  readonly pairKey: Uint8Array;
+  /** Of two sides exactly one is. */
+  readonly isControlling: boolean;
+  readonly random: () => number;
+  /** When both sides begin: the server evens out its ways to them. */
+  readonly startInMs?: number;
+  /** IP addresses that the server has seen the peer send from. */
+  readonly peerSeen: readonly string[];
+  /** IP addresses of the server and its relay. */
+  readonly serverAddresses: readonly string[];
+  /** Whether the server is on loopback, and so the peer may be. */
+  readonly allowLoopback?: boolean;
+}
+
+export type PuncherEffect =
+  | {
+      readonly type: 'send';
+      readonly socketId: number;
+      readonly to: Endpoint;
+      readonly bytes: Uint8Array;
+      readonly ttl?: number;
+    }
+  | { readonly type: 'signal'; readonly data: PathSignal }
+  /** Gather again and call `setLocal`; with new sockets if `isFresh`: those in use may stand on mappings that are spoilt. */
+  | { readonly type: 'gather'; readonly isFresh: boolean }
+  /** Open sockets and call `addGuessSockets`; for a prediction with the port that the first one is mapped to. */
+  | { readonly type: 'open'; readonly way: 'prediction' | 'birthday'; readonly count: number }
+  /** These have served. */
+  | { readonly type: 'release'; readonly socketIds: readonly number[] }
+  /** Have the relays let in what comes from this IP address. */
+  | { readonly type: 'permit'; readonly address: string }
+  | { readonly type: 'path'; readonly path: PathDescription | undefined };
+
+interface SentProbe {
+  readonly socket: PathSocket;
+  readonly to: Endpoint;
+  readonly timeMs: number;
+  readonly origin: PathOrigin;
+}
+
+/** How long we wait to hear that the peer's NAT is open to us. */
+const OPENING_WAIT_MS = 250;
+/** When guessing begins where the NATs' classes don't say that it must. */
+const GUESS_AFTER_MS = 600;
+/** The second and third time that the openings of a guess are sent, all the way now. */
+const OPEN_AGAIN_MS = [200, 600] as const;
+const BIRTHDAY_OPEN_AGAIN_MS = 1_500;
+/** Between two birthday attacks that the peer asks for. */
+const BIRTHDAY_PAUSE_MS = 8_000;
+/** New rounds: while nothing works, and while a relay carries the talk. The last one repeats. */
+const LOST_ROUNDS_MS = [1_000, 2_000, 4_000, 8_000] as const;
+const RELAYED_ROUNDS_MS = [3_000, 8_000, 20_000, 60_000] as const;
+/** What the first round may take before another one is begun. */
+const FIRST_ROUND_MS = 3_000;
+/** So long without an answer, and what is in reserve is looked at. */
+const UNEASY_AFTER_MS = 350;
+
+/** Drain `poll()` after every call, before the next one; call `handleTimeout` when `deadline()` has come. */
+export class Puncher {
+  readonly #options: PuncherOptions;
+  readonly #codec: ProbeCodec;
+  readonly #budget = new ProbeBudget();
+  readonly #selection: PathSelection;
+  readonly #sockets = new Map<number, PathSocket>();
+  readonly #guessSockets = new Map<number, { socket: PathSocket; origin: PathOrigin }>();
+  readonly #paths = new Map<string, Path>();
+  readonly #sent = new Map<number, SentProbe>();
+  readonly #permitted = new Set<string>();
+  readonly #effects: PuncherEffect[] = [];
+  readonly #startMs: number;
+  #seenCount = 0;
+  #local: LocalSide | undefined;
+  #remote: CandidatesSignal | undefined;
+  #round = 0;
+  #roundMs = Number.POSITIVE_INFINITY;
+  #startedRound = -1;
+  #guessedRound = -1;
+  #peerOpenedRound = -1;
+  /** Paths whose checks wait for the peer's NAT to be open. */
+  #waiting: Path[] = [];
+  #sprays: Spray[] = [];
+  #guessMs = Number.POSITIVE_INFINITY;
+  #guessesLeft = MAX_GUESSES;
+  #birthdayMs = Number.NEGATIVE_INFINITY;
+  #ownSample: { readonly socket: PathSocket; readonly port: number } | undefined;
+  #peerSample: number | undefined;
+  #isOpeningGuess = false;
+  #trouble: Trouble = 'none';
+  #nextRoundMs = Number.POSITIVE_INFINITY;
+  #roundsInTrouble = 0;
+  #changedMs = 0;
+  #reportedPath: Path | undefined;
+  #reportedMethod = '';
+  #isClosed = false;
+
+  constructor(now: number, options: PuncherOptions) {
+    this.#options = options;
+    this.#codec = new ProbeCodec(options.pairKey, options.isControlling);
+    this.#selection = new PathSelection(options.isControlling);
+    this.#startMs = now + (options.startInMs ?? 0);
+    for (const address of options.serverAddresses) this.#budget.addSeen(address);
+    this.setPeerSeen(now, options.peerSeen);
+  }
+
+  /** Where datagrams for the peer are to be sent now. */
+  get path(): { readonly socketId: number; readonly remote: Endpoint } | undefined {
+    const path = this.#selection.current;
+    return path === undefined ? undefined : { socketId: path.socket.id, remote: path.remote };
+  }
+
+  /** Whether a socket carries the talk, or may soon: it must not be closed. */
+  isInUse(socketId: number): boolean {
+    for (const path of this.#paths.values()) {
+      if (path.socket.id === socketId && this.#selection.isInUse(path)) return true;
+    }
+    return false;
+  }
+
+  /** What has been gathered, all of it. Sockets that are no longer named are not used any more. */
+  setLocal(now: number, local: LocalSide): void {
+    this.#local = local;
+    const ids = new Set(local.sockets.map(({ id }) => id));
+    for (const id of this.#sockets.keys()) if (!ids.has(id)) this.#removeSocket(id);
+    for (const socket of local.sockets) this.#sockets.set(socket.id, socket);
+    this.#signalCandidates();
+    if (this.#remote === undefined) return;
+    if (this.#startedRound < this.#round) this.#scheduleRound(now);
+    else this.#addChecks(now, false);
+    this.#settle(now);
+  }
+
+  /** Sockets that were asked for; an empty list when there are none to be had. */
+  addGuessSockets(
+    now: number,
+    way: 'prediction' | 'birthday',
+    sockets: readonly PathSocket[],
+    mappedPort?: number,
+  ): void {
+    this.#isOpeningGuess = false;
+    const socket = sockets[0];
+    if (socket === undefined || this.#isClosed) return;
+    const origin = way === 'birthday' ? 'birthday' : 'predicted';
+    for (const added of sockets) this.#guessSockets.set(added.id, { socket: added, origin });
+    if (this.#hasDirect(now)) {
+      this.#endGuessing();
+      return;
+    }
+    const round = this.#round;
+    if (way === 'birthday') {
+      const endpoints = this.#aims();
+      this.#spray('birthday', now, OPENINGS_PER_SECOND, openings(sockets, endpoints, OPENING_TTL));
+      // Half of them: where that reaches a box whose ports it spoils, the others are left.
+      const half = sockets.filter((_, index) => index % 2 === 1);
+      const againMs = now + BIRTHDAY_OPEN_AGAIN_MS;
+      this.#spray('birthday', againMs, OPENINGS_PER_SECOND, openings(half, endpoints));
+      this.#signal({ kind: 'punch', round, way: 'birthday' });
+      return;
+    }
+    if (mappedPort === undefined) return;
+    this.#ownSample = { socket, port: mappedPort };
+    this.#signal({ kind: 'punch', round, way: 'prediction', port: mappedPort });
+    if (this.#remote?.nat.mapping === 'dependent') this.#predictTogether(now);
+    else this.#openForPrediction(now, [socket]);
+  }
+
+  /** A message of the peer that came through signalling; what is none of ours is left alone. */
+  handleSignal(now: number, data: unknown): void {
+    const signal = parsePathSignal(data, { allowLoopback: this.#options.allowLoopback ?? false });
+    if (signal === undefined || this.#isClosed) return;
+    if (signal.kind === 'candidates') {
+      this.#handleCandidates(now, signal);
+    } else if (signal.way === 'opened') {
+      this.#peerOpenedRound = Math.max(this.#peerOpenedRound, signal.round);
+      if (signal.round >= this.#startedRound) this.#checkWaiting(now);
+    } else if (this.#remote !== undefined && !this.#hasDirect(now)) {
+      if (signal.way === 'birthday') this.#answerBirthday(now);
+      else this.#answerPrediction(now, signal.port);
+    }
+    this.#settle(now);
+  }
+
+  /** IP addresses at which the server itself has seen the peer; they add up. */
+  setPeerSeen(now: number, addresses: readonly string[]): void {
+    for (const address of addresses) {
+      if (this.#budget.isSeen(address) || addressFamily(address) === undefined) continue;
+      if (this.#seenCount >= MAX_SEEN_ADDRESSES) break;
+      this.#seenCount += 1;
+      this.#guessesLeft = MAX_GUESSES;
+      this.#budget.addSeen(address);
+      this.#permit(address);
+    }
+    if (this.#remote !== undefined) this.#addChecks(now, false);
+  }
+
+  /** Our address has changed, or may have: everything is looked for anew. */
+  networkChanged(now: number): void {
+    this.#budget.reset();
+    this.#guessesLeft = MAX_GUESSES;
+    this.#beginRound(now, true);
+    this.#settle(now);
+  }
+
+  /** A datagram that came to a socket, or through a relay. True when it is one of the peer's to hand on. */
+  handleDatagram(now: number, socketId: number, from: Endpoint, bytes: Uint8Array): boolean {
+    const socket = this.#sockets.get(socketId) ?? this.#guessSockets.get(socketId)?.socket;
+    if (socket === undefined || bytes.length === 0 || this.#isClosed) return false;
+    if (!isProbeByte(bytes[0]!)) return this.#isKnown(socketId, from);
+    const message = this.#codec.decode(bytes);
+    if (message === undefined) return false;
+    if (message.type === 'probe') this.#handleProbe(now, socket, from, message);
+    else this.#handleAnswer(now, socket, from, message);
+    this.#settle(now);
+    return false;
+  }
+
+  handleTimeout(now: number): void {
+    if (this.#isClosed) return;
+    if (now >= this.#roundMs) this.#startRound(now);
+    if (now >= this.#guessMs) this.#guess(now);
+    this.#shoot(now);
+    for (const path of [...this.#paths.values()]) {
+      if (now >= path.nextProbeMs) this.#check(now, path);
+      if (path.isForgotten(now) || this.#isSurplus(now, path)) this.#removePath(path);
+    }
+    this.#settle(now);
+    this.#heal(now);
+  }
+
+  /** When `handleTimeout` is to be called. */
+  deadline(): number {
+    if (this.#isClosed) return Number.POSITIVE_INFINITY;
+    let next = Math.min(this.#roundMs, this.#guessMs, this.#nextRoundMs);
+    for (const spray of this.#sprays) next = Math.min(next, spray.deadline());
+    for (const path of this.#paths.values()) next = Math.min(next, path.nextProbeMs);
+    return next;
+  }
+
+  poll(): PuncherEffect | undefined {
+    return this.#effects.shift();
+  }
+
+  /** Says and sends nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#effects.length = 0;
+  }
+
+  // --- rounds
+
+  #handleCandidates(now: number, signal: CandidatesSignal): void {
+    const isNewRound = signal.round > this.#round;
+    const isFirst = this.#remote === undefined;
+    if (signal.round < (this.#remote?.round ?? 0)) return;
+    this.#remote = signal;
+    for (const { kind, address } of signal.candidates)
+      if (kind === 'relayed') this.#permit(address);
+    if (isNewRound) {
+      this.#round = signal.round;
+      // The peer may not have what we told in an earlier round.
+      this.#signalCandidates();
+    }
+    if (this.#local === undefined) return;
+    if (isFirst || isNewRound) {
+      this.#scheduleRound(now);
+    } else {
+      this.#addChecks(now, false);
+      this.#scheduleGuess(now);
+    }
+  }
+
+  /** A round of our own: the peer joins in when it hears of it. */
+  #beginRound(now: number, isFresh: boolean): void {
+    if (this.#local === undefined) return;
+    this.#round = Math.min(this.#round + 1, MAX_ROUND);
+    this.#effects.push({ type: 'gather', isFresh });
+    if (this.#remote !== undefined) this.#scheduleRound(now);
+  }
+
+  #scheduleRound(now: number): void {
+    this.#roundMs = Math.max(now, this.#startMs);
+    if (this.#roundMs <= now) this.#startRound(now);
+  }
+
+  #startRound(now: number): void {
+    this.#roundMs = Number.POSITIVE_INFINITY;
+    this.#startedRound = this.#round;
+    this.#ownSample = undefined;
+    this.#peerSample = undefined;
+    if (this.#needsOpenings()) {
+      if (this.#traits().own.mapping !== 'none') {
+        const sockets = [...this.#sockets.values()].filter(({ via }) => via === 'socket');
+        for (const shot of openings(sockets, this.#reflexive(), OPENING_TTL)) {
+          const { socket, to } = shot;
+          if (addressFamily(to.address) !== socket.family) continue;
+          if (this.#budget.takeProbe(to.address)) this.#sendShot(now, shot, 'punched');
+        }
+      }
+      this.#signal({ kind: 'punch', round: this.#round, way: 'opened' });
+    }
+    this.#addChecks(now, true);
+    this.#scheduleGuess(now);
+  }
+
+  /** Guessing waits until the peer has taken part in this round: alone it would be in vain. */
+  #scheduleGuess(now: number): void {
+    const { own, peer } = this.#traits();
+    if (this.#startedRound < this.#round || this.#guessedRound >= this.#round) return;
+    if (this.#remote?.round !== this.#round || guessFor(own, peer) === undefined) return;
+    this.#guessedRound = this.#round;
+    this.#guessMs = now + (peer.filtering === 'port' ? 0 : GUESS_AFTER_MS);
+  }
+
+  /**
+   * A packet that comes before our NAT has opened can spoil the port for good (a box without an input firewall). Where both sides need that
+   * very port, each first opens its own NAT and tells the other.
+   */
+  #needsOpenings(): boolean {
+    const { own, peer } = this.#traits();
+    const isFixed = (nat: NatTraits) => nat.filtering !== 'open' && nat.mapping !== 'dependent';
+    return isFixed(own) && isFixed(peer);
+  }
+
+  /** Makes a path of each pair of a socket and a candidate, and checks those that aren't known to work. */
+  #addChecks(now: number, isNewRound: boolean): void {
+    const mustWait = this.#needsOpenings() && this.#peerOpenedRound < this.#round;
+    for (const socket of this.#sockets.values()) {
+      for (const candidate of this.#remote?.candidates ?? []) {
+        // A relay of ours reaches their relay; all else that it could reach, they reach it from.
+        if (socket.via !== 'socket' && candidate.kind !== 'relayed') continue;
+        if (addressFamily(candidate.address) !== socket.family) continue;
+        const origin = originOfCandidate(candidate);
+        const isNew = !this.#paths.has(pathKey(socket.id, candidate));
+        const path = this.#pathTo(now, socket, candidate, origin);
+        if (path === undefined || !(isNew || isNewRound)) continue;
+        if (candidate.kind === 'relayed' && path.remoteVia === 'socket')
+          path.remoteVia = 'relay-udp';
+        path.checkAgain(now);
+        if (mustWait && candidate.kind === 'reflexive' && !path.isValid) {
+          path.nextProbeMs = now + OPENING_WAIT_MS;
+          this.#waiting.push(path);
+        }
+      }
+    }
+  }
+
+  #checkWaiting(now: number): void {
+    for (const path of this.#waiting)
+      if (!path.isValid) path.nextProbeMs = Math.min(path.nextProbeMs, now);
+    this.#waiting = [];
+  }
+
+  /** Begins further rounds while there is no path, or only a relay. */
+  #heal(now: number): void {
+    const trouble = this.#troubleNow(now);
+    if (trouble !== this.#trouble) {
+      const hadDirect = this.#trouble === 'none' && this.#reportedPath !== undefined;
+      this.#trouble = trouble;
+      this.#roundsInTrouble = 0;
+      const isUrgent = trouble === 'lost' ? this.#reportedPath !== undefined : hadDirect;
+      this.#nextRoundMs = trouble === 'none' ? Number.POSITIVE_INFINITY : now + FIRST_ROUND_MS;
+      if (isUrgent && trouble !== 'none') this.#nextRoundMs = now;
+    }
+    if (now < this.#nextRoundMs || this.#startedRound < 0) return;
+    const delays = trouble === 'lost' ? LOST_ROUNDS_MS : RELAYED_ROUNDS_MS;
+    const isFirst = this.#roundsInTrouble === 0;
+    // One side is enough to look for something better than a relay.
+    if (trouble === 'lost' || isFirst || this.#options.isControlling) {
+      this.#beginRound(now, trouble === 'lost' || isFirst);
+    }
+    this.#nextRoundMs = now + delays[Math.min(this.#roundsInTrouble, delays.length - 1)]!;
+    this.#roundsInTrouble += 1;
+  }
+
+  #troubleNow(now: number): Trouble {
+    const { current } = this.#selection;
+    if (this.#startedRound < 0) return 'none';
+    if (current === undefined || current.isSuspect(now)) return 'lost';
+    return current.isRelayed ? 'relayed' : 'none';
+  }
+
+  // --- guessing the ports of symmetric NATs
+
+  #guess(now: number): void {
+    this.#guessMs = Number.POSITIVE_INFINITY;
+    if (this.#guessesLeft === 0 || this.#isOpeningGuess || this.#hasDirect(now)) return;
+    const { own, peer } = this.#traits();
+    let way = guessFor(own, peer);
+    if (way === undefined || this.#aims().length === 0) return;
+    // What has failed twice isn't as regular as it seemed.
+    if (
+      way === 'prediction' &&
+      this.#guessesLeft <= MAX_GUESSES - 2 &&
+      peer.mapping !== 'dependent'
+    ) {
+      way = 'birthday';
+    }
+    this.#openGuess(way);
+    if (way === 'prediction') this.#guessMs = now + GUESS_AGAIN_MS;
+  }
+
+  #openGuess(way: 'prediction' | 'birthday'): void {
+    this.#guessesLeft -= 1;
+    this.#isOpeningGuess = true;
+    this.#effects.push({ type: 'open', way, count: way === 'birthday' ? BIRTHDAY_SOCKETS : 1 });
+  }
+
+  /** The peer has many ports open for us: we try random ones. */
+  #answerBirthday(now: number): void {
+    const socket = this.#punchingSocket();
+    if (socket === undefined || this.#traits().own.mapping === 'dependent') return;
+    if (now - this.#birthdayMs < BIRTHDAY_PAUSE_MS) return;
+    this.#birthdayMs = now;
+    const shots = randomShots(socket, this.#aimedAddresses(), this.#options.random);
+    this.#spray('birthday', now, GUESSES_PER_SECOND, shots);
+  }
+
+  /** The peer's next mapping follows this port. */
+  #answerPrediction(now: number, port: number): void {
+    const { own, peer } = this.#traits();
+    if (own.mapping === 'dependent') {
+      this.#peerSample = port;
+      if (this.#ownSample !== undefined) this.#predictTogether(now);
+      else if (own.portStep !== undefined && !this.#isOpeningGuess && this.#guessesLeft > 0) {
+        this.#openGuess('prediction');
+      }
+      return;
+    }
+    const socket = this.#punchingSocket();
+    const { portStep } = peer;
+    if (socket === undefined || portStep === undefined) return;
+    for (const delayMs of [0, ...OPEN_AGAIN_MS]) {
+      const shots = predictedShots(socket, this.#aimedAddresses(), { port, portStep });
+      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, shots);
+    }
+  }
+
+  /** Opens our NAT for what the peer will guess. */
+  #openForPrediction(now: number, sockets: readonly PathSocket[]): void {
+    const aims = this.#aims();
+    this.#spray('predicted', now, GUESSES_PER_SECOND, openings(sockets, aims, OPENING_TTL));
+    for (const delayMs of OPEN_AGAIN_MS) {
+      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, openings(sockets, aims));
+    }
+  }
+
+  /** Both NATs count: our n-th packet goes to the port that the peer's n-th packet leaves from. */
+  #predictTogether(now: number): void {
+    const own = this.#ownSample;
+    const port = this.#peerSample;
+    const { portStep } = this.#traits().peer;
+    if (own === undefined || port === undefined || portStep === undefined) return;
+    this.#ownSample = undefined;
+    this.#peerSample = undefined;
+    const sample = { port, portStep };
+    const addresses = this.#aimedAddresses();
+    const first = predictedShots(own.socket, addresses, sample, OPENING_TTL);
+    this.#spray('predicted', now, GUESSES_PER_SECOND, first);
+    for (const delayMs of OPEN_AGAIN_MS) {
+      const shots = predictedShots(own.socket, addresses, sample);
+      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, shots);
+    }
+  }
+
+  #spray(origin: PathOrigin, startMs: number, perSecond: number, shots: Iterator<SprayShot>): void {
+    this.#sprays.push(new Spray({ origin, startMs, perSecond, shots }));
+  }
+
+  #shoot(now: number): void {
+    for (const spray of this.#sprays) {
+      for (let shot = spray.take(now); shot !== undefined; shot = spray.take(now)) {
+        if (this.#budget.isSeen(shot.to.address)) this.#sendShot(now, shot, spray.origin);
+      }
+    }
+    this.#sprays = this.#sprays.filter((spray) => spray.deadline() !== Number.POSITIVE_INFINITY);
+  }
+
+  #sendShot(now: number, { socket, to, ttl }: SprayShot, origin: PathOrigin): void {
+    const bytes = this.#probe(now, socket, to, origin, 0);
+    const send = { type: 'send', socketId: socket.id, to, bytes } as const;
+    this.#effects.push(ttl === undefined ? send : { ...send, ttl });
+  }
+
+  #endGuessing(): void {
+    this.#sprays = [];
+    this.#guessMs = Number.POSITIVE_INFINITY;
+    const heard = new Set<number>();
+    for (const path of this.#paths.values()) if (path.isHeard) heard.add(path.socket.id);
+    const socketIds = [...this.#guessSockets.keys()].filter((id) => !heard.has(id));
+    for (const id of socketIds) {
+      this.#guessSockets.delete(id);
+      this.#removeSocket(id);
+    }
+    if (socketIds.length > 0) this.#effects.push({ type: 'release', socketIds });
+  }
+
+  /** The socket that guesses are sent from: the newest one, whose mapping the peer knows. */
+  #punchingSocket(): PathSocket | undefined {
+    return [...this.#sockets.values()].findLast(
+      ({ via, family }) => via === 'socket' && family === 4,
+    );
+  }
+
+  /** Where the peer's NAT was seen by the server, so that guessing floods nobody else. */
+  #aims(): Candidate[] {
+    return this.#reflexive().filter(
+      ({ address }) => this.#budget.isSeen(address) && addressFamily(address) === 4,
+    );
+  }
+
+  #aimedAddresses(): string[] {
+    return [...new Set(this.#aims().map(({ address }) => address))];
+  }
+
+  // --- probes
+
+  #handleProbe(now: number, socket: PathSocket, from: Endpoint, message: ProbeMessage): void {
+    const path = this.#pathTo(now, socket, from, this.#originOf(socket, from));
+    if (path === undefined) return;
+    path.isHeard = true;
+    path.remoteVia = message.via;
+    if (this.#budget.takeAnswer(from.address)) {
+      const bytes = this.#codec.answer(socket.via, message);
+      this.#effects.push({ type: 'send', socketId: socket.id, to: from, bytes });
+    }
+    this.#selection.handleNomination(now, path, message.generation);
+    // A triggered check (RFC 8445 section 7.3.1.4): what comes through one way may go the other.
+    if (!path.isValid) path.checkAgain(now);
+    else if (path.isSuspect(now)) path.nextProbeMs = Math.min(path.nextProbeMs, now);
+    if (now >= path.nextProbeMs) this.#check(now, path);
+  }
+
+  #handleAnswer(now: number, socket: PathSocket, from: Endpoint, message: ProbeMessage): void {
+    const sent = this.#sent.get(message.probeSequence);
+    if (sent === undefined || sent.socket.id !== socket.id) return;
+    this.#sent.delete(message.probeSequence);
+    const path = this.#pathTo(now, socket, from, sent.origin);
+    if (path === undefined) return;
+    path.isHeard = true;
+    path.remoteVia = message.via;
+    if (sent.to.address !== from.address || sent.to.port !== from.port) {
+      // It came back another way than it went: that way has to be tried itself.
+      path.checkAgain(now);
+      return;
+    }
+    this.#budget.handleAnswer(from.address);
+    path.handleAnswer(now, sent.timeMs, this.#selection.isInUse(path));
+    this.#selection.handleConfirmation(path, message.generation);
+  }
+
+  #check(now: number, path: Path): void {
+    if (!path.isValid && !this.#budget.takeProbe(path.remote.address)) {
+      path.nextProbeMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const { socket, remote, origin } = path;
+    const bytes = this.#probe(now, socket, remote, origin, this.#selection.generationFor(path));
+    this.#effects.push({ type: 'send', socketId: socket.id, to: remote, bytes });
+    path.handleProbeSent(now, this.#selection.isInUse(path));
+  }
+
+  #probe(
+    now: number,
+    socket: PathSocket,
+    to: Endpoint,
+    origin: PathOrigin,
+    generation: number,
+  ): Uint8Array {
+    if (this.#sent.size >= MAX_OUTSTANDING_PROBES) {
+      for (const oldest of this.#sent.keys()) {
+        this.#sent.delete(oldest);
+        break;
+      }
+    }
+    this.#sent.set(this.#codec.nextSequence, { socket, to, timeMs: now, origin });
+    return this.#codec.probe(socket.via, generation);
+  }
+
+  // --- paths
+
+  /** Chooses the path, and says so when it is another one. */
+  #settle(now: number): void {
+    if (this.#isClosed) return;
+    const toProbe = this.#selection.consider(now, this.#paths.values());
+    if (toProbe !== undefined) this.#check(now, toProbe);
+    const { current } = this.#selection;
+    if (current !== undefined) {
+      const waitedMs = now - current.waitingSinceMs;
+      if (waitedMs > UNEASY_AFTER_MS) this.#checkReserve(now, current);
+      if (!current.isRelayed) this.#endGuessing();
+      current.nextProbeMs = Math.min(current.nextProbeMs, now + HEARTBEAT_MS);
+    }
+    this.#report(now, current);
+  }
+
+  /** The path in use is silent: those in reserve are asked whether they work. */
+  #checkReserve(now: number, current: Path): void {
+    for (const path of this.#paths.values()) {
+      if (path === current || !path.isValid || path.lastAnswerMs >= current.waitingSinceMs)
+        continue;
+      path.hurry(now);
+    }
+  }
+
+  #report(now: number, current: Path | undefined): void {
+    const method = current?.method ?? '';
+    if (current === this.#reportedPath && method === this.#reportedMethod) return;
+    if (current !== this.#reportedPath) this.#changedMs = now;
+    if (current?.isRelayed === false) this.#guessesLeft = MAX_GUESSES;
+    this.#reportedPath = current;
+    this.#reportedMethod = method;
+    const path = current === undefined ? undefined : this.#describe(current);
+    this.#effects.push({ type: 'path', path });
+  }
+
+  #describe(path: Path): PathDescription {
+    return {
+      kind: path.isRelayed ? 'relay' : 'direct',
+      method: path.method,
+      local: path.socket.local,
+      remote: path.remote,
+      reason: this.#reasonFor(path),
+    };
+  }
+
+  #reasonFor(path: Path): string {
+    if (!path.isRelayed) return DIRECT_REASONS[path.origin];
+    const { own, peer } = this.#traits();
+    if (this.#local?.candidates.every(({ kind }) => kind !== 'reflexive'))
+      return 'no UDP gets out here';
+    if (this.#reflexive().length === 0) return 'no UDP gets out at the other side';
+    if (own.mapping === 'dependent' && peer.mapping === 'dependent') {
+      return 'both NATs give each destination another port';
+    }
+    return 'no direct path has answered';
+  }
+
+  #isKnown(socketId: number, from: Endpoint): boolean {
+    const { current } = this.#selection;
+    if (
+      current?.socket.id === socketId &&
+      current.remote.port === from.port &&
+      current.remote.address === from.address
+    ) {
+      return true;
+    }
+    return this.#paths.get(pathKey(socketId, from))?.isHeard === true;
+  }
+
+  #hasDirect(now: number): boolean {
+    for (const path of this.#paths.values()) {
+      if (path.isValid && !path.isRelayed && !path.isSuspect(now)) return true;
+    }
+    return false;
+  }
+
+  /** Direct paths that were found besides the one that has been in use for a while. */
+  #isSurplus(now: number, path: Path): boolean {
+    const { current } = this.#selection;
+    if (current === undefined || current.isRelayed || current.isSuspect(now)) return false;
+    if (path.isRelayed || this.#selection.isInUse(path) || !path.isHeard) return false;
+    return now - this.#changedMs >= SURPLUS_AFTER_MS;
+  }
+
+  #pathTo(now: number, socket: PathSocket, remote: Endpoint, origin: PathOrigin): Path | undefined {
+    const key = pathKey(socket.id, remote);
+    const known = this.#paths.get(key);
+    if (known !== undefined) return known;
+    if (this.#paths.size >= MAX_PATHS && !this.#makeRoom()) return undefined;
+    const { address, port } = remote;
+    const path = new Path(now, socket, { address, port }, origin);
+    this.#paths.set(key, path);
+    return path;
+  }
+
+  #makeRoom(): boolean {
+    for (const path of this.#paths.values()) {
+      if (path.isValid || this.#selection.isInUse(path)) continue;
+      this.#removePath(path);
+      return true;
+    }
+    return false;
+  }
+
+  #removePath(path: Path): void {
+    this.#paths.delete(path.key);
+    this.#selection.remove(path);
+  }
+
+  #removeSocket(id: number): void {
+    this.#sockets.delete(id);
+    for (const path of this.#paths.values()) if (path.socket.id === id) this.#removePath(path);
+  }
+
+  /** What kind of path it is that the peer has opened to us from there. */
+  #originOf(socket: PathSocket, from: Endpoint): PathOrigin {
+    const guess = this.#guessSockets.get(socket.id);
+    if (guess !== undefined) return guess.origin;
+    const candidate = this.#remote?.candidates.find(
+      ({ address, port }) => address === from.address && port === from.port,
+    );
+    if (candidate !== undefined) return originOfCandidate(candidate);
+    return this.#sprays[0]?.origin ?? 'punched';
+  }
+
+  #reflexive(): Candidate[] {
+    return (this.#remote?.candidates ?? []).filter(({ kind }) => kind === 'reflexive');
+  }
+
+  #traits(): { own: NatTraits; peer: NatTraits } {
+    return { own: this.#local?.nat ?? UNKNOWN, peer: this.#remote?.nat ?? UNKNOWN };
+  }
+
+  // --- signals
+
+  #signalCandidates(): void {
+    if (this.#local === undefined) return;
+    const { nat } = this.#local;
+    const candidates = this.#local.candidates.slice(0, MAX_CANDIDATES);
+    this.#signal({ kind: 'candidates', round: this.#round, nat, candidates });
+  }
+
+  #signal(data: PathSignal): void {
+    if (!this.#isClosed) this.#effects.push({ type: 'signal', data });
+  }
+
+  #permit(address: string): void {
+    if (this.#permitted.has(address) || this.#permitted.size >= MAX_PERMITTED_ADDRESSES) return;
+    this.#permitted.add(address);
+    this.#effects.push({ type: 'permit', address });
+  }
+}
+
+type Trouble = 'none' | 'lost' | 'relayed';
+
+const HEARTBEAT_MS = 500;
+const SURPLUS_AFTER_MS = 5_000;
+const GUESS_AGAIN_MS = 1_500;
+const MAX_PERMITTED_ADDRESSES = 32;
+const UNKNOWN: NatTraits = { mapping: 'unknown', filtering: 'unknown' };
+
+const DIRECT_REASONS: Record<PathOrigin, string> = {
+  host: 'both are on one network',
+  punched: 'the NATs let it through once both had sent',
+  predicted: 'the next port of a symmetric NAT was predicted',
+  birthday: 'a port of a symmetric NAT was found by trying',
+};
+
+/** A public address of a host may be anywhere. */
+function originOfCandidate({ kind, address }: Candidate): PathOrigin {
+  return kind === 'host' && !isPublic(address) ? 'host' : 'punched';
+}
