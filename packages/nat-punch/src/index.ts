@@ -33,6 +33,21 @@ export {
   type IceCredentials,
   type RoundSeed,
 } from './channel-handshake.ts';
+export {
+  type ChatFrame,
+  decodeChatFrame,
+  decodeFileFrame,
+  encodeChatFrame,
+  encodeFileFrame,
+  type FileFrame,
+  type FileRefusal,
+  MAX_NAME_BYTES,
+  MAX_TEXT_BYTES,
+} from './chat/chat-frame.ts';
+export { numberedFileName, safeFileName } from './chat/file-name.ts';
+export { type FileHash, FileReceiver, FileSender } from './chat/file-transfer.ts';
+export { printableLines, printableText } from './chat/printable-text.ts';
+export { TalkRate } from './chat/talk-rate.ts';
 export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';

@@ -3,8 +3,25 @@
  *
  * @module
  */
+export { type Certificate, makeCertificate } from './certificate.ts';
+export {
+  type IncomingEnd,
+  type IncomingTransfer,
+  MAX_TRANSFERS,
+  type OutgoingTransfer,
+} from './files/file-exchange.ts';
+export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
+export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
+export {
+  type PeerPath,
+  type PeerTransport,
+  PoolPeer,
+  type PoolPeerOptions,
+  type PoolPeerState,
+} from './pool-peer.ts';
 export {
   RelayServer,
   type RelayServerOptions,
   type RelayStatistics,
 } from './relay-server.ts';
+export { SecureChannel, type SecureChannelOptions } from './secure-channel.ts';
