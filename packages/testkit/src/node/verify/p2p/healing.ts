@@ -2,9 +2,24 @@
 // seconds, and nothing is lost or doubled.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VerifyContext, VerifyLine, VerifyResult } from '../line.ts';
-import { type ChatClient, delivered } from './chat.ts';
-import { ALL_PAIRS, BLOCKED_PAIRS, connect, PairLab, pairName } from './pair.ts';
-import { complaint, inParallel, median, milliseconds, OneByOne, quantile } from './tasks.ts';
+import { type ChatClient, converse, delivered } from './chat.ts';
+import {
+  ALL_PAIRS,
+  BLOCKED_PAIRS,
+  connect,
+  judgedConversation,
+  PairLab,
+  pairName,
+} from './pair.ts';
+import {
+  attempt,
+  complaint,
+  inParallel,
+  median,
+  milliseconds,
+  OneByOne,
+  quantile,
+} from './tasks.ts';
 
 const MAX_HEAL_MS = 6_000;
 const GIVE_UP_MS = 20_000;
@@ -27,6 +42,7 @@ async function* healing(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const tried = context.quick
     ? all.filter(([a, b]) => a === b && a !== 'full-cone' && a !== 'address-restricted')
     : all;
+  yield await silence(context);
   const timesMs = new Map<string, number[]>(Object.keys(EVENTS).map((name) => [name, []]));
   const failures: string[] = [];
   const connecting = new OneByOne();
@@ -70,6 +86,28 @@ async function* healing(context: VerifyContext): AsyncGenerator<VerifyResult> {
     ].join('\n      '),
     pass: broken.length === 0,
   };
+}
+
+/** Mappings that live 5 s, and nobody says anything for longer than that. */
+async function silence(context: VerifyContext): Promise<VerifyResult> {
+  const pair = ['port-restricted', 'symmetric'] as const;
+  return await attempt(`${pairName(pair)}, mappings of 5 s, 12 s of silence`, async () => {
+    const pairLab = await PairLab.open(context, pair, { network: { mappingMs: 5_000 } });
+    try {
+      const { clients } = await connect(pairLab, GIVE_UP_MS);
+      await sleep(12_000);
+      const begin = performance.now();
+      await converse(...clients, 1, 20, GIVE_UP_MS);
+      const ms = performance.now() - begin;
+      const { way } = await judgedConversation(pairLab.lab, ...clients);
+      return {
+        figure: `the next lines take ${milliseconds(ms)}, the way is ${way}`,
+        pass: ms < 1_000 && way === 'direct',
+      };
+    } finally {
+      await pairLab.close();
+    }
+  });
 }
 
 /** Both talk on while something happens; how long after it the first line said since then has arrived on both sides. */

@@ -44,6 +44,12 @@ async function* pairs(context: VerifyContext): AsyncGenerator<VerifyResult> {
     });
   }
   yield await birthday(context);
+  const behindBoxes = some.filter(([a, b]) => a !== 'none' && b !== 'none' && a === b);
+  const sameAddresses = await chats(context, behindBoxes, 1, 0, { lan: '192.168.1' });
+  yield judged(behindBoxes, sameAddresses, '0 ms, the same private address on both sides', {
+    maxMedianMs: MAX_MEDIAN_MS,
+    minDirect: behindBoxes.length - 1,
+  });
   for (const firewall of context.quick ? [] : (['none', 'reject'] as const)) {
     const outcome = await chats(context, some, 1, 0, { firewall });
     // A box without a firewall gives a port away to the packet that comes first: what is still direct is luck, that all chat is not.
