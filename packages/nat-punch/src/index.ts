@@ -77,6 +77,15 @@ export {
   type RendezvousStatistics,
 } from './rendezvous.ts';
 export {
+  DEAD_MS,
+  HEARTBEAT_MS,
+  RECONNECT_MS,
+  RendezvousClient,
+  type RendezvousClientEffect,
+  type RendezvousClientEvent,
+  type RendezvousClientOptions,
+} from './rendezvous-client.ts';
+export {
   type ClientKind,
   type ClientMessage,
   decodeClientMessage,

@@ -44,3 +44,6 @@ export const REUNION_MS = 5_000;
 
 /** And how long who was alone makes way for those that were not. */
 export const MAKE_WAY_MS = 3_000;
+
+/** Signals to one peer that have not been acknowledged; what more there is to say is dropped. */
+export const MAX_UNACKNOWLEDGED_SIGNALS = 256;
