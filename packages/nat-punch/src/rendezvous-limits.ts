@@ -47,3 +47,28 @@ export const MAKE_WAY_MS = 3_000;
 
 /** Signals to one peer that have not been acknowledged; what more there is to say is dropped. */
 export const MAX_UNACKNOWLEDGED_SIGNALS = 256;
+
+/** HTTP and WebSocket connections at once, and of them from one address. */
+export const MAX_SIGNALLING_CONNECTIONS = 20_000;
+export const MAX_CONNECTIONS_PER_NETWORK = 320;
+
+/** New connections of one address: so many at once, and a second. All of a room behind one NAT may come back at one time. */
+export const CONNECTIONS_BURST = 300;
+export const CONNECTIONS_PER_SECOND = 30;
+
+/** Messages of one connection: so many at once, and a second. */
+export const MESSAGES_BURST = 500;
+export const MESSAGES_PER_SECOND = 50;
+
+/** How long a connection may take to ask for something, and a WebSocket to join. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+
+/** A WebSocket is asked so often whether it is still there, and closed when nothing has come for so long. */
+export const SERVER_PING_MS = 5_000;
+export const SERVER_PATIENCE_MS = 15_000;
+
+/** What waits to be sent to one connection; whoever reads no faster is closed. */
+export const MAX_BACKLOG_BYTES = 512 * 1024;
+
+/** How long credentials for the relay are good; new ones are sent after half of it. */
+export const CREDENTIALS_LIFETIME_MS = 12 * 3_600_000;

@@ -206,9 +206,7 @@ export function encodeSignalling(message: ClientMessage | ServerMessage): string
   }
   let text: string;
   try {
-    text = JSON.stringify(message, (_key, value) =>
-      value instanceof Uint8Array ? bytesToHex(value) : value,
-    );
+    text = JSON.stringify(jsonOf(message));
   } catch (cause) {
     throw new NatPunchError('invalid-argument', 'the data of a signal is no JSON', { cause });
   }
@@ -305,6 +303,14 @@ const REASONS = ['left', 'timeout'] as const;
 
 /** Member ids are made by servers: short, and safe anywhere, user names of TURN included. */
 const MEMBER_ID = /^[0-9a-f]{16}$/;
+
+/** Keys go in hexadecimal. */
+function jsonOf(message: ClientMessage | ServerMessage): object {
+  if (message.type === 'peer') return { ...message, pairKey: bytesToHex(message.pairKey) };
+  if (message.type !== 'join' || message.pairs === undefined) return message;
+  const pairs = message.pairs.map((pair) => ({ ...pair, pairKey: bytesToHex(pair.pairKey) }));
+  return { ...message, pairs };
+}
 
 /** Control characters, line separators, and halves of surrogate pairs. */
 const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;

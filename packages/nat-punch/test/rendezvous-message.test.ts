@@ -288,6 +288,14 @@ describe('what a server sends', () => {
 });
 
 describe('encodeSignalling', () => {
+  it("takes keys that are Node's buffers", () => {
+    const pairs = [{ clientTag: JOIN.client, pairKey: Buffer.alloc(32, 1) }];
+    const text = encodeSignalling({ ...JOIN, type: 'join', kind: 'terminal', pairs });
+    expect(decodeClientMessage(text)).toMatchObject({
+      pairs: [{ pairKey: new Uint8Array(32).fill(1) }],
+    });
+  });
+
   const refused = expect.objectContaining({ code: 'invalid-argument' });
 
   it('refuses what no decoder would take', () => {
