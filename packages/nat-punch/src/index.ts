@@ -51,6 +51,16 @@ export { TalkRate } from './chat/talk-rate.ts';
 export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';
+export {
+  DISCOVERY_SOCKETS,
+  explainNat,
+  type NatBehaviour,
+  type NatClass,
+  NatDiscovery,
+  type NatDiscoveryEffect,
+  type NatDiscoveryOptions,
+} from './nat-class.ts';
+export { FILTER_KINDS, type FilterKind, NatFilter } from './nat-filter.ts';
 export type { PathDescription, PathMethod, PathOrigin, PathSocket } from './path.ts';
 export {
   clientTagOf,
@@ -153,6 +163,13 @@ export {
   StunMessage,
   StunWriter,
 } from './stun-message.ts';
+export {
+  LongTermCredentials,
+  type StunOutcome,
+  StunRequest,
+  type StunRequestOptions,
+} from './stun-request.ts';
+export { TurnClient, type TurnClientEffect, type TurnClientOptions } from './turn-client.ts';
 export {
   TurnServer,
   type TurnServerEvents,
