@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The command line of `pieces`: arguments, streams and signals in, an exit code out.
 import manifest from '../package.json' with { type: 'json' };
+import { usageEvent } from './command-line.ts';
 import { type DhtCommand, parseDhtOptions } from './dht/dht-options.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { type Options, parseOptions } from './options.ts';
@@ -28,7 +29,9 @@ async function main(): Promise<number> {
       ? parseDhtOptions(args)
       : parseOptions(process.argv.slice(2), manifest.version);
   if ('isError' in parsed) {
-    (parsed.isError ? stderr : stdout).write(parsed.text);
+    const isJson = parsed.isError && process.argv.includes('--json');
+    const text = isJson ? usageEvent(parsed) : parsed.text;
+    (parsed.isError && !isJson ? stderr : stdout).write(text);
     return parsed.isError ? EXIT.usage : EXIT.done;
   }
   let signals = 0;

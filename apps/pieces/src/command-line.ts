@@ -1,6 +1,7 @@
 // What the command lines of `pieces` and `pieces dht` have in common: values of options, and how wrong ones are told.
 import { parseAddress, parseHostPort } from '@bt/endpoint';
 import { type Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { EXIT } from './exit-codes.ts';
 
 /** The command line was wrong, or asked for help: what to print, and on which stream. */
 export interface Printout {
@@ -33,6 +34,12 @@ export function wrongUsage(message: string, program = 'pieces'): Printout {
   return { text: `pieces: ${sentence} See ${program} --help.\n`, isError: true };
 }
 
+/** A wrong command line as its own `--json` has it. */
+export function usageEvent({ text }: Printout): string {
+  const message = text.replace(/^pieces: /, '').trimEnd();
+  return `${JSON.stringify({ event: 'error', message, exitCode: EXIT.usage })}\n`;
+}
+
 export function option(flags: string, what?: string): Option {
   return new Option(flags, what);
 }
@@ -60,11 +67,26 @@ export function address(text: string): string {
   return text;
 }
 
+/** `-d`, and `--bootstrap`, which is the same. `entriesOf` reads them. */
+export function addEntryOptions(program: Command, what: string): Command {
+  return program
+    .addOption(option('-d, --dht [host:port,...]', what).argParser(bootstrapNodes))
+    .addOption(
+      option('--bootstrap <host:port,...>', 'the same as -d')
+        .argParser(bootstrapNodes)
+        .implies({ dht: true }),
+    );
+}
+
+/** The nodes that the options name; undefined: none, which means the public routers. */
+export function entriesOf(program: Command): readonly string[] | undefined {
+  const { dht, bootstrap } = program.opts();
+  const named = [dht, bootstrap].filter((nodes) => Array.isArray(nodes)).flat();
+  return named.length === 0 ? undefined : named;
+}
+
 /** Nodes to enter the DHT by. `1` and `true` say no more than that there is one, as the original's help had it. */
-export function bootstrapNodes(
-  text: string,
-  before?: true | readonly string[],
-): true | readonly string[] {
+function bootstrapNodes(text: string, before?: true | readonly string[]): true | readonly string[] {
   if (text === '1' || text === 'true') return before ?? true;
   const named = text.split(',').filter((part) => part.trim() !== '');
   for (const node of named) {

@@ -3,8 +3,9 @@ import { type HostPort, parseHostPort } from '@bt/endpoint';
 import type { Strategies } from '@bt/engine';
 import { Command, InvalidArgumentError } from 'commander';
 import {
+  addEntryOptions,
   address,
-  bootstrapNodes,
+  entriesOf,
   number,
   option,
   type Printout,
@@ -117,22 +118,37 @@ function folder(text: string): string {
   return text;
 }
 
-function torrent(text: string, before?: string): string {
+function torrent(given: string, before?: string): string {
+  const text = unpadded(given);
   if (before !== undefined) throw new InvalidArgumentError(`There is ${before} already.`);
   if (text.startsWith('-')) throw new InvalidArgumentError('Name a file, one like it as ./-NAME.');
   return text;
 }
 
-function magnetLink(text: string, before?: string): string {
+function magnetLink(given: string, before?: string): string {
+  const text = given.trim();
   if (before !== undefined) throw new InvalidArgumentError(`There is ${before} already.`);
-  if (!isMagnetLink(text)) {
-    throw new InvalidArgumentError("Give a link that begins with 'magnet:?', in quotes.");
-  }
-  return text;
+  if (isMagnetLink(text)) return text;
+  const meant = linkOfHash(text);
+  const example = meant === undefined ? '.' : `: '${meant}'?`;
+  throw new InvalidArgumentError(`Give a link that begins with 'magnet:?', in quotes${example}`);
+}
+
+/** Links are pasted, and spaces and line ends with them; in the path of a file they mean something. */
+function unpadded(text: string): string {
+  const trimmed = text.trim();
+  return isMagnetLink(trimmed) ? trimmed : text;
 }
 
 export function isMagnetLink(text: string): boolean {
   return /^magnet:/i.test(text);
+}
+
+/** The magnet link of what looks like an info-hash, v1 or v2. */
+export function linkOfHash(text: string): string | undefined {
+  if (/^[0-9a-f]{40}$|^[a-z2-7]{32}$/i.test(text)) return `magnet:?xt=urn:btih:${text}`;
+  // BEP 52: a multihash, of SHA-256 (12) with 32 bytes (20).
+  return /^[0-9a-f]{64}$/i.test(text) ? `magnet:?xt=urn:btmh:1220${text}` : undefined;
 }
 
 function target(text: string): string {
@@ -179,13 +195,12 @@ function command(version: string): Command {
     )
     .optionsGroup('Network:')
     .option('--peer <host:port>', 'a peer to dial; repeatable', peer)
-    .option('--no-trackers', 'ask no tracker')
-    .addOption(
-      option(
-        '-d, --dht [host:port,...]',
-        'use the DHT, entered by these nodes (default: public ones); without a tracker it is on by itself',
-      ).argParser(bootstrapNodes),
-    )
+    .option('--no-trackers', 'ask no tracker');
+  addEntryOptions(
+    program,
+    'use the DHT, entered by these nodes (default: public ones); without a tracker it is on by itself',
+  );
+  program
     .addOption(
       option('-p, --port <port>', "the DHT's UDP port (default: a free one); means -d")
         .argParser(port)
@@ -194,10 +209,8 @@ function command(version: string): Command {
     .addOption(
       option(
         '--update-every <seconds>',
-        'with --seed: how often to look where the link of a key leads',
-      )
-        .argParser(number(1, 'Give seconds, 1 or more.'))
-        .default(600),
+        'with --seed: how often to look where the link of a key leads (default: 600)',
+      ).argParser(number(1, 'Give seconds, 1 or more.')),
     )
     .option('--no-dht', 'no DHT, not even without a tracker')
     .option('--no-pex', 'hear of no peers from peers, and tell of none')
@@ -250,13 +263,18 @@ function strategies(values: Readonly<Record<string, unknown>>): Partial<Strategi
   return named;
 }
 
+/** The first of them contradicts the others. */
+const CONTRADICTING = ['no-dht', 'dht', 'bootstrap', 'port'] as const;
+
 /** Reads the arguments (without node and script). */
 export function parseOptions(args: readonly string[], version: string): Options | Printout {
   const program = command(version);
+  const named = new Set<string>();
+  for (const flag of CONTRADICTING) program.on(`option:${flag}`, () => named.add(flag));
   const printout = parseCommand(program, args);
   if (printout !== undefined) return printout;
   const values = program.opts();
-  const given = [values.torrent, values.magnetLink, ...program.args];
+  const given = [values.torrent, values.magnetLink, ...program.args.map(unpadded)];
   const [name = '', another] = given.filter((each) => each !== undefined);
   if (name === '') return wrongUsage('Which torrent? Give it with -t FILE or -m URI.');
   if (another !== undefined) return wrongUsage(`One torrent at a time: ${name} or ${another}?`);
@@ -266,6 +284,14 @@ export function parseOptions(args: readonly string[], version: string): Options 
   }
   if (force === true && saveTorrent === undefined) {
     return wrongUsage('--force is for the file of --save-torrent.');
+  }
+  if (named.has('no-dht') && named.size > 1) {
+    const other = named.has('dht') || named.has('bootstrap') ? '-d' : '-p';
+    return wrongUsage(`--no-dht and ${other} exclude each other.`);
+  }
+  const isWatched = values.seed === true && /^magnet:.*urn(:|%3a)btpk/i.test(name);
+  if (values.updateEvery !== undefined && !isWatched) {
+    return wrongUsage('--update-every goes with --seed and the link of a key.');
   }
   return {
     torrent: name,
@@ -281,9 +307,9 @@ export function parseOptions(args: readonly string[], version: string): Options 
     peers: values.peer ?? [],
     trackers: values.trackers,
     dht: values.dht === undefined ? undefined : values.dht !== false,
-    bootstrap: Array.isArray(values.dht) ? values.dht : undefined,
+    bootstrap: entriesOf(program),
     dhtPort: values.port ?? 0,
-    updateMs: values.updateEvery * 1000,
+    updateMs: (values.updateEvery ?? 600) * 1000,
     peerExchange: values.pex,
     localDiscovery: values.lsd,
     webSeeds: values.webSeeds,

@@ -4,12 +4,28 @@ import type { Metainfo } from '@bt/metainfo';
 import { type Magnet, MetainfoError, parseMagnet } from '@bt/metainfo';
 import { EXIT, Failure } from './exit-codes.ts';
 import { withFullStop } from './failures.ts';
-import { isMagnetLink } from './options.ts';
+import { isMagnetLink, linkOfHash } from './options.ts';
 import { readTorrent } from './torrent-file.ts';
 
 /** Throws a `Failure` with the exit code of a bad torrent. */
 export async function readSource(torrent: string): Promise<Metainfo | Magnet> {
-  return isMagnetLink(torrent) ? readMagnet(torrent) : await readTorrent(torrent);
+  if (isMagnetLink(torrent)) return readMagnet(torrent);
+  try {
+    return await readTorrent(torrent);
+  } catch (error) {
+    throw hinted(error, torrent);
+  }
+}
+
+/** What a torrent that is no file may have been meant as. */
+function hinted(error: unknown, torrent: string): unknown {
+  if (!(error instanceof Failure)) return error;
+  const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;
+  const isLink = /^\w+:\?./.test(torrent);
+  const meant = linkOfHash(torrent) ?? (isLink ? 'a link that begins with magnet:?' : undefined);
+  if (code !== 'ENOENT' || meant === undefined) return error;
+  const message = `${error.message} Did you mean ${meant}?`;
+  return new Failure(error.exitCode, message, { cause: error });
 }
 
 function readMagnet(uri: string): Magnet {

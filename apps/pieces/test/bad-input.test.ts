@@ -91,6 +91,19 @@ describe('a bad .torrent', () => {
   });
 
   it.each([
+    ['ab'.repeat(20), `magnet:?xt=urn:btih:${'ab'.repeat(20)}`],
+    [`${'MZXW6YTBOI'.repeat(3)}AB`, `magnet:?xt=urn:btih:${'MZXW6YTBOI'.repeat(3)}AB`],
+    ['ab'.repeat(32), `magnet:?xt=urn:btmh:1220${'ab'.repeat(32)}`],
+    ['mganet:?xt=urn:btih:00', 'a link that begins with magnet:?'],
+  ])('that is not there, and looks like %s', async (torrent, meant) => {
+    const { code, error } = await pieces(['-t', torrent]);
+    expect(code).toBe(3);
+    expect(error).toBe(
+      `pieces: Cannot read ${torrent}: there is no such file. Did you mean ${meant}?\n`,
+    );
+  });
+
+  it.each([
     ['..', [['..', 'x']]],
     ['an empty component', [['', 'x']]],
     ['a component with a slash', [['/etc/x']]],

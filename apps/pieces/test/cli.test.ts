@@ -149,4 +149,38 @@ describe('the pieces process', () => {
       error: "pieces: Unknown option '--unheard-of'. See pieces --help.\n",
     });
   });
+
+  it.each([
+    [
+      ['--json', '-m', 'foo'],
+      /^Option '-m, --magnet-link <uri>' .* in quotes\. See pieces --help\.$/,
+    ],
+    [
+      ['-t', 'x', '--json', '--unheard-of'],
+      /^Unknown option '--unheard-of'\. See pieces --help\.$/,
+    ],
+    [['dht', 'get', 'zz', '--json'], /^A target has 40 hexadecimal digits/],
+  ])('is called wrongly with %j: an event says so', (args, message) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...NODE_ARGS, ...args]);
+    expect({ status, error: `${stderr}` }).toEqual({ status: 2, error: '' });
+    expect(JSON.parse(`${stdout}`)).toEqual({
+      event: 'error',
+      message: expect.stringMatching(message),
+      exitCode: 2,
+    });
+  });
+
+  it('takes the value of an item from standard input', () => {
+    const key = join(folder.path, 'my.key');
+    for (const value of [['-'], ['--file', '-']]) {
+      const args = ['dht', 'put', ...value, '--key', key, '--bencoded', '--bind', LOCALHOST];
+      const { status, stderr } = spawnSync(process.execPath, [...NODE_ARGS, ...args], {
+        input: 'no bencode',
+      });
+      expect({ status, error: `${stderr}` }).toEqual({
+        status: 2,
+        error: 'pieces: The value is not bencoded.\n',
+      });
+    }
+  });
 });

@@ -53,6 +53,14 @@ describe('the DHT', () => {
       ['a:1', 'b:2'],
     ],
     [['-d', '1', '-d', 'a:1'], ['a:1']],
+    [
+      ['--bootstrap', 'a:1,b:2'],
+      ['a:1', 'b:2'],
+    ],
+    [
+      ['-d', 'a:1', '--bootstrap', 'b:2'],
+      ['a:1', 'b:2'],
+    ],
     [['-d', 'a:1', '-d', 'true'], ['a:1']],
   ])('%j: entered by %j', (args, bootstrap) => {
     expect(options(...args)).toMatchObject({ dht: true, bootstrap });
@@ -61,7 +69,6 @@ describe('the DHT', () => {
   it('has a port with -p, which means -d', () => {
     expect(options('-p', '7000')).toMatchObject({ dht: true, dhtPort: 7000 });
     expect(options('-p', '7000', '-d', 'a:1')).toMatchObject({ dhtPort: 7000, bootstrap: ['a:1'] });
-    expect(options('-p', '7000', '--no-dht')).toMatchObject({ dht: false });
   });
 
   it.each([
@@ -177,6 +184,19 @@ describe('a magnet link', () => {
     }
   });
 
+  it('may be pasted with spaces or line ends around it', () => {
+    for (const args of [['-m', ` ${link} `], ['-t', `\t${link}`], [`${link}\n`]]) {
+      expect(taken(...args)).toMatchObject({ torrent: link });
+    }
+    expect(taken('-t', ' my file')).toMatchObject({ torrent: ' my file' });
+  });
+
+  it('of a key is looked at again every so often, while it is seeded', () => {
+    const key = `magnet:?xs=urn:btpk:${'ab'.repeat(32)}`;
+    expect(taken(key, '--seed', '--update-every', '5')).toMatchObject({ updateMs: 5_000 });
+    expect(taken(key)).toMatchObject({ updateMs: 600_000 });
+  });
+
   it('is all that is wanted with --save-torrent, unless something says what else is', () => {
     const saved = ['-m', link, '--save-torrent', 'x.torrent'];
     expect(taken(...saved)).toMatchObject({ saveTorrent: 'x.torrent', metadataOnly: true });
@@ -207,6 +227,13 @@ describe('wrong usage', () => {
     [['-t', 'x', '--save-torrent', 'y'], /--save-torrent is for magnet links/],
     [['-m', 'magnet:?a', '--save-torrent', ''], /Name a file, or -/],
     [['-m', 'magnet:?a', '--force'], /--force is for the file of --save-torrent/],
+    [['-t', 'x', '--no-dht', '-d', 'a:1'], /--no-dht and -d exclude each other/],
+    [['-t', 'x', '-d', '--no-dht'], /--no-dht and -d exclude each other/],
+    [['-t', 'x', '--bootstrap', 'a:1', '--no-dht'], /--no-dht and -d exclude each other/],
+    [['-t', 'x', '-p', '7000', '--no-dht'], /--no-dht and -p exclude each other/],
+    [['magnet:?xs=urn:btpk:00', '--update-every', '5'], /--update-every goes with --seed/],
+    [['-t', 'x', '--seed', '--update-every', '5'], /--update-every goes with .* link of a key/],
+    [['-m', 'a'.repeat(40)], /in quotes: 'magnet:\?xt=urn:btih:a{40}'\?/],
     [['-t', 'x', '--files', ''], /Name files/],
     [['-t', 'x', '--files', ' , '], /Name files/],
     [['-t', 'x', '--dir', ''], /Name a folder/],

@@ -2,8 +2,9 @@
 import { fromHex } from '@bt/metainfo';
 import { Command, InvalidArgumentError } from 'commander';
 import {
+  addEntryOptions,
   address,
-  bootstrapNodes,
+  entriesOf,
   number,
   option,
   type Printout,
@@ -128,7 +129,11 @@ function parseGet(args: readonly string[]): GetOptions | Printout {
     .addHelpText('after', GET_EXAMPLES);
   const printout = parseCommand(program, args);
   if (printout !== undefined) return printout;
-  const key = fromHex(program.args[0] ?? '');
+  const [first = '', more] = program.args;
+  if (more !== undefined) {
+    return wrongUsage(`One item at a time: what is '${more}'?`, 'pieces dht get');
+  }
+  const key = fromHex(first);
   if (key?.length !== TARGET_BYTES && key?.length !== KEY_BYTES) {
     return wrongUsage('A target has 40 hexadecimal digits and a public key 64.', 'pieces dht get');
   }
@@ -149,8 +154,11 @@ function parseGet(args: readonly string[]): GetOptions | Printout {
 function parsePut(args: readonly string[]): PutOptions | Printout {
   const program = nodeCommand('pieces dht put', 'Keep an item in the DHT (BEP 44).')
     .usage('[TEXT] [options]')
-    .argument('[text]', 'the value')
-    .option('--file <file>', 'the value is what the file has, up to some 990 bytes')
+    .argument('[text]', 'the value; - is what standard input has')
+    .option(
+      '--file <file>',
+      'the value is what the file has, up to some 990 bytes; - is standard input',
+    )
     .option('--bencoded', 'the value is bencoded already')
     .option('--key <file>', "an item that can be changed: under this file's key")
     .option('--seq <number>', 'its sequence number (default: the next one)', sequence)
@@ -160,7 +168,11 @@ function parsePut(args: readonly string[]): PutOptions | Printout {
     .addHelpText('after', PUT_EXAMPLES);
   const printout = parseCommand(program, args);
   if (printout !== undefined) return printout;
-  const [text] = program.args;
+  const [text, ...more] = program.args;
+  if (more.length > 0) {
+    const message = `One text at a time, in quotes: '${program.args.join(' ')}'?`;
+    return wrongUsage(message, 'pieces dht put');
+  }
   const values = program.opts();
   if ((text === undefined) === (values.file === undefined)) {
     return wrongUsage('What is to be kept? Give a text, or a file with --file.', 'pieces dht put');
@@ -184,7 +196,7 @@ function parsePut(args: readonly string[]): PutOptions | Printout {
 }
 
 function nodeCommand(name: string, what: string): Command {
-  return new Command(name)
+  const program = new Command(name)
     .description(what)
     .option('-p, --port <port>', 'the UDP port (default: a free one)', port)
     .option(
@@ -192,21 +204,16 @@ function nodeCommand(name: string, what: string): Command {
       'bind the socket to it; on loopback nothing leaves this host',
       address,
     )
-    .addOption(
-      option(
-        '--bootstrap <host:port,...>',
-        'nodes to enter the network by (default: the public routers)',
-      ).argParser(bootstrapNodes),
-    )
     .option('--json', 'print JSON, one object a line')
     .helpOption('-h, --help', 'this help')
     .allowExcessArguments();
+  return addEntryOptions(program, 'nodes to enter the network by (default: the public routers)');
 }
 
 function nodeOptions(program: Command): NodeOptions {
-  const { port: udpPort = 0, bind, bootstrap, json } = program.opts();
-  const nodes = Array.isArray(bootstrap) ? bootstrap : undefined;
-  return { bindAddress: bind, port: udpPort, bootstrap: nodes, json: json === true };
+  const { port: udpPort = 0, bind, json } = program.opts();
+  const bootstrap = entriesOf(program);
+  return { bindAddress: bind, port: udpPort, bootstrap, json: json === true };
 }
 
 function timeout() {

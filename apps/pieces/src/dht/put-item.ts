@@ -1,5 +1,5 @@
 // `pieces dht put`: keeps an item of BEP 44, one that can't change or one under a key.
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { decode, encode } from '@bt/bencode';
 import {
   DhtError,
@@ -96,7 +96,8 @@ async function put(
 }
 
 async function readValue({ text, file, bencoded }: PutOptions): Promise<Uint8Array> {
-  const bytes = file === undefined ? new TextEncoder().encode(text) : await readBytes(file);
+  const source = text === '-' ? text : file;
+  const bytes = source === undefined ? new TextEncoder().encode(text) : await readBytes(source);
   const value = bencoded ? bytes : encode(bytes);
   if (value.length > MAX_VALUE_BYTES) {
     const message = `The value has ${value.length} bytes when bencoded; ${MAX_VALUE_BYTES} are kept at most.`;
@@ -106,13 +107,26 @@ async function readValue({ text, file, bencoded }: PutOptions): Promise<Uint8Arr
   return value;
 }
 
+/** `-` is standard input. No more is read than it takes to say that it is too much. */
 async function readBytes(file: string): Promise<Uint8Array> {
+  const stream = file === '-' ? process.stdin : createReadStream(file);
+  const chunks: Uint8Array[] = [];
+  let lengthBytes = 0;
   try {
-    return new Uint8Array(await readFile(file));
+    for await (const chunk of stream) {
+      chunks.push(chunk);
+      lengthBytes += chunk.length;
+      if (lengthBytes > MAX_VALUE_BYTES) break;
+    }
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new Failure(EXIT.disk, `${file} can't be read (${code}).`, { cause });
   }
+  if (lengthBytes > MAX_VALUE_BYTES) {
+    const message = `${file} has more than the ${MAX_VALUE_BYTES} bytes that are kept at most.`;
+    throw new Failure(EXIT.usage, message);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 async function keyOf(file: string) {

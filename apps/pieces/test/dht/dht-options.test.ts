@@ -43,6 +43,23 @@ describe('pieces dht', () => {
     });
   });
 
+  it.each([
+    [['--bootstrap', 'a:1'], ['a:1']],
+    [
+      ['-d', 'a:1,b:2'],
+      ['a:1', 'b:2'],
+    ],
+    [
+      ['--dht', 'a:1', '--bootstrap', 'b:2'],
+      ['a:1', 'b:2'],
+    ],
+    [['-d'], undefined],
+  ])('%j: entered by %j, whatever the option is called', (args, bootstrap) => {
+    expect(command(...args)).toMatchObject({ command: 'serve', bootstrap });
+    expect(command('get', TARGET, ...args)).toMatchObject({ command: 'get', bootstrap });
+    expect(command('put', 'text', ...args)).toMatchObject({ command: 'put', bootstrap });
+  });
+
   it('has a help with examples and exit codes for each command', () => {
     for (const args of [[], ['get'], ['put']]) {
       const parsed = parseDhtOptions([...args, '--help']);
@@ -85,6 +102,7 @@ describe('pieces dht get', () => {
     [[], "Missing required argument 'target|key'"],
     [[TARGET, '--salt', 's'], 'A salt goes with a public key'],
     [[KEY, '--salt', 'x'.repeat(65)], 'A salt has 1 to 64 bytes.'],
+    [[TARGET, 'more'], "One item at a time: what is 'more'?"],
   ])('%j is wrong', (args, sentence) => {
     expect(complaint('get', ...args)).toContain(sentence);
   });
@@ -107,6 +125,8 @@ describe('pieces dht put', () => {
   it.each([
     [[], 'What is to be kept? Give a text, or a file with --file.'],
     [['a', '--file', 'f'], 'What is to be kept?'],
+    [['hello', 'there', 'you'], "One text at a time, in quotes: 'hello there you'?"],
+    [['hello', 'there', '--file', 'f'], 'One text at a time'],
     [['a', '--seq', '1'], '--seq, --cas and --salt go with --key.'],
     [['a', '--key', 'k', '--seq', '-1'], 'Give a number from 0 to'],
     [['a', '--key', 'k', '--seq', '9223372036854775808'], 'Give a number from 0 to'],

@@ -136,6 +136,14 @@ describe('an item that can not change', () => {
     expect(code).not.toBe(0);
     expect(error).toBe(`pieces: ${sentence}\n`);
   });
+
+  it('is refused in a file that is too long', async () => {
+    const file = join(folder.path, 'value');
+    await writeFile(file, 'x'.repeat(1001));
+    const { code, error } = await dht(['put', '--file', file]);
+    expect(code).toBe(2);
+    expect(error).toBe(`pieces: ${file} has more than the 1000 bytes that are kept at most.\n`);
+  });
 });
 
 describe('an item under a key', () => {

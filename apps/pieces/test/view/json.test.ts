@@ -42,6 +42,7 @@ const rare: readonly TorrentEvent[] = [
   },
   { type: 'metadata', name: 'x', version: 'v1', totalBytes: 1, pieceCount: 1, fileCount: 1 },
   { type: 'piece-failed', pieceIndex: 3 },
+  { type: 'piece-layers' },
   { type: 'peer-unreachable', address: '192.0.2.7', port: 6881, message: 'ECONNREFUSED' },
   {
     type: 'web-seed',
