@@ -1,6 +1,7 @@
 // The nodes that one lookup knows of in one family, by their distance to its target: bytes in one array and a sorted row of
-// slots, so that a lookup leaves no garbage. Bounded, and nobody fills it alone: among public addresses a network of /24 (or an
-// IPv6 /64) has one place, elsewhere an endpoint has one (threat D5).
+// slots, so that a lookup leaves no garbage. Bounded, and nobody fills it alone (threat D5): of a public network (a /24, or an
+// IPv6 /64) one node counts, the first that has answered; before that each teller may name one. So nobody keeps a node out by
+// naming another beside it, which is not there.
 import type { AddressFamily } from '@bt/endpoint';
 import { nodeLength } from './compact.ts';
 import { ID_BYTES, MAX_CANDIDATES } from './constants.ts';
@@ -30,6 +31,7 @@ export class Candidates {
   #kinds: Uint8Array;
   #depths: Uint8Array;
   #networks: Float64Array;
+  #tellers: Int32Array;
   #tokens: (Uint8Array | undefined)[] = [];
   /** Slots, those nearest to the target first. */
   #order: Uint8Array;
@@ -44,6 +46,7 @@ export class Candidates {
     this.#kinds = new Uint8Array(FIRST_SLOTS);
     this.#depths = new Uint8Array(FIRST_SLOTS);
     this.#networks = new Float64Array(FIRST_SLOTS);
+    this.#tellers = new Int32Array(FIRST_SLOTS);
     this.#order = new Uint8Array(FIRST_SLOTS);
   }
 
@@ -89,63 +92,76 @@ export class Candidates {
 
   /** The slot of the candidate with this id and this endpoint; -1 when it is none. */
   find(node: Uint8Array): number {
-    const place = this.#placeOf(node, 0);
-    if (place === this.#count) return -1;
-    const slot = this.#order[place]!;
-    const at = slot * this.nodeBytes;
-    for (let i = 0; i < this.nodeBytes; i++) if (this.#nodes[at + i] !== node[i]) return -1;
-    return slot;
+    for (let place = this.#placeOf(node, 0); place < this.#count; place++) {
+      const slot = this.#order[place]!;
+      if (!this.#hasId(slot, node, 0)) return -1;
+      if (this.#hasEndpoint(slot, node, 0)) return slot;
+    }
+    return -1;
   }
 
   /**
-   * Takes in the compact node info at `at` of `bytes`. -1 when it is known, when somebody of its network is, or when too many
-   * nearer ones are; otherwise its slot.
+   * Takes in the compact node info at `at` of `bytes`, which `teller` names, a number for each. -1 when somebody at its endpoint
+   * is known, when one with its id or of its network has answered, when the teller has named one of its network before, or when
+   * too many nearer ones are there; otherwise its slot.
    */
   add(
     bytes: Uint8Array,
     at: number,
     depth: number,
+    teller: number,
     kind: CandidateKind = CANDIDATE_KIND.node,
   ): number {
-    const place = this.#placeOf(bytes, at);
-    if (place < this.#count && this.#hasId(this.#order[place]!, bytes, at)) return -1;
+    if (this.#answeredWithId(bytes, at) >= 0) return -1;
     const network = networkOf(bytes, at + ID_BYTES, this.family);
     let slot = -1;
     for (let i = 0; i < this.#count; i++) {
-      if (this.#networks[i] !== network || this.#states[i] === CANDIDATE.failed) continue;
-      // Of two that were only heard of the nearer one stays: it is asked sooner, and says then who it is.
-      if (this.#states[i] !== CANDIDATE.fresh || this.#isNearer(i, bytes, at)) return -1;
-      slot = i;
-      break;
+      if (this.#networks[i] !== network) continue;
+      const state = this.#states[i];
+      if (this.#hasEndpoint(i, bytes, at)) {
+        // It is asked once, and says then who it is: by the nearer one of the ids it is said to have it is asked sooner.
+        if (state !== CANDIDATE.fresh || !this.#isFarther(i, bytes, at)) return -1;
+        slot = i;
+      } else if (state === CANDIDATE.answered) return -1;
+      else if (this.#tellers[i] === teller && state !== CANDIDATE.failed) return -1;
     }
     if (slot < 0 && this.#count === MAX_CANDIDATES) {
       slot = this.#farthestToDrop();
-      if (slot < 0 || this.#isNearer(slot, bytes, at)) return -1;
+      if (slot < 0 || !this.#isFarther(slot, bytes, at)) return -1;
     }
     if (slot >= 0) this.#remove(slot);
     else slot = this.#nextSlot();
     this.#insert(slot, bytes, at, network, depth);
     this.#kinds[slot] = kind;
+    this.#tellers[slot] = teller;
     return slot;
   }
 
   /**
-   * Files a candidate that has answered under the id that it really has. False when somebody else with this id is there
-   * already; it has failed then.
+   * Notes that a candidate has answered, and files it under the id that it really has. False when somebody else with this id or
+   * of its network has answered before; it has failed then. All others of its network have failed from now on.
    */
-  rename(slot: number, ids: Uint8Array, idAt: number): boolean {
-    const place = this.#placeOf(ids, idAt);
-    if (place < this.#count && this.#hasId(this.#order[place]!, ids, idAt)) {
-      if (this.#order[place] === slot) return true;
+  handleAnswer(slot: number, ids: Uint8Array, idAt: number): boolean {
+    const network = this.#networks[slot]!;
+    let isFirst = this.#answeredWithId(ids, idAt) < 0;
+    for (let i = 0; i < this.#count && isFirst; i++) {
+      if (this.#networks[i] === network && this.#states[i] === CANDIDATE.answered) isFirst = false;
+    }
+    if (!isFirst) {
       this.#states[slot] = CANDIDATE.failed;
       return false;
     }
-    const node = this.copyNode(slot);
-    for (let i = 0; i < ID_BYTES; i++) node[i] = ids[idAt + i]!;
-    const depth = this.#depths[slot]!;
-    const network = this.#networks[slot]!;
-    this.#remove(slot);
-    this.#insert(slot, node, 0, network, depth);
+    for (let i = 0; i < this.#count; i++) {
+      if (this.#networks[i] === network) this.#states[i] = CANDIDATE.failed;
+    }
+    if (!this.#hasId(slot, ids, idAt)) {
+      const node = this.copyNode(slot);
+      for (let i = 0; i < ID_BYTES; i++) node[i] = ids[idAt + i]!;
+      const depth = this.#depths[slot]!;
+      this.#remove(slot);
+      this.#insert(slot, node, 0, network, depth);
+    }
+    this.#states[slot] = CANDIDATE.answered;
     return true;
   }
 
@@ -178,6 +194,7 @@ export class Candidates {
       this.#kinds = grown(new Uint8Array(2 * slot), this.#kinds);
       this.#depths = grown(new Uint8Array(2 * slot), this.#depths);
       this.#networks = grown(new Float64Array(2 * slot), this.#networks);
+      this.#tellers = grown(new Int32Array(2 * slot), this.#tellers);
       this.#order = grown(new Uint8Array(2 * slot), this.#order);
     }
     return slot;
@@ -199,6 +216,28 @@ export class Candidates {
     return compareDistance(this.#nodes, slot * this.nodeBytes, bytes, at, this.#target, 0) < 0;
   }
 
+  #isFarther(slot: number, bytes: Uint8Array, at: number): boolean {
+    return compareDistance(this.#nodes, slot * this.nodeBytes, bytes, at, this.#target, 0) > 0;
+  }
+
+  /** The slot that has answered with the id at `at`, -1 when there is none. */
+  #answeredWithId(bytes: Uint8Array, at: number): number {
+    for (let place = this.#placeOf(bytes, at); place < this.#count; place++) {
+      const slot = this.#order[place]!;
+      if (!this.#hasId(slot, bytes, at)) return -1;
+      if (this.#states[slot] === CANDIDATE.answered) return slot;
+    }
+    return -1;
+  }
+
+  #hasEndpoint(slot: number, bytes: Uint8Array, at: number): boolean {
+    const start = slot * this.nodeBytes;
+    for (let i = this.nodeBytes - 1; i >= ID_BYTES; i--) {
+      if (this.#nodes[start + i] !== bytes[at + i]) return false;
+    }
+    return true;
+  }
+
   #hasId(slot: number, bytes: Uint8Array, at: number): boolean {
     return compareDistance(this.#nodes, slot * this.nodeBytes, bytes, at, this.#target, 0) === 0;
   }
@@ -216,7 +255,7 @@ export class Candidates {
 
 const FIRST_SLOTS = 64;
 
-function grown<T extends Uint8Array | Float64Array>(larger: T, array: T): T {
+function grown<T extends Uint8Array | Int32Array | Float64Array>(larger: T, array: T): T {
   larger.set(array);
   return larger;
 }

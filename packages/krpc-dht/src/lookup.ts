@@ -46,6 +46,8 @@ export class Lookup implements QueryListener, Waiting {
   readonly #options: LookupOptions;
   #secondLook: SecondLook | undefined;
   #underWay = 0;
+  /** Numbers of those who tell of nodes; our own table is 0. */
+  #tellers = 0;
   #isStopped = false;
 
   constructor(options: LookupOptions) {
@@ -59,7 +61,7 @@ export class Lookup implements QueryListener, Waiting {
     const { target, count } = this.#options;
     const { table } = this.overlay;
     const found = table.closest(target, 0, 2 * count, seeds, 0);
-    for (let i = 0; i < found; i++) this.candidates.add(seeds, i * table.nodeBytes, 1);
+    for (let i = 0; i < found; i++) this.candidates.add(seeds, i * table.nodeBytes, 1, 0);
     entrances.forEach((entrance, i) => {
       this.#addEntrance(entrance, i);
     });
@@ -80,8 +82,9 @@ export class Lookup implements QueryListener, Waiting {
 
   #take(message: Message, teller: Uint8Array, tellerFamily: AddressFamily, depth: number): void {
     const { family, id } = this.overlay;
+    const number = ++this.#tellers;
     forEachToldNode(message, family, teller, tellerFamily, (bytes, at) => {
-      if (!equalIds(id, 0, bytes, at)) this.candidates.add(bytes, at, depth);
+      if (!equalIds(id, 0, bytes, at)) this.candidates.add(bytes, at, depth, number);
     });
   }
 
@@ -120,9 +123,8 @@ export class Lookup implements QueryListener, Waiting {
     if (message.type === 'error' || equalIds(this.overlay.id, 0, message.bytes, message.idAt)) {
       // An answer of ourselves is none: an entrance may have led back to us.
       candidates.setState(slot, CANDIDATE.failed);
-    } else if (candidates.rename(slot, message.bytes, message.idAt)) {
+    } else if (candidates.handleAnswer(slot, message.bytes, message.idAt)) {
       this.answers++;
-      candidates.setState(slot, CANDIDATE.answered);
       if (message.tokenAt >= 0) {
         candidates.setToken(slot, message.copy(message.tokenAt, message.tokenLength));
       }
@@ -218,7 +220,7 @@ export class Lookup implements QueryListener, Waiting {
     node[target.length - 2]! ^= i >> 8;
     node.set(entrance.endpoint, target.length);
     const { router, entrance: kind } = CANDIDATE_KIND;
-    this.candidates.add(node, 0, 1, entrance.isRouter ? router : kind);
+    this.candidates.add(node, 0, 1, ++this.#tellers, entrance.isRouter ? router : kind);
   }
 }
 

@@ -87,6 +87,32 @@ export function corrupt(swarm: Swarm, deadShare: number, lyingShare: number): vo
   }
 }
 
+/**
+ * Makes a share of the nodes censors: they name, in the networks of the nodes that are nearest to a target, nodes still nearer to it
+ * which don't exist.
+ */
+export function censor(swarm: Swarm, share: number): void {
+  const { nodes, random } = swarm;
+  const ids = nodes.map(({ id }) => id);
+  for (const node of nodes) {
+    if (random() >= share) continue;
+    node.lies = (target) => {
+      const fakes = new Uint8Array(2 * COUNT * 26);
+      nearestNodes(nodes, ids, target, node).forEach(({ id }, i) => {
+        const { address } = nodes[ids.indexOf(id)]!.endpoint;
+        for (const fake of [2 * i, 2 * i + 1]) {
+          fakes.set(target, fake * 26);
+          fakes[fake * 26 + 19]! ^= fake + 1;
+          fakes.set(encodeCompact({ address, port: 1 + fake }), fake * 26 + 20);
+          // Somebody else of the same /24.
+          fakes[fake * 26 + 23]! ^= 1 + (fake & 1);
+        }
+      });
+      return fakes;
+    };
+  }
+}
+
 function lie(swarm: Swarm): Uint8Array {
   const nodes = new Uint8Array(COUNT * 26);
   for (let i = 0; i < COUNT; i++) {

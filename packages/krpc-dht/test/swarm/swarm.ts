@@ -114,8 +114,8 @@ export class SwarmNode {
   /** The first of its endpoints, one for each address. */
   readonly endpoint: Endpoint;
   readonly endpoints: readonly Endpoint[];
-  /** Answers of a liar tell of these instead of what it knows: compact nodes. */
-  lies: (() => Uint8Array) | undefined;
+  /** Answers of a liar tell of these instead of what it knows: compact nodes, for a target. */
+  lies: ((target: Uint8Array) => Uint8Array) | undefined;
   isDead = false;
   readonly #swarm: Swarm;
   readonly #hosts: readonly Host[];
@@ -205,8 +205,17 @@ export class SwarmNode {
   #lie(bytes: Uint8Array, from: Endpoint): boolean {
     if (decodeMessage(bytes, message) !== 'ok') return false;
     if (message.method !== 'find_node' && message.method !== 'get_peers') return false;
-    const fields = { nodes: this.lies!(), token: new Uint8Array(4) };
-    const end = writeResponse(answer, 0, { id: this.id }, message, fields, encodeCompact(from));
+    const nodes = this.lies!(message.copy(message.targetAt, 20));
+    const fields = { nodes, token: new Uint8Array(4) };
+    const end = writeResponse(
+      answer,
+      0,
+      { id: this.id },
+      message,
+      fields,
+      encodeCompact(from),
+      1400,
+    );
     this.#send(from, answer.subarray(0, end));
     return true;
   }
