@@ -17,7 +17,7 @@ export const MAX_DATAGRAM_BYTES = 1500;
 /** What we send stays below this, fragments get lost (threat D3). */
 export const MAX_ANSWER_BYTES = 1400;
 
-/** And below so many times the question, but for an item's value: libtorrent's answers reach 9.6 times (threat D3). */
+/** And below so many times the question: libtorrent's answers reach 9.6 times (threat D3). */
 export const MAX_AMPLIFICATION = 10;
 
 /** Transaction ids are 2 bytes in practice; a longer one than this is dropped (threat D1). */
@@ -86,7 +86,10 @@ export const ITEM_LIFETIME_MS = 2 * 60 * 60_000;
 export const MAX_ITEMS = 2_000;
 export const MAX_ITEMS_PER_ADDRESS = 100;
 
-/** Queries answered for one address (IPv6: a /64), and bytes sent in answers in all (threat D3). */
+/**
+ * Queries answered for one address (IPv6: a /64), and bytes sent in answers in all, half of which are kept for addresses that we
+ * know (threat D3).
+ */
 export const QUERIES_PER_SECOND = 5;
 export const QUERY_BURST = 20;
 export const ANSWER_BYTES_PER_SECOND = 8_000;
@@ -94,6 +97,10 @@ export const ANSWER_BURST_BYTES = 32_000;
 
 /** An unverified address is pinged back once in this time (threat D3). */
 export const PING_BACK_INTERVAL_MS = 10 * 60_000;
+
+/** An answer of more than {@link MAX_AMPLIFICATION} times its question, behind a ping: of one address so many at once, and one in this time. */
+export const LARGE_ANSWER_INTERVAL_MS = 10_000;
+export const LARGE_ANSWER_BURST = 10;
 
 /** Addresses whose rate is known at one time. */
 export const RATE_LIMIT_SLOTS = 16_384;

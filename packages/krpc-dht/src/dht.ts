@@ -48,7 +48,7 @@ export interface DhtOptions {
   readonly savedTable?: Uint8Array | undefined;
   /** `v` of our messages, 4 bytes: two letters of the client and two of its version. Default: none. */
   readonly version?: Uint8Array | undefined;
-  /** BEP 43: asks, and answers nobody. Default false. */
+  /** BEP 43: asks, and answers nobody but the pings of those it is asking. Default false. */
   readonly readOnly?: boolean | undefined;
   /** Rate limits and the verification of addresses. False only on trusted networks and in benchmarks. Default true. */
   readonly rateLimit?: boolean | undefined;

@@ -112,9 +112,9 @@ export function writeQuery(
 }
 
 /**
- * Writes the response to `query`. `ip` is the asker's compact endpoint (BEP 42), 6 or 18 bytes. The response never gets longer
- * than `maxBytes`: `nodes`, then `nodes6`, then `values` get what room the rest leaves, and what does not fit is left out. By
- * default it is 1,400 bytes, and no more than 10 times the query unless the response carries an item.
+ * Writes the response to `query`. `ip` is the asker's compact endpoint (BEP 42), 6 or 18 bytes. `nodes`, then `nodes6`, then
+ * `values` get what room the rest leaves of `maxBytes`, and what does not fit is left out: the response gets longer than that
+ * only by an item, filters or samples that have no room themselves. Default: 10 times the query, and 1,400 bytes.
  */
 export function writeResponse(
   target: Uint8Array,
@@ -123,7 +123,7 @@ export function writeResponse(
   query: Message,
   fields: ResponseFields,
   ip?: Uint8Array,
-  maxBytes: number = maxLength(query, fields),
+  maxBytes: number = Math.min(MAX_ANSWER_BYTES, MAX_AMPLIFICATION * query.bytes.length),
 ): number {
   let room = maxBytes - fixedLength(sender, query, fields, ip);
   let at = offset;
@@ -187,11 +187,6 @@ const ZERO = 0x30;
 /** The two letters of `y`. */
 const RESPONSE = 0x72;
 const ERROR = 0x65;
-
-function maxLength(query: Message, fields: ResponseFields): number {
-  if (fields.value !== undefined) return MAX_ANSWER_BYTES;
-  return Math.min(MAX_ANSWER_BYTES, MAX_AMPLIFICATION * query.bytes.length);
-}
 
 /** What a response takes without nodes and values: an upper bound, up to 20 bytes above what it is. */
 function fixedLength(

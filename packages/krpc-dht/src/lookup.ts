@@ -200,7 +200,7 @@ export class Lookup implements QueryListener, Waiting {
     const node = candidates.copyNode(slot);
     const kind = candidates.kind(slot);
     const knowsId = kind === CANDIDATE_KIND.node;
-    const target = { overlay, node, knowsId, isRouter: kind === CANDIDATE_KIND.router };
+    const target = { overlay, node, knowsId, staysOut: kind === CANDIDATE_KIND.router };
     if (!querier.send(now, target, method, args, this)) {
       querier.waitForRoom(this);
       return false;

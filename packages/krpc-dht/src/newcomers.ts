@@ -19,6 +19,8 @@ export interface NewcomersOptions {
   readonly querier: Querier;
   /** One ping back to an address in ten minutes; not needed on trusted networks. */
   readonly pingBackLimit: AddressRateLimit | undefined;
+  /** Answers to an address that has answered before which wait for it to answer again. */
+  readonly largeAnswerLimit: AddressRateLimit | undefined;
   /** Sends an answer that was held back. */
   readonly release: (now: number, to: Endpoint, answer: Uint8Array) => void;
   /** One has answered. */
@@ -29,6 +31,16 @@ interface Told {
   readonly overlay: Overlay;
   readonly node: Uint8Array;
   readonly knowsId: boolean;
+}
+
+/** Who has asked us something. */
+export interface Asker {
+  readonly overlay: Overlay;
+  readonly source: Source;
+  /** His compact node info; it is copied. */
+  readonly node: Uint8Array;
+  /** BEP 43: such a one belongs in no table. */
+  readonly isReadOnly: boolean;
 }
 
 interface HeldAnswer {
@@ -49,23 +61,24 @@ export class Newcomers implements QueryListener {
 
   /** Somebody who isn't in the table has asked us something: `node` is his compact node info. It is copied. */
   handleAsker(now: number, overlay: Overlay, source: Source, node: Uint8Array): void {
-    if (this.#pings.size >= MAX_NEWCOMER_PINGS) return;
-    if (overlay.table.wants(now, node)) this.#ping(now, overlay, source, node);
+    if (this.#pings.size >= MAX_NEWCOMER_PINGS || !overlay.table.wants(now, node)) return;
+    const { pingBackLimit } = this.#options;
+    this.#ping(now, { overlay, source, node, isReadOnly: false }, pingBackLimit);
   }
 
-  /** Sends `answer` when the asker has shown that his address is real. False when that can't be waited for. */
-  hold(
-    now: number,
-    overlay: Overlay,
-    source: Source,
-    node: Uint8Array,
-    answer: Uint8Array,
-  ): boolean {
+  /**
+   * Sends `answer` when the asker has shown that his address is real. False when that can't be waited for. `isVerified`: he has
+   * answered something before.
+   */
+  hold(now: number, asker: Asker, answer: Uint8Array, isVerified: boolean): boolean {
     if (this.#heldCount >= MAX_HELD_ANSWERS) return false;
-    const key = keyOf(node);
-    if (!this.#pings.has(key) && !this.#ping(now, overlay, source, node)) return false;
+    const { pingBackLimit, largeAnswerLimit } = this.#options;
+    const key = keyOf(asker.node);
+    if (!this.#pings.has(key)) {
+      if (!this.#ping(now, asker, isVerified ? largeAnswerLimit : pingBackLimit)) return false;
+    }
     if (this.#pings.get(key) === undefined) this.#heldCount++;
-    this.#pings.set(key, { to: source.endpoint, answer });
+    this.#pings.set(key, { to: asker.source.endpoint, answer });
     return true;
   }
 
@@ -96,15 +109,14 @@ export class Newcomers implements QueryListener {
     this.#pingTold(now);
   }
 
-  #ping(now: number, overlay: Overlay, source: Source, node: Uint8Array): boolean {
-    const { querier, pingBackLimit } = this.#options;
+  #ping(now: number, asker: Asker, limit: AddressRateLimit | undefined): boolean {
+    const { overlay, source, node, isReadOnly } = asker;
     const key = keyOf(node);
     if (this.#pings.has(key)) return false;
-    if (pingBackLimit !== undefined) {
-      if (!pingBackLimit.take(now, source.bytes, 0, source.senderLength)) return false;
-    }
-    const target = { overlay, node: node.slice(0, overlay.table.nodeBytes), knowsId: true };
-    if (!querier.send(now, target, 'ping', {}, this)) return false;
+    if (limit?.take(now, source.bytes, 0, source.senderLength) === false) return false;
+    const copy = node.slice(0, overlay.table.nodeBytes);
+    const target = { overlay, node: copy, knowsId: true, staysOut: isReadOnly };
+    if (!this.#options.querier.send(now, target, 'ping', {}, this)) return false;
     this.#pings.set(key, undefined);
     return true;
   }
@@ -112,11 +124,13 @@ export class Newcomers implements QueryListener {
   #pingTold(now: number): void {
     const { querier } = this.#options;
     while (this.#told.length > 0 && this.#pings.size < MAX_NEWCOMER_PINGS) {
-      const told = this.#told.shift()!;
+      const told = this.#told[0]!;
       const key = keyOf(told.node);
-      if (this.#pings.has(key)) continue;
-      if (!querier.send(now, told, 'ping', {}, this)) return;
-      this.#pings.set(key, undefined);
+      if (!this.#pings.has(key)) {
+        if (!querier.send(now, told, 'ping', {}, this)) return;
+        this.#pings.set(key, undefined);
+      }
+      this.#told.shift();
     }
   }
 }

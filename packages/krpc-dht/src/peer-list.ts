@@ -31,6 +31,16 @@ export class PeerList {
     return -1;
   }
 
+  /** Whether there is a record of this address, whatever its port. */
+  hasAddress(address: Uint8Array): boolean {
+    const end = this.count * this.recordBytes;
+    const length = this.family === 4 ? 4 : 16;
+    for (let at = 0; at < end; at += this.recordBytes) {
+      if (isSame(this.bytes, at, address, 0, length)) return true;
+    }
+    return false;
+  }
+
   /**
    * The offset of the record that a new one of this address has to replace: the first to expire when a public address (IPv6: a
    * /64) has as many as it may. -1 when it has not.

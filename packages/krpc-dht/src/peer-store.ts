@@ -122,14 +122,15 @@ export class PeerStore {
   }
 
   /**
-   * Whether a new peer of this family could be stored under an info-hash. When not, a node withholds its token (BEP 33), and the
-   * announce goes to its neighbours.
+   * Whether a peer at `address`, of 4 or 16 bytes, can be stored under an info-hash: there is room, or he is listed already. When
+   * not, a node withholds its token (BEP 33), and the announce goes to its neighbours.
    */
-  hasRoom(hashes: Uint8Array, hashAt: number, family: AddressFamily): boolean {
-    if (this.#peerCount >= this.#maxPeers) return false;
+  hasRoom(hashes: Uint8Array, hashAt: number, family: AddressFamily, address: Uint8Array): boolean {
     const swarm = this.#swarms.get(idKey(hashes, hashAt));
-    if (swarm === undefined) return this.#swarms.size < this.#maxHashes;
-    return swarm.of(family).count < this.#maxPeersPerHash;
+    const isFull = this.#peerCount >= this.#maxPeers;
+    if (swarm === undefined) return !isFull && this.#swarms.size < this.#maxHashes;
+    const list = swarm.of(family);
+    return (!isFull && list.count < this.#maxPeersPerHash) || list.hasAddress(address);
   }
 
   /**

@@ -38,8 +38,8 @@ export interface Target {
   readonly node: Uint8Array;
   /** Whether the node's id is known; otherwise only its endpoint is. */
   readonly knowsId: boolean;
-  /** A public router, which belongs in no table (BEP 5 "Torrent File Extensions"). */
-  readonly isRouter?: boolean | undefined;
+  /** It belongs in no table: a public router (BEP 5 "Torrent File Extensions"), or a read-only node (BEP 43). */
+  readonly staysOut?: boolean | undefined;
 }
 
 export class Querier {
@@ -74,8 +74,8 @@ export class Querier {
     const { counters, effects } = this.#options;
     const { overlay, node, knowsId } = target;
     const { family } = overlay;
-    const isRouter = target.isRouter ?? false;
-    const query = transactions.open(now, { family, method, node, knowsId, isRouter, listener });
+    const staysOut = target.staysOut ?? false;
+    const query = transactions.open(now, { family, method, node, knowsId, staysOut, listener });
     transaction[0] = query.key >>> 24;
     transaction[1] = query.key >>> 16;
     transaction[2] = query.key >>> 8;
@@ -89,6 +89,11 @@ export class Querier {
     counters.bytesOut += bytes.length;
     effects.push({ type: 'send', to: readCompact(node, ID_BYTES, family), bytes });
     return true;
+  }
+
+  /** Whether a query to this sender is under way. */
+  isAsking(source: Source): boolean {
+    return this.#transactions.hasQueryTo(source.compact);
   }
 
   /** Calls `resume` as soon as there is room again, the longest waiting first. */
@@ -158,7 +163,7 @@ export class Querier {
     if (query.knowsId && !equalIds(node, 0, message.bytes, message.idAt)) {
       overlay.table.remove(node);
     }
-    if (query.isRouter) return;
+    if (query.staysOut) return;
     const answered = overlay.family === 4 ? answered4 : answered6;
     for (let i = 0; i < ID_BYTES; i++) answered[i] = message.bytes[message.idAt + i]!;
     for (let i = ID_BYTES; i < node.length; i++) answered[i] = node[i]!;

@@ -1,5 +1,10 @@
 // Token buckets: queries of one address, and bytes in all (threat of amplification). Memory is fixed, whoever sends.
-import { PING_BACK_INTERVAL_MS, RATE_LIMIT_SLOTS } from './constants.ts';
+import {
+  LARGE_ANSWER_BURST,
+  LARGE_ANSWER_INTERVAL_MS,
+  PING_BACK_INTERVAL_MS,
+  RATE_LIMIT_SLOTS,
+} from './constants.ts';
 import { SipHash } from './siphash.ts';
 
 export interface AddressRateLimitOptions {
@@ -12,6 +17,9 @@ export interface AddressRateLimitOptions {
   /** Numbers in [0, 1) that nobody can guess: with them nobody can aim at a slot. */
   readonly random: () => number;
 }
+
+const NO_TIMES = new Float64Array();
+const NO_TAGS = new Int32Array();
 
 /** Slots that an address may have; of an address the place of these is fixed. */
 const WAYS = 4;
@@ -30,9 +38,10 @@ export class AddressRateLimit {
   readonly #hash: SipHash;
   readonly #setMask: number;
   /** When a slot's bucket is full again. */
-  readonly #fullAt: Float64Array;
+  #fullAt: Float64Array;
   /** Whose bucket it is: 32 bits of the address's hash. */
-  readonly #tags: Int32Array;
+  #tags: Int32Array;
+  readonly #slots: number;
 
   constructor(options: AddressRateLimitOptions) {
     const slots = options.slots ?? RATE_LIMIT_SLOTS;
@@ -40,8 +49,10 @@ export class AddressRateLimit {
     this.#burstMs = options.burst * this.#intervalMs;
     this.#hash = SipHash.create(options.random);
     this.#setMask = slots / WAYS - 1;
-    this.#fullAt = new Float64Array(slots).fill(Number.NEGATIVE_INFINITY);
-    this.#tags = new Int32Array(slots);
+    // Made for the first sender: most nodes of a simulation limit nobody.
+    this.#slots = slots;
+    this.#fullAt = NO_TIMES;
+    this.#tags = NO_TAGS;
   }
 
   /**
@@ -50,6 +61,10 @@ export class AddressRateLimit {
    */
   take(now: number, sender: Uint8Array, senderAt: number, length: number): boolean {
     if (this.#intervalMs === 0) return true;
+    if (this.#tags.length === 0) {
+      this.#fullAt = new Float64Array(this.#slots).fill(Number.NEGATIVE_INFINITY);
+      this.#tags = new Int32Array(this.#slots);
+    }
     const set = this.#hash.hash(sender, senderAt, length) & this.#setMask;
     const tag = this.#hash.high;
     let slot = WAYS * set;
@@ -72,6 +87,12 @@ export class AddressRateLimit {
 /** Allows one ping back to an unverified address in {@link PING_BACK_INTERVAL_MS}. */
 export function pingBackLimit(random: () => number): AddressRateLimit {
   return new AddressRateLimit({ perSecond: 1000 / PING_BACK_INTERVAL_MS, burst: 1, random });
+}
+
+/** Allows {@link LARGE_ANSWER_BURST} large answers to an address, then one in {@link LARGE_ANSWER_INTERVAL_MS}. */
+export function largeAnswerLimit(random: () => number): AddressRateLimit {
+  const perSecond = 1000 / LARGE_ANSWER_INTERVAL_MS;
+  return new AddressRateLimit({ perSecond, burst: LARGE_ANSWER_BURST, random });
 }
 
 /** One token bucket, in bytes. */

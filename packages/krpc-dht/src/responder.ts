@@ -1,12 +1,13 @@
 // The answering half of a node (BEP 5, 32, 33, 42, 43, 44, 51): nodes, peers, items, tokens, errors. Each asker gets so much a
-// second, an answer never exceeds 1,400 bytes, and an address that nobody has verified gets no more than a few times what it
-// sent (threat D3).
+// second, and half of all that is sent is kept for such as we know. An answer never exceeds 1,400 bytes, nor ten times its
+// query, six times where nobody has verified the address (threat D3). What is larger waits until the asker has answered a ping.
 import type { AddressFamily, Endpoint } from '@bt/endpoint';
 import {
   ANSWER_BURST_BYTES,
   ANSWER_BYTES_PER_SECOND,
   EXPIRY_INTERVAL_MS,
   ID_BYTES,
+  MAX_AMPLIFICATION,
   MAX_ANSWER_BYTES,
   MAX_UNVERIFIED_FACTOR,
   MAX_VALUES,
@@ -31,7 +32,7 @@ import { Newcomers } from './newcomers.ts';
 import { type Overlay, type Overlays, overlayOf } from './overlay.ts';
 import { PeerStore } from './peer-store.ts';
 import type { Querier } from './querier.ts';
-import { AddressRateLimit, ByteRateLimit, pingBackLimit } from './rate-limit.ts';
+import { AddressRateLimit, ByteRateLimit, largeAnswerLimit, pingBackLimit } from './rate-limit.ts';
 import type { Source } from './source.ts';
 import type { Counters } from './statistics.ts';
 import { Tokens } from './token.ts';
@@ -57,10 +58,13 @@ export class Responder {
   readonly #tokens: Tokens;
   readonly #queryLimit: AddressRateLimit | undefined;
   readonly #byteLimit: ByteRateLimit | undefined;
+  readonly #strangersByteLimit: ByteRateLimit | undefined;
   // Made when the first peer or item comes: most nodes of a simulation never need them.
   #peers: PeerStore | undefined;
   #items: ItemStore | undefined;
   #expireAt = Number.POSITIVE_INFINITY;
+  /** Of the query at hand: its address is known to be no forgery. */
+  #isVerified = false;
 
   constructor(options: ResponderOptions) {
     this.#options = options;
@@ -70,7 +74,11 @@ export class Responder {
     this.newcomers = new Newcomers({
       querier,
       pingBackLimit: isLimited ? pingBackLimit(random) : undefined,
-      release: (now, to, answer) => this.#send(now, to, answer),
+      largeAnswerLimit: isLimited ? largeAnswerLimit(random) : undefined,
+      release: (now, to, answer) => {
+        this.#isVerified = true;
+        this.#send(now, to, answer);
+      },
       onAnswer: options.onNewcomer,
     });
     if (!isLimited) return;
@@ -78,6 +86,10 @@ export class Responder {
       ...{ perSecond: QUERIES_PER_SECOND, burst: QUERY_BURST, random },
     });
     this.#byteLimit = new ByteRateLimit(ANSWER_BYTES_PER_SECOND, ANSWER_BURST_BYTES);
+    this.#strangersByteLimit = new ByteRateLimit(
+      ANSWER_BYTES_PER_SECOND / 2,
+      ANSWER_BURST_BYTES / 2,
+    );
   }
 
   get stored(): { infoHashes: number; peers: number; items: number; peerBytes: number } {
@@ -94,23 +106,38 @@ export class Responder {
     const { counters, overlays, readOnly, verified } = this.#options;
     counters.queriesIn[message.method ?? 'unknown']++;
     const overlay = overlayOf(overlays, source.family)!;
-    if (readOnly) {
-      counters.dropped.readOnly++;
-      return;
-    }
     if (this.#queryLimit?.take(now, source.bytes, 0, source.senderLength) === false) {
       counters.dropped.rateLimited++;
       return;
     }
+    if (readOnly) {
+      this.#handleAsReadOnly(now, message, source, isRefused);
+      return;
+    }
     if (isRefused) {
+      this.#isVerified = verified?.has(now, source) ?? true;
       this.#refuse(now, message, source, message.errorCode as KrpcErrorCode, message.reason);
       return;
     }
     const node = askerOf(message, source);
     const isKnown = overlay.table.handleQuery(now, node);
-    const isVerified = isKnown || verified === undefined || verified.has(now, source);
-    this.#answer(now, message, source, overlay, node, isVerified);
+    this.#isVerified = isKnown || verified === undefined || verified.has(now, source);
+    this.#answer(now, message, source, overlay, node);
     if (!isKnown && !message.readOnly) this.newcomers.handleAsker(now, overlay, source, node);
+  }
+
+  /**
+   * BEP 43: answers nobody, but for a ping of somebody whom we ask something just now: his answer is too large for an address
+   * that may be forged, and waits for ours.
+   */
+  #handleAsReadOnly(now: number, message: Message, source: Source, isRefused: boolean): void {
+    const { counters, querier } = this.#options;
+    if (isRefused || message.method !== 'ping' || !querier.isAsking(source)) {
+      counters.dropped.readOnly++;
+      return;
+    }
+    this.#isVerified = true;
+    this.#respond(now, message, source, NO_FIELDS, undefined);
   }
 
   /** Forgets what has expired. */
@@ -125,16 +152,9 @@ export class Responder {
     return this.#expireAt;
   }
 
-  #answer(
-    now: number,
-    message: Message,
-    source: Source,
-    overlay: Overlay,
-    node: Uint8Array,
-    isVerified: boolean,
-  ): void {
+  #answer(now: number, message: Message, source: Source, overlay: Overlay, node: Uint8Array): void {
     // Undefined: the bounds that the encoder sets to every answer.
-    const maxBytes = isVerified
+    const maxBytes = this.#isVerified
       ? undefined
       : Math.min(MAX_ANSWER_BYTES, MAX_UNVERIFIED_FACTOR * message.bytes.length);
     switch (message.method) {
@@ -207,7 +227,7 @@ export class Responder {
     const count = family === 4 ? MAX_VALUES : MAX_VALUES6;
     const end = peers.sample(now, bytes, targetAt, family, noSeed, count, values, 0);
     // BEP 33: without a token nobody announces here, but to our neighbours.
-    if (!peers.hasRoom(bytes, targetAt, family)) fields.token = undefined;
+    if (!peers.hasRoom(bytes, targetAt, family, source.bytes)) fields.token = undefined;
     if (end === 0) return fields;
     fields.values = values.subarray(0, end);
     fields.valueBytes = family === 4 ? 6 : 18;
@@ -238,16 +258,26 @@ export class Responder {
       this.#respond(now, message, source, fields, maxBytes);
       return;
     }
+    const { counters, verified } = this.#options;
+    const { length } = message.bytes;
+    // What is large comes first, nodes and peers get the room that it leaves.
+    const most =
+      verified === undefined
+        ? MAX_ANSWER_BYTES
+        : Math.min(MAX_ANSWER_BYTES, maxBytes ?? MAX_AMPLIFICATION * length);
     const all = Object.assign(new Fields(), fields, large);
-    const answer = this.#write(message, source, all, undefined);
-    if (answer.length <= (maxBytes ?? MAX_ANSWER_BYTES)) {
+    const answer = this.#write(message, source, all, most);
+    if (answer.length <= most) {
       this.#send(now, source.endpoint, answer);
       return;
     }
-    // Too much for an address that may be forged: it follows when the asker has answered a ping, if he can (a read-only node,
-    // BEP 43, can't); otherwise he gets the rest.
-    if (!message.readOnly && this.newcomers.hold(now, overlay, source, node, answer)) return;
-    this.#options.counters.dropped.unverified++;
+    // Too much for an address that may be forged: it follows when the asker has answered a ping. Where that can't be waited for
+    // he gets the rest, and of a mutable item the number, so that he knows of it.
+    const whole = this.#write(message, source, all, MAX_ANSWER_BYTES);
+    const asker = { overlay, source, node, isReadOnly: message.readOnly };
+    if (this.newcomers.hold(now, asker, whole, this.#isVerified)) return;
+    counters.dropped.unverified++;
+    fields.sequence = large.sequence;
     this.#respond(now, message, source, fields, maxBytes);
   }
 
@@ -295,7 +325,12 @@ export class Responder {
     const { bytes, tokenAt, tokenLength } = message;
     if (tokenAt < 0) return false;
     const { addressLength } = source;
-    return this.#tokens.check(now, source.bytes, 0, addressLength, bytes, tokenAt, tokenLength);
+    const { bytes: address } = source;
+    if (!this.#tokens.check(now, address, 0, addressLength, bytes, tokenAt, tokenLength))
+      return false;
+    // The token has reached this address.
+    this.#isVerified = true;
+    return true;
   }
 
   #respond(
@@ -335,12 +370,18 @@ export class Responder {
 
   #send(now: number, to: Endpoint, bytes: Uint8Array): void {
     const { counters, effects } = this.#options;
-    if (this.#byteLimit?.take(now, bytes.length) === false) {
+    if (this.#byteLimit !== undefined && !this.#hasBudget(now, bytes.length)) {
       counters.dropped.rateLimited++;
       return;
     }
     counters.bytesOut += bytes.length;
     effects.push({ type: 'send', to, bytes });
+  }
+
+  /** Strangers share half of it, so that no flood of forged queries makes us mute for those we know. */
+  #hasBudget(now: number, lengthBytes: number): boolean {
+    if (!this.#isVerified && !this.#strangersByteLimit!.take(now, lengthBytes)) return false;
+    return this.#byteLimit!.take(now, lengthBytes);
   }
 }
 

@@ -27,8 +27,8 @@ export interface Query {
   /** Compact node info of the one asked. Without `knowsId` the first 20 bytes mean nothing. */
   readonly node: Uint8Array;
   readonly knowsId: boolean;
-  /** A public router, which belongs in no table (BEP 5 "Torrent File Extensions"). */
-  readonly isRouter: boolean;
+  /** It belongs in no table: a public router (BEP 5 "Torrent File Extensions"), or a read-only node (BEP 43). */
+  readonly staysOut: boolean;
   readonly sentAt: number;
   readonly listener: QueryListener;
   /** When it becomes slow, or, once it is, when it fails. */
@@ -74,7 +74,7 @@ export class Transactions {
       method: query.method,
       node: query.node,
       knowsId: query.knowsId,
-      isRouter: query.isRouter,
+      staysOut: query.staysOut,
       sentAt: now,
       listener: query.listener,
       dueAt,
@@ -92,14 +92,19 @@ export class Transactions {
       (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
     const query = this.#waiting.get(key) ?? this.#slow.get(key);
     if (query === undefined) return undefined;
-    const { node } = query;
-    for (let i = ID_BYTES; i < node.length; i++) {
-      if (node[i] !== endpoint[i - ID_BYTES]) return undefined;
-    }
+    if (!isTo(query, endpoint)) return undefined;
     this.#waiting.delete(key);
     this.#slow.delete(key);
     this.roundTrip.measure(now - query.sentAt);
     return query;
+  }
+
+  /** Whether one to this compact endpoint is under way. */
+  hasQueryTo(endpoint: Uint8Array): boolean {
+    for (const queries of [this.#waiting, this.#slow]) {
+      for (const query of queries.values()) if (isTo(query, endpoint)) return true;
+    }
+    return false;
   }
 
   /** Takes the next query whose time is up: it has become slow, or it has failed and is not under way any more. */
@@ -126,6 +131,13 @@ export class Transactions {
   deadline(): number {
     return this.#nextDueAt;
   }
+}
+
+function isTo({ node }: Query, endpoint: Uint8Array): boolean {
+  for (let i = ID_BYTES; i < node.length; i++) {
+    if (node[i] !== endpoint[i - ID_BYTES]) return false;
+  }
+  return true;
 }
 
 function first(queries: Map<number, Query>): Query | undefined {

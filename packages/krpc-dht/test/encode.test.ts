@@ -287,6 +287,7 @@ describe('a response', () => {
         sequence: 2n ** 63n - 1n,
       },
       new Uint8Array(18),
+      1400,
     );
     expect(end).toBeLessThanOrEqual(1400);
     const message = new Message();

@@ -3,6 +3,7 @@ import { runInNewContext } from 'node:vm';
 import {
   type AddressFamily,
   encodeCompact,
+  parseAddress,
   parseEndpoint,
   printEndpoint,
   readCompact,
@@ -151,6 +152,12 @@ describe('a sample', () => {
   });
 });
 
+/** For somebody at an address of which nothing is stored, unless another is given. */
+function hasRoom(store: PeerStore, hash: Uint8Array, family: 4 | 6, address?: string): boolean {
+  const asker = address ?? (family === 4 ? '9.9.9.9' : '2001:db8:9::9');
+  return store.hasRoom(hash, 0, family, parseAddress(asker)!);
+}
+
 describe('caps refuse, and evict nothing', () => {
   it('threat D4: their defaults', () => {
     expect([MAX_PEERS_PER_HASH, MAX_HASHES, MAX_PEERS]).toEqual([500, 10_000, 1_000_000]);
@@ -159,14 +166,16 @@ describe('caps refuse, and evict nothing', () => {
   it('peers of an info-hash, of each family', () => {
     const store = storeOf();
     for (let n = 0; n < 500; n++) {
-      expect(store.hasRoom(id(1), 0, 4)).toBe(true);
+      expect(hasRoom(store, id(1), 4)).toBe(true);
       expect(announce(store, 0, id(1), publicPeer(n))).toBe('stored');
     }
-    expect(store.hasRoom(id(1), 0, 4)).toBe(false);
+    expect(hasRoom(store, id(1), 4)).toBe(false);
+    // But for one that is there already, who would be forgotten without a token.
+    expect(hasRoom(store, id(1), 4, publicPeer(7).split(':')[0])).toBe(true);
     expect(announce(store, 0, id(1), publicPeer(500))).toBe('full');
     // One that is there may come again, and the other family has its own room.
     expect(announce(store, 0, id(1), publicPeer(0))).toBe('stored');
-    expect(store.hasRoom(id(1), 0, 6)).toBe(true);
+    expect(hasRoom(store, id(1), 6)).toBe(true);
     expect(announce(store, 0, id(1), '[2001:db8::1]:1')).toBe('stored');
     expect(sample(store, 0, id(1))).toHaveLength(500);
     // After half an hour there is room again.
@@ -177,9 +186,9 @@ describe('caps refuse, and evict nothing', () => {
   it('info-hashes', () => {
     const store = storeOf({ maxHashes: 3 });
     for (let n = 0; n < 3; n++) expect(announce(store, 0, hashOf(n), publicPeer(n))).toBe('stored');
-    expect(store.hasRoom(hashOf(3), 0, 4)).toBe(false);
+    expect(hasRoom(store, hashOf(3), 4)).toBe(false);
     expect(announce(store, 0, hashOf(3), publicPeer(3))).toBe('full');
-    expect(store.hasRoom(hashOf(2), 0, 4)).toBe(true);
+    expect(hasRoom(store, hashOf(2), 4)).toBe(true);
     expect(announce(store, 0, hashOf(2), publicPeer(3))).toBe('stored');
     expect(store.hashCount).toBe(3);
     expect(announce(store, 30 * MINUTE, hashOf(3), publicPeer(3))).toBe('stored');
@@ -188,7 +197,7 @@ describe('caps refuse, and evict nothing', () => {
   it('peers in all', () => {
     const store = storeOf({ maxPeers: 4 });
     for (let n = 0; n < 4; n++) announce(store, 0, hashOf(n >> 1), publicPeer(n));
-    expect(store.hasRoom(hashOf(0), 0, 4)).toBe(false);
+    expect(hasRoom(store, hashOf(0), 4)).toBe(false);
     expect(announce(store, 0, hashOf(0), publicPeer(9))).toBe('full');
     expect(announce(store, 0, hashOf(7), publicPeer(9))).toBe('full');
     expect([store.hashCount, store.peerCount]).toEqual([2, 4]);

@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import {
   ANSWER_BURST_BYTES,
   ANSWER_BYTES_PER_SECOND,
+  LARGE_ANSWER_BURST,
+  MAX_AMPLIFICATION,
   MAX_ANSWER_BYTES,
   MAX_HELD_ANSWERS,
   MAX_UNVERIFIED_FACTOR,
@@ -268,8 +270,10 @@ describe('limits', () => {
     }
   });
 
-  it('all answers together stay within a budget of bytes', () => {
+  it('all answers to strangers together stay within half of a budget of bytes', () => {
     const dht = makeDht();
+    const known = Array.from({ length: 100 }, (_, i) => stranger(`193.1.${i}.1`));
+    acquaint(dht, 0, known);
     const fill = (now: number) => {
       let bytes = 0;
       for (let i = 0; i < 2_000; i++) {
@@ -281,9 +285,18 @@ describe('limits', () => {
       return bytes;
     };
     const burst = fill(0);
-    expect(burst).toBeLessThanOrEqual(ANSWER_BURST_BYTES);
-    expect(burst).toBeGreaterThan(0.9 * ANSWER_BURST_BYTES);
-    expect(fill(1_000)).toBeLessThanOrEqual(ANSWER_BYTES_PER_SECOND);
+    expect(burst).toBeLessThanOrEqual(ANSWER_BURST_BYTES / 2);
+    expect(burst).toBeGreaterThan(0.45 * ANSWER_BURST_BYTES);
+    expect(fill(1_000)).toBeLessThanOrEqual(ANSWER_BYTES_PER_SECOND / 2);
+    // Those who have answered us, with the rest.
+    let bytes = 0;
+    for (let i = 0; i < 10; i++) {
+      for (const each of known) {
+        for (const sent of each.ask(dht, 1_000, 'ping')) bytes += sent.bytes.length;
+      }
+    }
+    expect(bytes).toBeGreaterThan(0.4 * ANSWER_BURST_BYTES);
+    expect(bytes).toBeLessThanOrEqual(ANSWER_BURST_BYTES / 2 + ANSWER_BYTES_PER_SECOND);
   });
 
   it('`rateLimit: false` lifts them', () => {
@@ -366,8 +379,6 @@ describe('an address that nobody has verified', () => {
     asker.respond(dht, 100_010, sent[0]!);
     const message = answer(drain(dht).sent);
     expect(message.view(message.valueAt, message.valueLength)).toEqual(value);
-    // From then on at once.
-    expect(answer(asker.ask(dht, 100_020, 'get', { target })).valueLength).toBe(value.length);
   });
 
   it('gets nothing of it when somebody else answers, or nobody', () => {
@@ -379,12 +390,45 @@ describe('an address that nobody has verified', () => {
     expect(drain(dht).sent.filter(({ message }) => message.type === 'response')).toEqual([]);
   });
 
-  it('gets nodes and a token instead when it is read-only (BEP 43) and can answer no ping', () => {
+  it('gets an item or filters before nodes', () => {
+    const dht = makeDht();
+    acquaint(dht, 0, neighbours(20));
+    const small = { value: encode('x'.repeat(400)) };
+    const friend = stranger('203.0.113.1');
+    friend.ask(dht, 0, 'put', { token: tokenOf(dht, 0, friend), ...small });
+    announce(dht, 0, friend, { seed: true });
+    const asker = new Stranger(id(3), { address: '192.0.2.1', port: 6881 }, true);
+    const got = answer(asker.ask(dht, 0, 'get', { target: immutableTarget(small.value) }));
+    expect(got.view(got.valueAt, got.valueLength)).toEqual(small.value);
+    expect(got.nodesLength).toBeLessThan(8 * 26);
+    const scrape = answer(asker.ask(dht, 0, 'get_peers', { infoHash: HASH, scrape: true }));
+    expect([scrape.seedFilterAt, scrape.peerFilterAt].every((at) => at > 0)).toBe(true);
+  });
+
+  it('is pinged also when it is read-only (BEP 43), for an item that is larger; it stays out of the table', () => {
     const dht = richDht();
     const asker = new Stranger(id(3), { address: '192.0.2.1', port: 6881 }, true);
+    const nodes = dht.nodeCount();
     const sent = asker.ask(dht, 100_000, 'get', { target });
-    expect(sent).toHaveLength(1);
-    expect([sent[0]!.message.valueAt, sent[0]!.message.tokenLength]).toEqual([-1, 8]);
+    expect(sent.map(({ message }) => message.method)).toEqual(['ping']);
+    asker.respond(dht, 100_010, sent[0]!);
+    expect(answer(drain(dht).sent).valueLength).toBe(value.length);
+    expect(dht.nodeCount()).toBe(nodes);
+  });
+
+  it('is told the number of a mutable item that can`t wait for its answer', () => {
+    const dht = makeDht();
+    const item = signItem(pureEd25519, new Uint8Array(32), { value, sequence: 7n });
+    const friend = stranger('203.0.113.1');
+    friend.ask(dht, 0, 'put', { token: tokenOf(dht, 0, friend), ...item });
+    const itsTarget = mutableTarget(item.publicKey);
+    const asker = stranger('192.0.2.1');
+    // A ping that is never answered, and none again for ten minutes.
+    asker.ask(dht, 0, 'get', { target: itsTarget });
+    for (let now = 0; now < 30_000; now += 100) dht.handleTimeout(now);
+    drain(dht);
+    const message = answer(asker.ask(dht, 30_000, 'get', { target: itsTarget }));
+    expect([message.sequence, message.valueAt, message.tokenLength]).toEqual([7n, -1, 8]);
   });
 
   it('waits together with 63 others at most', () => {
@@ -396,5 +440,82 @@ describe('an address that nobody has verified', () => {
     }
     expect(waiting).toBeGreaterThan(0);
     expect(waiting).toBeLessThanOrEqual(MAX_HELD_ANSWERS);
+  });
+});
+
+describe('an address that has answered', () => {
+  const value = encode('x'.repeat(990));
+  const target = immutableTarget(value);
+
+  /** A node that keeps a large item and knows 20 others. */
+  function makeKeeper(known: readonly Stranger[]): Dht {
+    const dht = makeDht();
+    acquaint(dht, 0, known);
+    const friend = stranger('203.0.113.1');
+    friend.ask(dht, 0, 'put', { token: tokenOf(dht, 0, friend), value });
+    return dht;
+  }
+
+  it('gets at most ten times what it sent: anybody may forge its queries', () => {
+    const known = stranger('192.0.2.1');
+    const dht = makeKeeper([known, ...neighbours(20)]);
+    const seed = new Uint8Array(32);
+    const item = signItem(pureEd25519, seed, { value: encode('y'.repeat(600)), sequence: 1n });
+    known.ask(dht, 0, 'put', { token: tokenOf(dht, 0, known), ...item });
+    for (const each of [target, mutableTarget(item.publicKey)]) {
+      const query = known.query('get', { target: each, wantsIpv4: true, wantsIpv6: true });
+      dht.handleDatagram(1_000, query, known.endpoint);
+      for (const { bytes } of drain(dht).sent) {
+        expect(bytes.length).toBeLessThanOrEqual(MAX_AMPLIFICATION * query.length);
+      }
+    }
+  });
+
+  it('gets more behind a ping, ten times and then once in ten seconds', () => {
+    const known = stranger('192.0.2.1');
+    const dht = makeKeeper([known]);
+    const get = (now: number): boolean => {
+      const [ping] = known.ask(dht, now, 'get', { target });
+      if (ping!.message.method !== 'ping') return false;
+      known.respond(dht, now, ping!);
+      const message = answer(drain(dht).sent);
+      expect(message.bytes.length).toBeLessThanOrEqual(MAX_ANSWER_BYTES);
+      return message.valueLength === value.length;
+    };
+    for (let i = 0; i < LARGE_ANSWER_BURST; i++) expect(get(1_000 * i)).toBe(true);
+    expect(get(10_000)).toBe(true);
+    expect(get(10_100)).toBe(false);
+    expect(get(20_000)).toBe(true);
+  });
+
+  it('is answered however many strangers ask', () => {
+    const known = stranger('192.0.2.1');
+    const dht = makeKeeper([known, ...neighbours(20)]);
+    let answers = 0;
+    for (let now = 0; now < 60_000; now += 100) {
+      // 60 a second from 12 addresses.
+      for (let i = 0; i < 6; i++) {
+        const forged = stranger(`198.51.${(now / 100 + i) % 12}.1`);
+        forged.ask(dht, now, 'find_node', { target: id(1) });
+      }
+      if (now < 10_000 || now % 1_000 > 0) continue;
+      const sent = known.ask(dht, now, 'find_node', { target: id(1) });
+      answers += sent.filter(({ message }) => message.type === 'response').length;
+    }
+    expect(answers).toBe(50);
+  });
+});
+
+describe('a read-only node (BEP 43)', () => {
+  it('answers a ping of somebody whom it is asking, and of nobody else', () => {
+    const dht = makeDht({ readOnly: true });
+    const [asked, other] = [stranger('192.0.2.1'), stranger('192.0.2.2')];
+    dht.addNode(0, asked!.endpoint);
+    const [query] = drain(dht).sent;
+    expect(other!.ask(dht, 10, 'ping')).toEqual([]);
+    expect(asked!.ask(dht, 10, 'find_node', { target: id(1) })).toEqual([]);
+    expect(answer(asked!.ask(dht, 10, 'ping')).type).toBe('response');
+    asked!.respond(dht, 20, query!);
+    expect(asked!.ask(dht, 30, 'ping')).toEqual([]);
   });
 });

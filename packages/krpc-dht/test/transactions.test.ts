@@ -16,7 +16,7 @@ const listener = { onAnswer: () => undefined, onFailure: () => undefined };
 function open(transactions: Transactions, now: number): Query {
   const node = Uint8Array.of(...id(1), ...ENDPOINT);
   return transactions.open(now, {
-    ...{ family: 4, method: 'ping', node, knowsId: true, isRouter: false, listener },
+    ...{ family: 4, method: 'ping', node, knowsId: true, staysOut: false, listener },
   });
 }
 
