@@ -1,6 +1,6 @@
 // A mainline DHT node as a machine without I/O: datagrams and time go in, datagrams and results come out. After each call drain
 // `poll()`, and call `handleTimeout` when `deadline()` has come.
-import { type Endpoint, parseAddressInto, printAddress } from '@bt/endpoint';
+import { type Endpoint, isMartianAt, isPort, parseAddressInto, printAddress } from '@bt/endpoint';
 import {
   ID_BYTES,
   LOOKUP_CONCURRENCY,
@@ -50,6 +50,11 @@ export interface DhtOptions {
   readonly version?: Uint8Array | undefined;
   /** BEP 43: asks, and answers nobody but the pings of those it is asking. Default false. */
   readonly readOnly?: boolean | undefined;
+  /**
+   * The node is on loopback itself, so that loopback addresses mean something when strangers tell of them. Default false: then
+   * `addNode` and the saved table pass over them.
+   */
+  readonly isOnLoopback?: boolean | undefined;
   /** Rate limits and the verification of addresses. False only on trusted networks and in benchmarks. Default true. */
   readonly rateLimit?: boolean | undefined;
   /** Kademlia's k: how many nearest nodes a lookup wants. Default 8, at most 32. */
@@ -80,6 +85,8 @@ export class Dht {
   #waiting: Operation[] = [];
   #nextOperation = 1;
   #saved: readonly SavedOverlay[];
+  readonly #isOnLoopback: boolean;
+  #hasJoined = false;
 
   /** @throws {DhtError} `invalid-argument`. */
   constructor(options: DhtOptions) {
@@ -93,6 +100,7 @@ export class Dht {
     const ipv4 = options.ipv4 ?? true;
     const ipv6 = options.ipv6 ?? false;
     check(ipv4 || ipv6, 'ipv4 or ipv6: one of them');
+    this.#isOnLoopback = options.isOnLoopback ?? false;
     this.#saved = (options.savedTable && decodeSavedTable(options.savedTable)) ?? [];
     const id = options.id ?? this.#saved[0]?.id ?? randomId(random);
     const overlay = (family: 4 | 6) => {
@@ -193,13 +201,14 @@ export class Dht {
 
   /**
    * Enters the network by these nodes and those of the saved table: searches for our neighbours, again and again until
-   * somebody answers. Operations that are begun meanwhile wait for its first end.
+   * somebody answers, and anew when all that were found are lost. Operations that are begun meanwhile wait for its first end.
+   * Called again it takes in further nodes.
    */
   join(now: number, nodes: readonly JoinNode[] = []): void {
     for (const { isRouter = false, ...endpoint } of nodes) {
-      const compact = this.#compactOf(endpoint);
+      const compact = this.#compactOf(endpoint, true);
       if (compact === undefined) continue;
-      this.#join.addEntrance(compact.overlay, { endpoint: compact.bytes, isRouter });
+      this.#join.addEntrance(now, compact.overlay, { endpoint: compact.bytes, isRouter });
     }
     for (const { family, nodes } of this.#saved) {
       const overlay = overlayOf(this.#overlays, family);
@@ -207,22 +216,23 @@ export class Dht {
       const { nodeBytes } = overlay.table;
       for (let at = 0; at < nodes.length; at += nodeBytes) {
         const node = nodes.slice(at, at + nodeBytes);
+        if (isMartianAt(node, ID_BYTES, family, this.#isOnLoopback)) continue;
         // The search asks the nearest of them; a ping asks each.
         this.#responder.newcomers.add(now, overlay, node, true);
         if (at >= SAVED_ENTRANCES * nodeBytes) continue;
-        this.#join.addEntrance(overlay, { endpoint: node.slice(ID_BYTES), isRouter: false });
+        this.#join.addEntrance(now, overlay, { endpoint: node.slice(ID_BYTES), isRouter: false });
       }
     }
     this.#saved = [];
-    this.#join.start(now);
+    this.#join.begin(now);
   }
 
   /**
    * Takes note of a node that somebody told us of: by a PORT message (BEP 5), or in the `nodes` of a torrent. It is pinged, and
-   * enters the table if it answers. Endpoints of a family that we take no part in are passed over.
+   * enters the table if it answers. Passed over are endpoints of a family that we take no part in, and such as nobody can send to.
    */
   addNode(now: number, endpoint: Endpoint): void {
-    const compact = this.#compactOf(endpoint);
+    const compact = this.#compactOf(endpoint, this.#isOnLoopback);
     if (compact === undefined) return;
     const node = new Uint8Array(compact.overlay.table.nodeBytes);
     node.set(compact.bytes, ID_BYTES);
@@ -231,8 +241,10 @@ export class Dht {
 
   /** Asks one node for a sign of life. Each operation gives a number, by which its effects are known. */
   ping(now: number, endpoint: Endpoint): number {
-    const compact = this.#compactOf(endpoint);
-    if (compact === undefined) throw invalid('endpoint: of a family that this node takes part in');
+    const compact = this.#compactOf(endpoint, true);
+    if (compact === undefined) {
+      throw invalid('endpoint: one that can be sent to, of a family that this node takes part in');
+    }
     const { overlay, bytes } = compact;
     return this.#begin(now, (id) => new PingOperation(this.#context, id, overlay, bytes), false);
   }
@@ -336,17 +348,19 @@ export class Dht {
 
   #begin(now: number, make: (id: number) => Operation, awaitsJoin = true): number {
     if (this.#operations.size >= MAX_OPERATIONS) {
-      throw new DhtError('invalid-argument', `more than ${MAX_OPERATIONS} operations at a time`);
+      throw new DhtError('busy', `more than ${MAX_OPERATIONS} operations at a time`);
     }
     const operation = make(this.#nextOperation++);
     this.#operations.set(operation.id, operation);
-    if (awaitsJoin && this.#join.isJoining) this.#waiting.push(operation);
+    const join = this.#join;
+    if (awaitsJoin && (join.isEntering || join.enterWhenEmpty(now))) this.#waiting.push(operation);
     else operation.start(now);
     return operation.id;
   }
 
   #handleJoinEnd(now: number, hasJoined: boolean): void {
-    if (hasJoined) this.#effects.push({ type: 'joined' });
+    if (hasJoined && !this.#hasJoined) this.#effects.push({ type: 'joined' });
+    this.#hasJoined ||= hasJoined;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const operation of waiting) operation.start(now);
@@ -361,15 +375,21 @@ export class Dht {
     this.#effects.push({ type: 'external-address', family, address: printAddress(address) });
   }
 
-  #compactOf(endpoint: Endpoint): { overlay: Overlay; bytes: Uint8Array } | undefined {
+  /** Undefined for what can't be sent to. `allowsLoopback`: our own side has named it, or we are there ourselves. */
+  #compactOf(
+    endpoint: Endpoint,
+    allowsLoopback: boolean,
+  ): { overlay: Overlay; bytes: Uint8Array } | undefined {
     const bytes = new Uint8Array(18);
     const length = parseAddressInto(endpoint.address, bytes, 0);
     const { port } = endpoint;
-    if (length === 0 || !Number.isInteger(port) || port < 1 || port > 65535) return undefined;
-    const overlay = overlayOf(this.#overlays, length === 4 ? 4 : 6);
+    if (length === 0 || !isPort(port)) return undefined;
+    const family = length === 4 ? 4 : 6;
+    const overlay = overlayOf(this.#overlays, family);
     if (overlay === undefined) return undefined;
     bytes[length] = port >>> 8;
     bytes[length + 1] = port & 0xff;
+    if (isMartianAt(bytes, 0, family, allowsLoopback)) return undefined;
     return { overlay, bytes: bytes.subarray(0, length + 2) };
   }
 }

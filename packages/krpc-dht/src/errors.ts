@@ -1,23 +1,23 @@
 // The one error class of this package, and the error codes that nodes tell each other (BEP 5 "Errors", BEP 44 "Errors").
 
 /**
- * The caller's: `invalid-argument`, `aborted` (by his signal), `closed` (the node has been closed).
+ * The caller's: `invalid-argument`, `invalid-item`, `busy` (too many operations at a time), `closed` (the node has been closed).
+ * On an abort of his signal he gets its own reason.
  *
- * The other node's or the network's: `timeout`, `invalid-message`, `krpc-error` (it answered with an error, whose number is
- * `krpcCode`), `no-nodes` (nobody to ask: no node of the table or of the bootstrap answered).
+ * The other nodes' or the network's: `timeout`, `krpc-error` (an error was the answer, whose number is `krpcCode`), `no-nodes`
+ * (nobody to ask: no node of the table or of the bootstrap answered), `not-stored` (nobody has kept the item).
  *
- * An item's: `invalid-item`, `not-found`. The socket's: `socket` (see `cause`).
+ * The socket's: `socket` (see `cause`).
  */
 export type DhtErrorCode =
   | 'invalid-argument'
-  | 'aborted'
+  | 'invalid-item'
+  | 'busy'
   | 'closed'
   | 'timeout'
-  | 'invalid-message'
   | 'krpc-error'
   | 'no-nodes'
-  | 'invalid-item'
-  | 'not-found'
+  | 'not-stored'
   | 'socket';
 
 export interface DhtErrorFacts {

@@ -1,5 +1,6 @@
 // The way into the network (BEP 5 "Routing Table"): a search for our own id, beginning at entrances and saved nodes, then one in
-// each part of the table that has room. As long as hardly anybody is found it is tried again.
+// each part of the table that has room. As long as hardly anybody is known it is tried again, and so it is when a table that was
+// full has lost its nodes.
 import { JOIN_NEWCOMER_MS, JOIN_RETRY_MS, MAX_JOIN_NODES, MAX_JOIN_RETRY_MS } from './constants.ts';
 import type { Entrance } from './lookup.ts';
 import { equalIds } from './node-id.ts';
@@ -27,20 +28,46 @@ export class Join {
   #toFill: { readonly overlay: Overlay; bucket: number | 'own' }[] = [];
   #retryAt = Number.POSITIVE_INFINITY;
   #retryMs = JOIN_RETRY_MS;
+  #hasBegun = false;
+  #endedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: JoinOptions) {
     this.#options = options;
   }
 
-  /** Remembers an entrance. */
-  addEntrance(overlay: Overlay, entrance: Entrance): void {
-    if (this.#entrances.length < MAX_JOIN_NODES) this.#entrances.push({ overlay, entrance });
+  /** Whether hardly anybody is known and this is about to change: whatever is begun now had better wait. */
+  get isEntering(): boolean {
+    return this.isJoining && this.#overlays().every((overlay) => this.#isLonely(overlay));
+  }
+
+  /** Remembers an entrance, and asks it when a join is under way that hardly knows anybody. */
+  addEntrance(now: number, overlay: Overlay, entrance: Entrance): void {
+    if (this.#entrances.length >= MAX_JOIN_NODES) return;
+    this.#entrances.push({ overlay, entrance });
+    if (this.isJoining && this.#isLonely(overlay))
+      this.#search?.addEntrance(now, overlay, entrance);
+  }
+
+  /** Tries it now, if nobody is known, somebody can be asked and the last try was long enough ago. True when it is under way. */
+  enterWhenEmpty(now: number): boolean {
+    if (!this.#hasBegun || this.#overlays().some(({ table }) => table.size > 0)) return false;
+    if (this.#entrances.length === 0 || now < this.#endedAt + JOIN_RETRY_MS) return false;
+    if (!this.isJoining) this.start(now);
+    return this.isJoining;
+  }
+
+  /** Begins if that has not been done, or if hardly anybody is known. */
+  begin(now: number): void {
+    if (this.isJoining) return;
+    if (!this.#hasBegun || this.#overlays().some((overlay) => this.#isLonely(overlay)))
+      this.start(now);
   }
 
   /** Begins, or begins anew. */
   start(now: number): void {
     this.#search?.stop();
     this.#toFill = [];
+    this.#hasBegun = true;
     this.isJoining = true;
     this.#retryAt = Number.POSITIVE_INFINITY;
     const { ipv4, ipv6 } = this.#options.overlays;
@@ -59,6 +86,9 @@ export class Join {
 
   handleTimeout(now: number): void {
     if (now >= this.#retryAt) this.start(now);
+    else if (this.#hasBegun && !this.isJoining && this.#retryAt === Number.POSITIVE_INFINITY) {
+      this.#retryWhenLonely(now);
+    }
   }
 
   deadline(): number {
@@ -67,15 +97,10 @@ export class Join {
 
   #handleJoined(now: number, target: Uint8Array, answers: number): void {
     this.isJoining = false;
-    const { ipv4, ipv6 } = this.#options.overlays;
-    const overlays = [ipv4, ipv6].filter((overlay) => overlay !== undefined);
+    this.#endedAt = now;
+    const overlays = this.#overlays();
     // Whoever we entered by may have been new himself and known nobody.
-    if (overlays.every(({ table }) => table.size < this.#options.count)) {
-      this.#retryAt = now + this.#retryMs;
-      this.#retryMs = Math.min(2 * this.#retryMs, MAX_JOIN_RETRY_MS);
-    } else {
-      this.#retryMs = JOIN_RETRY_MS;
-    }
+    if (!this.#retryWhenLonely(now)) this.#retryMs = JOIN_RETRY_MS;
     if (answers > 0) {
       for (const overlay of overlays) {
         const bucket = equalIds(overlay.id, 0, target, 0) ? 0 : 'own';
@@ -84,6 +109,22 @@ export class Join {
     }
     this.#options.onEnd(now, answers > 0);
     this.#fillNext(now);
+  }
+
+  #overlays(): Overlay[] {
+    const { ipv4, ipv6 } = this.#options.overlays;
+    return [ipv4, ipv6].filter((overlay) => overlay !== undefined);
+  }
+
+  #isLonely({ table }: Overlay): boolean {
+    return table.size < this.#options.count;
+  }
+
+  #retryWhenLonely(now: number): boolean {
+    if (!this.#overlays().some((overlay) => this.#isLonely(overlay))) return false;
+    this.#retryAt = now + this.#retryMs;
+    this.#retryMs = Math.min(2 * this.#retryMs, MAX_JOIN_RETRY_MS);
+    return true;
   }
 
   /** Searches in the buckets with room, from the farthest on: what it finds splits the last one further. */
@@ -127,7 +168,7 @@ export class Join {
     });
     this.#search = search;
     search.start(now, (overlay) =>
-      overlay.table.size >= count
+      !this.#isLonely(overlay)
         ? []
         : this.#entrances.filter((e) => e.overlay === overlay).map((e) => e.entrance),
     );

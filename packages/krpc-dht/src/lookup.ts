@@ -62,9 +62,13 @@ export class Lookup implements QueryListener, Waiting {
     const { table } = this.overlay;
     const found = table.closest(target, 0, 2 * count, seeds, 0);
     for (let i = 0; i < found; i++) this.candidates.add(seeds, i * table.nodeBytes, 1, 0);
-    entrances.forEach((entrance, i) => {
-      this.#addEntrance(entrance, i);
-    });
+    for (const entrance of entrances) this.#addEntrance(entrance);
+    this.#proceed(now);
+  }
+
+  /** One more way into the network. */
+  addEntrance(now: number, entrance: Entrance): void {
+    this.#addEntrance(entrance);
     this.#proceed(now);
   }
 
@@ -212,15 +216,16 @@ export class Lookup implements QueryListener, Waiting {
   }
 
   /** A node whose id is unknown stands behind all others, under an id that nobody has. */
-  #addEntrance(entrance: Entrance, i: number): void {
+  #addEntrance(entrance: Entrance): void {
     const { target } = this.#options;
+    const i = ++this.#tellers;
     const node = new Uint8Array(this.candidates.nodeBytes);
     for (let byte = 0; byte < target.length; byte++) node[byte] = ~target[byte]!;
     node[target.length - 1]! ^= i;
     node[target.length - 2]! ^= i >> 8;
     node.set(entrance.endpoint, target.length);
     const { router, entrance: kind } = CANDIDATE_KIND;
-    this.candidates.add(node, 0, 1, ++this.#tellers, entrance.isRouter ? router : kind);
+    this.candidates.add(node, 0, 1, i, entrance.isRouter ? router : kind);
   }
 }
 

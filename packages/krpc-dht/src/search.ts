@@ -55,6 +55,11 @@ export class Search implements LookupOwner {
     this.onProgress(now);
   }
 
+  /** One more way into an overlay. */
+  addEntrance(now: number, overlay: Overlay, entrance: Entrance): void {
+    this.lookups.find((lookup) => lookup.overlay === overlay)?.addEntrance(now, entrance);
+  }
+
   /** Asks nobody any more and tells its owner nothing. */
   stop(): void {
     this.#hasEnded = true;

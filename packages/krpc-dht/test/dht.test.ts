@@ -19,7 +19,6 @@ import {
 import {
   Dht,
   type DhtEffect,
-  DhtError,
   type DhtOptions,
   idForAddress,
   isIdOfAddress,
@@ -134,6 +133,83 @@ describe('joining', () => {
     expect(asked.size).toBe(MAX_JOIN_NODES);
   });
 
+  it('takes in further entrances while it goes on', () => {
+    const dht = makeDht();
+    const [silent, late, later] = neighbours(3);
+    dht.join(0, [silent!.endpoint]);
+    drain(dht);
+    dht.join(10, [late!.endpoint]);
+    const { sent } = drain(dht);
+    expect(sent.map(({ to }) => to)).toEqual([late!.endpoint]);
+    late!.respond(dht, 20, sent[0]!, { nodes: new Uint8Array() });
+    runUntil(dht, 20, FIRST_PATIENCE_MS);
+    // And afterwards too, as long as hardly anybody is known.
+    dht.join(2_000, [later!.endpoint]);
+    expect(drain(dht).sent.map(({ to }) => to)).toContainEqual(later!.endpoint);
+  });
+
+  describe('anew, when everybody has gone', () => {
+    const [entrance, witness] = neighbours(2);
+
+    /** A node that knew one other, which has died, and hears of somebody who is no node now and then. */
+    function emptied(): { dht: Dht; now: number } {
+      const dht = makeDht();
+      dht.join(0, [entrance!.endpoint]);
+      entrance!.respond(dht, 1, drain(dht).sent[0]!, { nodes: new Uint8Array() });
+      expect(dht.nodeCount()).toBe(1);
+      const readOnly = new Stranger(witness!.sender.id, witness!.endpoint, true);
+      let now = 2;
+      for (; dht.nodeCount() > 0 && now < 3 * 60 * 60_000; now += 30_000) {
+        readOnly.ask(dht, now, 'ping');
+        runUntil(dht, now, now + 30_000);
+      }
+      expect(dht.nodeCount()).toBe(0);
+      return { dht, now };
+    }
+
+    it('asks the entrances again and again', () => {
+      const { dht, now } = emptied();
+      expect(dht.deadline()).toBeLessThan(Number.POSITIVE_INFINITY);
+      let at = now;
+      let sent: Sent[] = [];
+      while (sent.length === 0 && at < now + 2 * MAX_JOIN_RETRY_MS) {
+        at = Math.max(dht.deadline(), at + 1);
+        dht.handleTimeout(at);
+        sent = drain(dht).sent;
+      }
+      expect(sent.map(({ to, message }) => [to, message.method])).toEqual([
+        [entrance!.endpoint, 'find_node'],
+      ]);
+      entrance!.respond(dht, at, sent[0]!, { nodes: new Uint8Array() });
+      expect(dht.nodeCount()).toBe(1);
+    });
+
+    it('and at once for an operation, which waits for that', () => {
+      const { dht } = emptied();
+      const now = dht.deadline() - 1;
+      dht.findNode(now, id(9));
+      const [joining] = drain(dht).sent;
+      expect(joining!.to).toEqual(entrance!.endpoint);
+      entrance!.respond(dht, now + 1, joining!, { nodes: new Uint8Array() });
+      const { sent } = drain(dht);
+      expect(sent.some(({ message }) => message.view(message.targetAt, 20)[0] === 9)).toBe(true);
+    });
+  });
+
+  it('tells of it once', () => {
+    const dht = makeDht();
+    const entrance = neighbour(1);
+    dht.join(0, [entrance.endpoint]);
+    let joined = 0;
+    for (let now = 0; now < 60_000; now = Math.max(dht.deadline(), now + 1)) {
+      dht.handleTimeout(now);
+      const { sent, effects } = drain(dht);
+      joined += effects.filter(({ type }) => type === 'joined').length;
+      for (const each of sent) entrance.respond(dht, now, each, { nodes: new Uint8Array() });
+    }
+    expect(joined).toBe(1);
+  });
+
   it('operations wait for its end', () => {
     const dht = makeDht();
     const entrance = neighbour(1);
@@ -225,7 +301,7 @@ describe('operations', () => {
     const dht = makeDht();
     dht.join(0, [neighbour(1).endpoint]);
     for (let i = 0; i < MAX_OPERATIONS; i++) dht.findNode(0, id(1));
-    expect(() => dht.findNode(0, id(1))).toThrow(DhtError);
+    expect(() => dht.findNode(0, id(1))).toThrow(expect.objectContaining({ code: 'busy' }));
   });
 
   it('more than there is room for wait for each other, and all end', () => {
@@ -288,6 +364,7 @@ describe('operations', () => {
       () => dht.announce(0, id(1), { port: 65_536 }),
       () => dht.ping(0, { address: '::1', port: 1 }),
       () => dht.ping(0, { address: 'example.org', port: 1 }),
+      () => dht.ping(0, { address: '224.0.0.1', port: 1 }),
       () => dht.get(0, { publicKey: new Uint8Array(31) }),
       () => new Dht({ random, id: new Uint8Array(3) }),
       () => new Dht({ random, version: new Uint8Array(3) }),
@@ -421,9 +498,14 @@ describe('the table', () => {
 
   it('takes in a node of a PORT message, and passes over what can be none', () => {
     const dht = makeDht();
+    const martians = ['2001:db8::1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '127.0.0.1'];
+    for (const address of martians) dht.addNode(0, { address, port: 1 });
     dht.addNode(0, { address: '192.0.2.1', port: 0 });
-    dht.addNode(0, { address: '2001:db8::1', port: 1 });
+    dht.join(0, [{ address: '224.0.0.1', port: 1 }]);
     expect(drain(dht).sent).toEqual([]);
+    const local = makeDht({ isOnLoopback: true });
+    local.addNode(0, { address: '127.0.0.1', port: 1 });
+    expect(drain(local).sent).toHaveLength(1);
     acquaint(dht, 0, neighbours(1));
     expect(dht.nodeCount()).toBe(1);
   });
