@@ -203,3 +203,9 @@ export const SAVE_INTERVAL_MS = 10 * 60_000;
 /** While no name of the bootstrap can be resolved, it is tried again after this time, doubling up to the other. */
 export const RESOLVE_RETRY_MS = 10_000;
 export const MAX_RESOLVE_RETRY_MS = 10 * 60_000;
+
+/** Nobody waits longer for the names of the bootstrap: what is begun then has to do with those it knows. */
+export const RESOLVE_WAIT_MS = 30_000;
+
+/** Ports that are tried until one is free in both families. */
+export const MAX_PORT_TRIES = 10;

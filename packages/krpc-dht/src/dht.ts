@@ -256,7 +256,11 @@ export class Dht {
   }
 
   /** Finds peers of a torrent (BEP 5). `noSeed` asks for such as need something (BEP 33). */
-  getPeers(now: number, infoHash: Uint8Array, options: { noSeed?: boolean } = {}): number {
+  getPeers(
+    now: number,
+    infoHash: Uint8Array,
+    options: { noSeed?: boolean | undefined } = {},
+  ): number {
     checkId(infoHash, 'infoHash');
     const { noSeed } = options;
     return this.#begin(
@@ -286,7 +290,7 @@ export class Dht {
   }
 
   /** Puts an item on the nodes nearest to it. `compareSequence`: the one that it is to take the place of (`cas`). */
-  put(now: number, item: Item, options: { compareSequence?: bigint } = {}): number {
+  put(now: number, item: Item, options: { compareSequence?: bigint | undefined } = {}): number {
     if (validateItem(this.#context.ed25519, item) !== undefined) {
       throw new DhtError('invalid-item', 'too long a value or salt, or a wrong signature');
     }

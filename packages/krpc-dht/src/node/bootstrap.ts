@@ -1,4 +1,4 @@
-// Where a node enters the network: host names and addresses, resolved once.
+// Where a node enters the network: addresses, and host names that are resolved.
 import { lookup } from 'node:dns/promises';
 import { isLoopback, makeEndpoint, parseHostPort } from '@bt/endpoint';
 import type { JoinNode } from '../dht.ts';
@@ -36,36 +36,40 @@ export function parseEntries(list: readonly string[]): Entry[] {
 }
 
 /**
- * The addresses of an entry; none when the name has none. From a socket on loopback nothing may leave the host, so that no
- * resolver is asked then: only `localhost` and addresses are known.
+ * The nodes of an entry which is an address; undefined for a name that has to be resolved. From a socket on loopback nothing may
+ * leave the host, so that no resolver is asked then: only `localhost` and addresses are known.
  */
-export async function resolveEntry(
+export function literalNodes(entry: Entry, isOnLoopback: boolean): JoinNode[] | undefined {
+  const { host } = entry;
+  if (makeEndpoint(host, 0) !== undefined) return nodesOf(entry, [host], isOnLoopback);
+  if (!isOnLoopback) return undefined;
+  return nodesOf(entry, /^localhost\.?$/i.test(host) ? ['127.0.0.1', '::1'] : [], isOnLoopback);
+}
+
+/** The nodes of an entry which is a name; none when it has no address. */
+export async function resolveName(
   entry: Entry,
-  isOnLoopback: boolean,
   lookupHost: LookupHost = systemLookup,
 ): Promise<JoinNode[]> {
-  const { host, port, isRouter } = entry;
-  const addresses = await addressesOf(host, isOnLoopback, lookupHost);
+  try {
+    const addresses = await lookupHost(entry.host);
+    return nodesOf(
+      entry,
+      addresses.map(({ address }) => address),
+      false,
+    );
+  } catch {
+    return [];
+  }
+}
+
+function nodesOf(entry: Entry, addresses: readonly string[], isOnLoopback: boolean): JoinNode[] {
+  const { port, isRouter } = entry;
   return addresses.flatMap((address) => {
     const endpoint = makeEndpoint(address, port);
     if (endpoint === undefined || (isOnLoopback && !isLoopback(endpoint.address))) return [];
     return [{ ...endpoint, isRouter }];
   });
-}
-
-async function addressesOf(
-  host: string,
-  isOnLoopback: boolean,
-  lookupHost: LookupHost,
-): Promise<string[]> {
-  const literal = makeEndpoint(host, 0);
-  if (literal !== undefined) return [literal.address];
-  if (isOnLoopback) return /^localhost\.?$/i.test(host) ? ['127.0.0.1', '::1'] : [];
-  try {
-    return (await lookupHost(host)).map(({ address }) => address);
-  } catch {
-    return [];
-  }
 }
 
 function systemLookup(host: string): Promise<readonly { readonly address: string }[]> {

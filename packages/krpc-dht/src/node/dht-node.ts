@@ -1,9 +1,9 @@
 // The DHT node on real sockets: drives the pure machine, and gives promises and async iterables for its operations.
-import { addressFamily, type Endpoint, isLoopback } from '@bt/endpoint';
-import { MAX_RESOLVE_RETRY_MS, RESOLVE_RETRY_MS, SAVE_INTERVAL_MS } from '../constants.ts';
-import { Dht, type DhtOptions, type JoinNode } from '../dht.ts';
+import { type AddressFamily, addressFamily, type Endpoint, isLoopback } from '@bt/endpoint';
+import { SAVE_INTERVAL_MS, SEED_BYTES } from '../constants.ts';
+import { Dht, type DhtOptions } from '../dht.ts';
 import type { DhtEffect, OperationKind, OperationResults, Sample } from '../effects.ts';
-import { DhtError } from '../errors.ts';
+import { DhtError, KRPC_ERROR } from '../errors.ts';
 import {
   decodeTorrentPointer,
   encodeTorrentPointer,
@@ -14,14 +14,10 @@ import {
 import type { ItemKey } from '../operations/item-operations.ts';
 import type { Announcement } from '../operations/peer-operations.ts';
 import type { DhtStatistics } from '../statistics.ts';
-import {
-  type Entry,
-  type LookupHost,
-  PUBLIC_ROUTERS,
-  parseEntries,
-  resolveEntry,
-} from './bootstrap.ts';
+import { type Entry, type LookupHost, PUBLIC_ROUTERS, parseEntries } from './bootstrap.ts';
 import { nodeEd25519 } from './ed25519.ts';
+import { Entering } from './entering.ts';
+import { Gate } from './gate.ts';
 import { OperationStream } from './operation-stream.ts';
 import { secureRandom } from './random.ts';
 import { Sockets } from './sockets.ts';
@@ -43,8 +39,8 @@ export interface CreateDhtOptions
   readonly bootstrap?: readonly string[] | undefined;
   /** A file that keeps the table between runs; written every ten minutes and at the end. Default: none. */
   readonly stateFile?: string | undefined;
-  /** The other nodes agree that this is our address, or another one than before. */
-  readonly onExternalAddress?: ((address: string) => void) | undefined;
+  /** The other nodes agree that this is our address, or another one than before. What it throws becomes a warning of the process. */
+  readonly onExternalAddress?: ((address: string, family: AddressFamily) => void) | undefined;
   /** Resolves a host name of `bootstrap`. Default: the system's resolver. */
   readonly lookupHost?: LookupHost | undefined;
 }
@@ -96,14 +92,13 @@ export class DhtNode {
   readonly #sockets: Sockets;
   readonly #options: CreateDhtOptions;
   readonly #pending = new Map<number, Pending>();
-  /** Names have been resolved, or nobody waits for them any more: what is begun now finds somebody to ask, if there is. */
-  readonly #entered: Promise<void>;
-  #enter: () => void = () => undefined;
+  readonly #entering: Entering;
+  readonly #joined = new Gate();
   #timer: NodeJS.Timeout | undefined;
   #armedAt = Number.POSITIVE_INFINITY;
   #saveTimer: NodeJS.Timeout | undefined;
-  #resolveTimer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+  #saving: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
 
   /** @internal Use {@link createDht}. */
   constructor(
@@ -116,11 +111,18 @@ export class DhtNode {
     const ipv6 = families.includes(6);
     this.#sockets = sockets;
     this.#options = options;
-    this.#dht = new Dht({ ...options, random: secureRandom, ed25519: nodeEd25519, ipv4, ipv6 });
-    this.#entered = new Promise((resolve) => {
-      this.#enter = resolve;
+    const { isOnLoopback } = entrance;
+    this.#dht = new Dht({
+      ...{ ...options, random: secureRandom, ed25519: nodeEd25519, ipv4, ipv6, isOnLoopback },
     });
-    void this.#bootstrap(entrance.entries, entrance.isOnLoopback, RESOLVE_RETRY_MS);
+    this.#entering = new Entering({
+      ...{ ...entrance, lookupHost: options.lookupHost },
+      join: (nodes) => {
+        this.#dht.join(performance.now(), nodes);
+        this.#drain();
+      },
+    });
+    this.#entering.start();
     if (options.stateFile !== undefined) {
       this.#saveTimer = setInterval(
         () => void this.#save().catch(() => undefined),
@@ -155,7 +157,16 @@ export class DhtNode {
     return this.#dht.statistics(performance.now());
   }
 
-  /** Takes note of a node: of a PORT message, or of the `nodes` of a torrent. */
+  /** Waits until the node has found its neighbours for the first time. It may try for ever: give it a signal. */
+  joined(options: OperationOptions = {}): Promise<void> {
+    if (this.#isClosed) return Promise.reject(closed());
+    return this.#joined.pass(options.signal);
+  }
+
+  /**
+   * Takes note of a node: of a PORT message, or of the `nodes` of a torrent. Nobody is asked at an address that can be none, nor on
+   * loopback from a node that isn't bound to it.
+   */
   addNode(endpoint: Endpoint): void {
     if (this.#isClosed) return;
     this.#dht.addNode(performance.now(), endpoint);
@@ -182,7 +193,7 @@ export class DhtNode {
   /** Peers of a torrent, each as soon as somebody tells of it. Leave the loop to stop. */
   getPeers(
     infoHash: Uint8Array,
-    options: OperationOptions & { readonly noSeed?: boolean } = {},
+    options: OperationOptions & { readonly noSeed?: boolean | undefined } = {},
   ): AsyncIterableIterator<Endpoint> {
     const { noSeed = false } = options;
     return this.#stream(
@@ -192,7 +203,10 @@ export class DhtNode {
     );
   }
 
-  /** Tells the nodes nearest to a torrent that we are a peer, and hands the peers that they know to `onPeers`. */
+  /**
+   * Tells the nodes nearest to a torrent that we are a peer, and hands the peers that they know to `onPeers`. What that throws ends
+   * the operation.
+   */
   announce(
     infoHash: Uint8Array,
     options: OperationOptions &
@@ -219,34 +233,44 @@ export class DhtNode {
   /**
    * Puts an item (`signItem` makes a mutable one). `compareSequence`: the sequence number that it is to take the place of.
    *
-   * @throws {DhtError} `invalid-item`, and `krpc-error` when all nodes refuse it.
+   * @throws {DhtError} `invalid-item`; `krpc-error` when all nodes refuse it, `not-stored` when nobody takes it.
    */
   put(
     item: Item,
     options: OperationOptions & { readonly compareSequence?: bigint | undefined } = {},
   ): Promise<OperationResults['put']> {
     const { compareSequence } = options;
-    const compare = compareSequence === undefined ? {} : { compareSequence };
-    return this.#promise('put', options, (now) => this.#dht.put(now, item, compare));
+    return this.#promise('put', options, (now) => this.#dht.put(now, item, { compareSequence }));
   }
 
   /**
    * BEP 46: makes the item under a key (of a 32-byte seed) and salt point to a torrent. It gets the next sequence number, and
    * only takes the place of what it has seen.
+   *
+   * @throws {DhtError} as `put` does, and `krpc-error` with 302 also when some nodes have a newer item that was not to be had.
    */
   async publishTorrent(
     seed: Uint8Array,
     infoHash: Uint8Array,
     options: OperationOptions & { readonly salt?: Uint8Array | undefined } = {},
   ): Promise<OperationResults['put'] & { readonly sequence: bigint }> {
-    const { salt } = options;
-    const publicKey = nodeEd25519.publicKey(seed);
-    const current = await this.get({ publicKey, salt }, options);
+    const { salt, signal } = options;
+    if (seed.length !== SEED_BYTES) {
+      throw new DhtError('invalid-argument', `a seed has ${SEED_BYTES} bytes, not ${seed.length}`);
+    }
+    const value = encodeTorrentPointer(infoHash);
+    // What is wrong with the salt is found before anybody is asked.
+    const { publicKey } = signItem(nodeEd25519, seed, { value, sequence: 1n, salt });
+    const current = await this.get({ publicKey, salt }, { signal });
     const compareSequence = current && isMutable(current) ? current.sequence : undefined;
     const sequence = (compareSequence ?? 0n) + 1n;
-    const value = encodeTorrentPointer(infoHash);
     const item = signItem(nodeEd25519, seed, { value, sequence, salt });
-    return { ...(await this.put(item, { ...options, compareSequence })), sequence };
+    const result = await this.put(item, { signal, compareSequence });
+    if (result.refusedWith === KRPC_ERROR.sequenceTooLow) {
+      const facts = { krpcCode: result.refusedWith };
+      throw new DhtError('krpc-error', 'some nodes have an item with a higher number', facts);
+    }
+    return { ...result, sequence };
   }
 
   /** BEP 46: the info-hash that a key and salt point to; undefined when nobody knows. */
@@ -277,22 +301,10 @@ export class DhtNode {
     return this.#promise('scrape', options, (now) => this.#dht.scrape(now, infoHash));
   }
 
-  /** Writes the state file, ends what is under way and closes the sockets. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#resolveTimer);
-    clearInterval(this.#saveTimer);
-    this.#enter();
-    const error = new DhtError('closed', 'the node has been closed');
-    for (const [operation, pending] of this.#pending) {
-      this.#dht.cancel(operation);
-      pending.fail(error);
-    }
-    this.#pending.clear();
-    await this.#sockets.close();
-    await this.#save();
+  /** Ends what is under way, closes the sockets and writes the state file. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -306,26 +318,22 @@ export class DhtNode {
     this.#drain();
   }
 
-  async #bootstrap(
-    entries: readonly Entry[],
-    isOnLoopback: boolean,
-    retryMs: number,
-  ): Promise<void> {
-    const { lookupHost } = this.#options;
-    const nodes: JoinNode[] = (
-      await Promise.all(entries.map((entry) => resolveEntry(entry, isOnLoopback, lookupHost)))
-    ).flat();
-    if (this.#isClosed) return;
-    this.#dht.join(performance.now(), nodes);
-    this.#drain();
-    this.#enter();
-    if (nodes.length > 0 || entries.length === 0) return;
-    const nextMs = Math.min(2 * retryMs, MAX_RESOLVE_RETRY_MS);
-    this.#resolveTimer = setTimeout(
-      () => void this.#bootstrap(entries, isOnLoopback, nextMs),
-      retryMs,
-    );
-    this.#resolveTimer.unref();
+  get #isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#timer);
+    clearInterval(this.#saveTimer);
+    this.#entering.close();
+    this.#joined.turnAway(closed());
+    for (const [operation, pending] of this.#pending) {
+      this.#dht.cancel(operation);
+      pending.fail(closed());
+    }
+    this.#pending.clear();
+    await this.#sockets.close();
+    await this.#save();
   }
 
   async #promise<Kind extends OperationKind>(
@@ -336,8 +344,7 @@ export class DhtNode {
   ): Promise<OperationResults[Kind]> {
     const { signal } = options;
     signal?.throwIfAborted();
-    if (kind !== 'ping') await this.#entered;
-    signal?.throwIfAborted();
+    if (kind !== 'ping') await this.#entering.gate.pass(signal);
     return await new Promise((resolve, reject) => {
       this.#begin(signal, begin, {
         onEffect: (effect) => {
@@ -360,9 +367,7 @@ export class DhtNode {
     const either = signal ? AbortSignal.any([signal, leave.signal]) : leave.signal;
     const stream = new OperationStream<T>(() => leave.abort());
     const start = async () => {
-      either.throwIfAborted();
-      await this.#entered;
-      either.throwIfAborted();
+      await this.#entering.gate.pass(either);
       this.#begin(either, begin, {
         onEffect: (effect) => {
           if (effect.type === 'done') stream.end();
@@ -376,7 +381,7 @@ export class DhtNode {
   }
 
   #begin(signal: AbortSignal | undefined, begin: (now: number) => number, sink: Pending): void {
-    if (this.#isClosed) throw new DhtError('closed', 'the node has been closed');
+    if (this.#isClosed) throw closed();
     const operation = begin(performance.now());
     const onAbort = () => {
       this.#pending.delete(operation);
@@ -388,7 +393,15 @@ export class DhtNode {
     this.#pending.set(operation, {
       onEffect: (effect) => {
         if (effect.type === 'done') settle();
-        sink.onEffect(effect);
+        try {
+          sink.onEffect(effect);
+        } catch (error) {
+          // Of a callback of the caller's.
+          this.#pending.delete(operation);
+          this.#dht.cancel(operation);
+          settle();
+          sink.fail(error);
+        }
       },
       fail: (error) => {
         settle();
@@ -407,7 +420,12 @@ export class DhtNode {
   }
 
   #handleEffect(effect: Exclude<DhtEffect, { type: 'send' }>): void {
-    if (effect.type === 'external-address') this.#options.onExternalAddress?.(effect.address);
+    if (effect.type === 'joined') {
+      this.#joined.open();
+      this.#entering.gate.open();
+    } else if (effect.type === 'external-address') {
+      this.#tellAddress(effect.address, effect.family);
+    }
     if (!('operation' in effect)) return;
     const pending = this.#pending.get(effect.operation);
     if (effect.type === 'done' || effect.type === 'failed') {
@@ -415,6 +433,14 @@ export class DhtNode {
     }
     if (effect.type === 'failed') pending?.fail(effect.error);
     else pending?.onEffect(effect);
+  }
+
+  #tellAddress(address: string, family: AddressFamily): void {
+    try {
+      this.#options.onExternalAddress?.(address, family);
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error));
+    }
   }
 
   /** One timer, moved to an earlier time only: a machine that is woken too soon does nothing. */
@@ -431,10 +457,18 @@ export class DhtNode {
     }, delayMs);
   }
 
-  async #save(): Promise<void> {
+  /** One at a time, so that the last one stays. */
+  #save(): Promise<void> {
     const { stateFile } = this.#options;
-    if (stateFile !== undefined) await writeStateFile(stateFile, this.#dht.save());
+    if (stateFile === undefined) return Promise.resolve();
+    const save = () => writeStateFile(stateFile, this.#dht.save());
+    this.#saving = this.#saving.then(save, save);
+    return this.#saving;
   }
+}
+
+function closed(): DhtError {
+  return new DhtError('closed', 'the node has been closed');
 }
 
 /** Node fires a timer of more than 2^31 - 1 ms at once. */

@@ -25,6 +25,10 @@ export class OperationStream<T> implements AsyncIterableIterator<T> {
   end(error?: unknown): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
+    this.#settle(error);
+  }
+
+  #settle(error: unknown): void {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { resolve, reject } of waiting) {
@@ -46,8 +50,11 @@ export class OperationStream<T> implements AsyncIterableIterator<T> {
 
   return(): Promise<IteratorResult<T>> {
     this.#values.length = 0;
-    if (this.#end === undefined) this.#onReturn();
-    this.end();
+    const isLeft = this.#end === undefined;
+    // First: what `onReturn` ends may tell of it by an error, which is nobody's business any more.
+    this.#end = { error: undefined };
+    this.#settle(undefined);
+    if (isLeft) this.#onReturn();
     return Promise.resolve(DONE);
   }
 

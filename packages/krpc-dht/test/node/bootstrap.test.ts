@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { PUBLIC_ROUTERS, parseEntries, resolveEntry } from '../../src/node/bootstrap.ts';
+import {
+  literalNodes,
+  PUBLIC_ROUTERS,
+  parseEntries,
+  resolveName,
+} from '../../src/node/bootstrap.ts';
 
 const [entry] = parseEntries(['node.example:6881']);
 const lookup =
@@ -20,7 +25,7 @@ describe('an entry', () => {
   });
 
   it('has all addresses that its name has', async () => {
-    const nodes = await resolveEntry(entry!, false, lookup('192.0.2.1', '2001:DB8::1', 'rubbish'));
+    const nodes = await resolveName(entry!, lookup('192.0.2.1', '2001:DB8::1', 'rubbish'));
     expect(nodes).toEqual([
       { address: '192.0.2.1', port: 6881, isRouter: false },
       { address: '2001:db8::1', port: 6881, isRouter: false },
@@ -31,17 +36,21 @@ describe('an entry', () => {
     const failing = async () => {
       throw new Error('ENOTFOUND');
     };
-    expect(await resolveEntry(entry!, false, failing)).toEqual([]);
+    expect(await resolveName(entry!, failing)).toEqual([]);
   });
 
-  it('from loopback has loopback addresses alone, and no resolver is asked', async () => {
-    const forbidden = async () => {
-      throw new Error('asked');
-    };
-    const resolve = (text: string) => resolveEntry(parseEntries([text])[0]!, true, forbidden);
-    expect(await resolve('127.0.0.2:1')).toHaveLength(1);
-    expect(await resolve('LOCALHOST:1')).toHaveLength(2);
-    expect(await resolve('192.0.2.1:1')).toEqual([]);
-    expect(await resolve('node.example:1')).toEqual([]);
+  it('that is an address needs no resolver', () => {
+    const known = literalNodes(parseEntries(['192.0.2.1:1'])[0]!, false);
+    expect(known).toEqual([{ address: '192.0.2.1', port: 1, isRouter: false }]);
+    expect(literalNodes(entry!, false)).toBe(undefined);
+    expect(literalNodes(parseEntries(['localhost:1'])[0]!, false)).toBe(undefined);
+  });
+
+  it('from loopback has loopback addresses alone, and needs no resolver', () => {
+    const known = (text: string) => literalNodes(parseEntries([text])[0]!, true);
+    expect(known('127.0.0.2:1')).toHaveLength(1);
+    expect(known('LOCALHOST:1')).toHaveLength(2);
+    expect(known('192.0.2.1:1')).toEqual([]);
+    expect(known('node.example:1')).toEqual([]);
   });
 });

@@ -13,7 +13,7 @@ import {
   type DhtNode,
   nodeEd25519,
 } from '../../src/node/index.ts';
-import { decodeSavedTable } from '../../src/saved-table.ts';
+import { decodeSavedTable, encodeSavedTable } from '../../src/saved-table.ts';
 import { id } from '../bytes.ts';
 
 const open: DhtNode[] = [];
@@ -188,6 +188,109 @@ describe('names', () => {
     expect((await second.findNode(id(1))).closest.map((node) => node.id)).toEqual([first.id()]);
     expect(asked.sort()).toEqual(['router.example', 'unknown.example']);
   });
+
+  it('that are never resolved hold up neither addresses nor a signal', async () => {
+    const first = await start();
+    const lookupHost = () => new Promise<never>(() => undefined);
+    const address = `127.0.0.1:${first.port}`;
+    const second = await start({
+      bind: '0.0.0.0',
+      bootstrap: ['slow.example:1', address],
+      lookupHost,
+    });
+    await second.joined();
+    expect((await second.findNode(id(1))).closest.map((node) => node.id)).toEqual([first.id()]);
+
+    const third = await start({ bind: '0.0.0.0', bootstrap: ['slow.example:1'], lookupHost });
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    const { signal } = abort;
+    const all = [
+      third.joined({ signal }),
+      third.findNode(id(1), { signal }),
+      collect(third.getPeers(id(1), { signal })),
+      third.announce(id(1), { port: 1, signal }),
+      third.get({ target: id(1) }, { signal }),
+      third.publishTorrent(new Uint8Array(32), id(1), { signal }),
+    ];
+    abort.abort(reason);
+    for (const each of await Promise.allSettled(all)) {
+      expect(each).toEqual({ status: 'rejected', reason });
+    }
+    const closing = expect(third.joined()).rejects.toMatchObject({ code: 'closed' });
+    await third.close();
+    await closing;
+  });
+
+  it('help as soon as the first is resolved', async () => {
+    const first = await start();
+    const second = await start({
+      bind: '0.0.0.0',
+      bootstrap: ['slow.example:1', `fast.example:${first.port}`],
+      lookupHost: (host) =>
+        host === 'slow.example'
+          ? new Promise(() => undefined)
+          : Promise.resolve([{ address: '127.0.0.1' }]),
+    });
+    expect((await second.findNode(id(1))).closest).toHaveLength(1);
+  });
+});
+
+describe('mistakes of the caller', () => {
+  it('a callback that throws ends its operation, and nothing else', async () => {
+    const nodes = await startNetwork(3);
+    await nodes[1]!.announce(id(2), { port: 7 });
+    const error = new Error('callback');
+    const onPeers = () => {
+      throw error;
+    };
+    await expect(nodes[2]!.announce(id(2), { port: 8, onPeers })).rejects.toBe(error);
+    expect(nodes[2]!.statistics().lookups.running).toBe(0);
+    expect((await nodes[2]!.findNode(id(1))).closest.length).toBeGreaterThan(0);
+  });
+
+  it('so does one that is told our address: it becomes a warning', async () => {
+    const error = new Error('callback');
+    const warned = once(process, 'warning');
+    const told: unknown[] = [];
+    const nodes = await startNetwork(10);
+    const node = await start({
+      bootstrap: [`127.0.0.1:${nodes[0]!.port}`],
+      onExternalAddress: (...args) => {
+        told.push(args);
+        throw error;
+      },
+    });
+    for (const { port } of nodes) await node.ping({ address: '127.0.0.1', port });
+    expect(await warned).toEqual([error]);
+    expect(told).toEqual([['127.0.0.1', 4]]);
+    expect((await node.findNode(id(1))).closest).toHaveLength(8);
+  });
+
+  it('are told before anybody is asked', async () => {
+    const node = await start();
+    const wrong = [
+      node.publishTorrent(new Uint8Array(31), id(1)),
+      node.publishTorrent(new Uint8Array(32), new Uint8Array(32)),
+    ];
+    for (const each of wrong)
+      await expect(each).rejects.toMatchObject({ code: 'invalid-argument' });
+    const salt = new Uint8Array(65);
+    const salted = node.publishTorrent(new Uint8Array(32), id(1), { salt });
+    await expect(salted).rejects.toMatchObject({ code: 'invalid-item' });
+  });
+
+  it('after the end all operations say that it is closed', async () => {
+    const node = await start();
+    await node.close();
+    const all = [
+      node.announce(id(1), { port: 0, impliedPort: true }),
+      node.ping({ address: '127.0.0.1', port: 1 }),
+      node.joined(),
+      collect(node.sample(id(1))),
+    ];
+    for (const each of all) await expect(each).rejects.toMatchObject({ code: 'closed' });
+  });
 });
 
 describe('signals', () => {
@@ -233,12 +336,15 @@ describe('signals', () => {
     const silent = createSocket('udp4');
     silent.bind(0, '127.0.0.1');
     await once(silent, 'listening');
-    const node = await start();
-    const ping = node.ping({ address: '127.0.0.1', port: silent.address().port });
+    const { port } = silent.address();
+    const node = await start({ bootstrap: [`127.0.0.1:${port}`] });
+    const ping = node.ping({ address: '127.0.0.1', port });
     const peers = collect(node.getPeers(id(1)));
+    await once(silent, 'message');
     const closed = node.close();
+    expect(node.close()).toBe(closed);
     await expect(ping).rejects.toMatchObject({ code: 'closed' });
-    await expect(peers).rejects.toMatchObject({ code: expect.stringMatching(/closed|no-nodes/) });
+    await expect(peers).rejects.toMatchObject({ code: 'closed' });
     await closed;
     await expect(node.findNode(id(1))).rejects.toMatchObject({ code: 'closed' });
     node.addNode({ address: '127.0.0.1', port: 1 });
@@ -278,7 +384,17 @@ describe('the state file', () => {
       await writeFile(stateFile, 'nonsense');
       const node = await start({ stateFile });
       await node.close();
-      expect(decodeSavedTable(await readFile(stateFile))).toHaveLength(1);
+      const whole = await readFile(stateFile);
+      expect(decodeSavedTable(whole)).toHaveLength(1);
+      // One in which a node has no port, and one that was cut.
+      const node4 = Uint8Array.of(...id(1), 127, 0, 0, 1, 0, 0);
+      const portless = encodeSavedTable([{ family: 4, id: id(2), nodes: node4 }]);
+      for (const damaged of [portless, whole.subarray(0, 20)]) {
+        await writeFile(stateFile, damaged);
+        const again = await start({ stateFile });
+        await expect(again.findNode(id(1))).rejects.toMatchObject({ code: 'no-nodes' });
+        await again.close();
+      }
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -54,4 +54,14 @@ describe('a stream', () => {
     await stream.return();
     expect(returned()).toBe(1);
   });
+
+  it('an error that comes of leaving it is nobody`s', async () => {
+    const stream: OperationStream<number> = new OperationStream(() =>
+      stream.end(new Error('left')),
+    );
+    const waiting = stream.next();
+    await stream.return();
+    expect(await waiting).toEqual({ done: true, value: undefined });
+    expect(await stream.next()).toEqual({ done: true, value: undefined });
+  });
 });

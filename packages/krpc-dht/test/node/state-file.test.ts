@@ -20,6 +20,17 @@ describe('a state file', () => {
     expect(await readdir(folder)).toEqual(['state']);
   });
 
+  it('is whole when several write it at one time', async () => {
+    const path = join(folder, 'state');
+    const versions = [1, 2, 3, 4].map((byte) => new Uint8Array(100_000).fill(byte));
+    for (let round = 0; round < 10; round++) {
+      await Promise.all(versions.map((bytes) => writeStateFile(path, bytes)));
+      const bytes = await readStateFile(path);
+      expect(bytes).toEqual(new Uint8Array(100_000).fill(bytes![0]!));
+    }
+    expect(await readdir(folder)).toEqual(['state']);
+  });
+
   it('that is not there, or too long to be one, is none', async () => {
     const path = join(folder, 'long');
     expect(await readStateFile(path)).toBe(undefined);
