@@ -48,6 +48,7 @@ export { numberedFileName, safeFileName } from './chat/file-name.ts';
 export { type FileHash, FileReceiver, FileSender } from './chat/file-transfer.ts';
 export { printableLines, printableText } from './chat/printable-text.ts';
 export { TalkRate } from './chat/talk-rate.ts';
+export { type Cidr, parseCidr } from './cidr.ts';
 export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';

@@ -25,3 +25,10 @@ export {
   type RelayStatistics,
 } from './relay-server.ts';
 export { SecureChannel, type SecureChannelOptions } from './secure-channel.ts';
+export {
+  PunchServer,
+  type ServerLogEvent,
+  type ServerOptions,
+  type ServerStatistics,
+  startServer,
+} from './server.ts';
