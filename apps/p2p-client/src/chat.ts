@@ -1,0 +1,158 @@
+// One stay in a pool, from joining to leaving.
+import type { PoolPeer } from '@bt/nat-punch/node';
+import { COMMAND_HELP, parseCommand } from './commands.ts';
+import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
+import type { ChatOptions } from './options.ts';
+import { Room } from './room.ts';
+import { JsonView } from './view/json.ts';
+import { TextView } from './view/text.ts';
+import type { Output, View } from './view/view.ts';
+
+/** How long leaving may take: what was typed is delivered first, where that is possible. */
+const LEAVE_MS = { quit: 2500, interrupted: 500 } as const;
+
+/** What is typed. */
+export interface Input extends Output {
+  lines(): AsyncIterable<string>;
+  /** Undefined where nobody can type one. */
+  secret(question: string): Promise<string | undefined>;
+  close(): void;
+}
+
+/** What a chat hears of its pool. */
+export interface PoolEvents {
+  onJoined(): void;
+  onWaiting(ahead: number): void;
+  onConnection(isUp: boolean): void;
+  onPeer(peer: PoolPeer): void;
+  /** The server won't have us any more: a sentence. */
+  onRefused(reason: string): void;
+}
+
+export interface JoinedPool {
+  leave(timeoutMs: number): Promise<void>;
+}
+
+/** Joins the pool. Throws a `Failure`. */
+export type Join = (
+  options: ChatOptions & { readonly phraseText: string | undefined },
+  events: PoolEvents,
+  interrupted: AbortSignal,
+) => Promise<JoinedPool>;
+
+/** Chats until the user leaves, the input ends, or `interrupted`. */
+export async function chat(
+  options: ChatOptions,
+  input: Input,
+  interrupted: AbortSignal,
+  join: Join,
+): Promise<ExitCode> {
+  const now = () => performance.now();
+  const view: View = options.json ? new JsonView(input, now) : new TextView(input, now);
+  const isInteractive = input.isTerminal;
+  const room = new Room({
+    view,
+    saveTo: options.saveTo,
+    maxFileBytes: options.maxFileBytes,
+    isInteractive,
+  });
+  let refuse: (failure: Failure) => void = () => {};
+  const refused = new Promise<never>((_, reject) => {
+    refuse = reject;
+  });
+  // It may come when nobody waits for it any more.
+  refused.catch(() => {});
+  let pool: JoinedPool | undefined;
+  try {
+    const phraseText = await phraseOf(options, input);
+    if (interrupted.aborted) return EXIT.interrupted;
+    pool = await join(
+      { ...options, phraseText },
+      {
+        onJoined: () => view.joined(),
+        onWaiting: (ahead) => view.waiting(ahead),
+        onConnection: (isUp) => view.connection(isUp),
+        onPeer: (peer) => room.handlePeer(peer),
+        onRefused: (reason) => refuse(new Failure(EXIT.server, reason)),
+      },
+      interrupted,
+    );
+    const end = await Promise.race([
+      talk(input, room, view),
+      refused,
+      whenAborted(interrupted, 'interrupted' as const),
+    ]);
+    if (end === 'ended') {
+      const delivered = room.drained();
+      await Promise.race([delivered, refused, whenAborted(interrupted, undefined)]);
+    }
+    room.leave();
+    await pool.leave(interrupted.aborted ? LEAVE_MS.interrupted : LEAVE_MS.quit);
+    return interrupted.aborted ? EXIT.interrupted : EXIT.done;
+  } catch (error) {
+    room.leave();
+    await pool?.leave(0);
+    if (!(error instanceof Failure)) throw error;
+    if (interrupted.aborted) return EXIT.interrupted;
+    view.failed(error.message, error.exitCode);
+    return error.exitCode;
+  } finally {
+    input.close();
+  }
+}
+
+/** Says and does what is typed; `quit` by /quit, `ended` at the end of the input. */
+async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'ended'> {
+  for await (const line of input.lines()) {
+    if (room.answer(line)) continue;
+    const command = parseCommand(line);
+    switch (command.type) {
+      case 'say':
+        // Who presses Enter at a prompt has said nothing; an empty line of a file is part of it.
+        if (line !== '' || !input.isTerminal) await room.say(command.text);
+        break;
+      case 'send':
+        await room.send(command.path);
+        break;
+      case 'path':
+        room.showPaths();
+        break;
+      case 'code':
+        room.showCodes();
+        break;
+      case 'who':
+        room.showPartners();
+        break;
+      case 'help':
+        for (const help of COMMAND_HELP) view.notice(help);
+        break;
+      case 'quit':
+        return 'quit';
+      case 'unknown':
+        view.notice(
+          `There is no /${command.name}. To say it, type //${command.name}; /help lists the commands.`,
+        );
+        break;
+    }
+  }
+  return 'ended';
+}
+
+async function phraseOf(options: ChatOptions, input: Input): Promise<string | undefined> {
+  if (options.phrase !== true) return options.phrase;
+  const typed = await input.secret('Phrase: ');
+  if (typed !== undefined && typed !== '') return typed;
+  throw new Failure(
+    EXIT.usage,
+    input.isTerminal
+      ? 'A phrase is wanted, and none was typed.'
+      : 'A phrase can be typed on a terminal only; here give --phrase TEXT.',
+  );
+}
+
+function whenAborted<T>(signal: AbortSignal, value: T): Promise<T> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(value);
+    else signal.addEventListener('abort', () => resolve(value), { once: true });
+  });
+}

@@ -1,0 +1,24 @@
+// The exit codes of `p2p-client`, as `--help` and the README list them.
+
+export const EXIT = {
+  done: 0,
+  usage: 2,
+  /** The server can't be reached, or won't have us. */
+  server: 3,
+  /** A fault of the program itself. */
+  internal: 70,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** An end that the user is told of in one sentence. */
+export class Failure extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode, sentence: string, options?: ErrorOptions) {
+    super(sentence, options);
+    this.name = 'Failure';
+    this.exitCode = exitCode;
+  }
+}

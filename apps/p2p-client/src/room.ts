@@ -1,0 +1,367 @@
+// Everybody who is here, and what they and the user say: between the members of the pool and the view.
+import { resolve } from 'node:path';
+import { type FileRefusal, MAX_TEXT_BYTES, NatPunchError, printableText } from '@bt/nat-punch';
+import type { IncomingTransfer, OutgoingTransfer, PoolPeer } from '@bt/nat-punch/node';
+import { formatSize } from './units.ts';
+import type { FileView, View, Who } from './view/view.ts';
+
+/** Lines that wait for the first partner; then the input has to. */
+const MAX_EARLY_LINES = 10_000;
+/** Of a partner's name, what is shown. */
+const MAX_LABEL_CHARACTERS = 32;
+
+export interface RoomOptions {
+  readonly view: View;
+  /** Files go there without asking. */
+  readonly saveTo: string | undefined;
+  readonly maxFileBytes: number;
+  /** The user can be asked. */
+  readonly isInteractive: boolean;
+}
+
+interface Partner {
+  readonly peer: PoolPeer;
+  who: Who;
+  /** There has been a channel: the view knows of it. */
+  isShown: boolean;
+  isUp: boolean;
+}
+
+interface Question {
+  readonly file: FileView;
+  readonly offer: IncomingTransfer;
+}
+
+/** The partners of one stay in a pool. */
+export class Room {
+  readonly #options: RoomOptions;
+  readonly #partners = new Set<Partner>();
+  /** Said before anybody was here. */
+  readonly #early: string[] = [];
+  readonly #questions: Question[] = [];
+  #lastId = 0;
+  #isLeaving = false;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+  }
+
+  /** A member of the pool, who may yet turn out not to know the phrase. */
+  handlePeer(peer: PoolPeer): void {
+    this.#lastId += 1;
+    const partner: Partner = {
+      peer,
+      who: { id: this.#lastId, label: this.#label(peer) },
+      isShown: false,
+      isUp: false,
+    };
+    this.#partners.add(partner);
+    peer.onState = () => this.#handleState(partner);
+    peer.onName = () => this.#handleName(partner);
+    peer.onPath = () => {
+      if (partner.isShown) this.#options.view.path(partner.who, peer.path);
+    };
+    peer.onOffer = (offer) => this.#handleOffer(partner, offer);
+    void this.#read(partner);
+    this.#handleState(partner);
+  }
+
+  /** The user goes: that the partners then are gone is no news. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  /** Says something to all who are here, or to the first who comes. Resolves when more may be said. */
+  async say(text: string): Promise<void> {
+    for (const part of parts(text)) {
+      const here = this.#here();
+      if (here.length === 0) {
+        this.#early.push(part);
+        while (this.#early.length > MAX_EARLY_LINES) await this.#changed();
+        continue;
+      }
+      await Promise.all(here.map((partner) => this.#deliver(partner, part)));
+    }
+  }
+
+  /** Offers a file to all who are here. */
+  async send(path: string): Promise<void> {
+    const { view } = this.#options;
+    if (path === '') {
+      view.notice('Name a file: /send FILE.');
+      return;
+    }
+    const here = this.#here();
+    if (here.length === 0) {
+      view.notice('Nobody is here to take a file.');
+      return;
+    }
+    await Promise.all(here.map((partner) => this.#send(partner, path)));
+  }
+
+  /** Is this line the answer to a question that was asked? */
+  answer(line: string): boolean {
+    const question = this.#questions[0];
+    const answer = /^\s*(y|yes|n|no)\s*$/i.exec(line)?.[1]?.toLowerCase();
+    if (question === undefined || answer === undefined) return false;
+    this.#questions.shift();
+    if (answer.startsWith('y')) this.#accept(question, '.');
+    else question.offer.refuse();
+    return true;
+  }
+
+  showPaths(): void {
+    this.#options.view.showPaths(this.#here().map(({ who, peer }) => ({ who, path: peer.path })));
+  }
+
+  showCodes(): void {
+    this.#options.view.showCodes(
+      this.#here().map(({ who, peer }) => ({
+        who,
+        code: peer.shortCode,
+        isAuthenticated: peer.isAuthenticated,
+      })),
+    );
+  }
+
+  showPartners(): void {
+    this.#options.view.showPartners(this.#here().map(({ who }) => who));
+  }
+
+  /** Everything that was said has been delivered, and no file is on its way. */
+  async drained(): Promise<void> {
+    while (this.#early.length > 0) await this.#changed();
+    await Promise.all(this.#here().map(({ peer }) => peer.drained()));
+  }
+
+  #here(): Partner[] {
+    return [...this.#partners].filter(({ isShown }) => isShown);
+  }
+
+  #handleState(partner: Partner): void {
+    const { peer } = partner;
+    const { view } = this.#options;
+    if (!this.#partners.has(partner) || this.#isLeaving) return;
+    if (peer.state === 'open') {
+      if (!partner.isShown) {
+        partner.isShown = true;
+        view.partner(partner.who, {
+          isBrowser: peer.kind === 'browser',
+          isAuthenticated: peer.isAuthenticated,
+        });
+        if (peer.path !== undefined) view.path(partner.who, peer.path);
+        for (const text of this.#early.splice(0)) void this.#deliver(partner, text);
+      } else if (!partner.isUp) view.partnerConnection(partner.who, true);
+      partner.isUp = true;
+    } else if (peer.state === 'connecting') {
+      if (partner.isUp) view.partnerConnection(partner.who, false);
+      partner.isUp = false;
+    } else {
+      this.#partners.delete(partner);
+      if (peer.state === 'refused') view.refused(refusalText(peer));
+    }
+    this.#notify();
+  }
+
+  #handleName(partner: Partner): void {
+    const before = partner.who.label;
+    const label = this.#label(partner.peer, partner);
+    if (label === before) return;
+    partner.who = { id: partner.who.id, label };
+    if (partner.isShown) this.#options.view.renamed(partner.who, before);
+  }
+
+  async #read(partner: Partner): Promise<void> {
+    const { view } = this.#options;
+    for await (const message of partner.peer.messages()) {
+      if (typeof message === 'string') view.message(partner.who, message);
+      else view.bytes(partner.who, message.length);
+    }
+    // All that it said comes before that it has left.
+    if (partner.isShown && !this.#isLeaving) view.left(partner.who, leaveText(partner.peer));
+  }
+
+  async #deliver({ peer }: Partner, text: string): Promise<void> {
+    try {
+      await peer.send(text);
+    } catch (error) {
+      // It has left meanwhile, as the view knows.
+      if (!(error instanceof NatPunchError)) throw error;
+    }
+  }
+
+  async #send(partner: Partner, path: string): Promise<void> {
+    const { view } = this.#options;
+    let transfer: OutgoingTransfer;
+    try {
+      transfer = await partner.peer.sendFile(resolve(path));
+    } catch (error) {
+      view.notice(`${printableText(path)} can't be sent: ${causeText(error)}.`);
+      return;
+    }
+    const file: FileView = {
+      who: partner.who,
+      direction: 'out',
+      name: printableText(transfer.name),
+      lengthBytes: transfer.lengthBytes,
+    };
+    view.fileOffered(file, false);
+    transfer.onProgress = () => view.fileProgress(file, transfer.sentBytes);
+    void transfer.ended.then((reason) => {
+      if (this.#isLeaving && reason !== undefined) return;
+      if (reason === undefined) view.fileDone(file, undefined);
+      else view.fileFailed(file, outgoingText(reason, partner.who));
+    });
+  }
+
+  #handleOffer(partner: Partner, offer: IncomingTransfer): void {
+    const { view, saveTo, maxFileBytes, isInteractive } = this.#options;
+    const file: FileView = {
+      who: partner.who,
+      direction: 'in',
+      name: printableText(offer.name).slice(0, 200),
+      lengthBytes: offer.lengthBytes,
+    };
+    const question = { file, offer };
+    let refusal: string | undefined;
+    if (offer.lengthBytes > maxFileBytes) {
+      refusal = `refused, since it has ${formatSize(offer.lengthBytes)} and --max-file allows ${formatSize(maxFileBytes)}.`;
+      offer.refuse('too-large');
+    } else if (saveTo === undefined && !isInteractive) {
+      refusal = 'refused, since nobody can be asked; --save-to FOLDER takes files without asking.';
+      offer.refuse('declined');
+    }
+    void offer.ended.then((end) => {
+      const at = this.#questions.indexOf(question);
+      if (at >= 0) this.#questions.splice(at, 1);
+      if (this.#isLeaving && !('path' in end)) return;
+      if ('path' in end) view.fileDone(file, end.path);
+      else view.fileFailed(file, refusal ?? incomingText(end.reason, end.cause, partner.who));
+    });
+    if (refusal !== undefined) return;
+    view.fileOffered(file, saveTo === undefined);
+    if (saveTo === undefined) this.#questions.push(question);
+    else this.#accept(question, saveTo);
+  }
+
+  #accept({ file, offer }: Question, folder: string): void {
+    offer.onProgress = () => this.#options.view.fileProgress(file, offer.receivedBytes);
+    offer.accept(resolve(folder));
+  }
+
+  /** Its name, or `partner`; with a number where somebody else has that already. */
+  #label(peer: PoolPeer, own?: Partner): string {
+    const name = [...printableText(peer.name ?? '').trim()].slice(0, MAX_LABEL_CHARACTERS).join('');
+    const wanted = name === '' ? 'partner' : name;
+    const taken = new Set(
+      [...this.#partners].filter((one) => one !== own).map(({ who }) => who.label),
+    );
+    for (let number = 1; ; number += 1) {
+      const label = number === 1 ? wanted : `${wanted} ${number}`;
+      if (!taken.has(label)) return label;
+    }
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((wake) => this.#waiting.add(wake));
+  }
+
+  #notify(): void {
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+}
+
+/** A text in messages that are short enough, none of which ends within a character. */
+function parts(text: string): string[] {
+  if (Buffer.byteLength(text) <= MAX_TEXT_BYTES) return [text];
+  const all: string[] = [];
+  let part = '';
+  let lengthBytes = 0;
+  for (const character of text) {
+    const more = Buffer.byteLength(character);
+    if (lengthBytes + more > MAX_TEXT_BYTES) {
+      all.push(part);
+      part = '';
+      lengthBytes = 0;
+    }
+    part += character;
+    lengthBytes += more;
+  }
+  return [...all, part];
+}
+
+function refusalText({ refusal }: PoolPeer): string {
+  switch (refusal) {
+    case 'no-phrase':
+      return 'Somebody came, but only one of you uses a phrase, and was not let in.';
+    case 'too-many-guesses':
+      return 'Somebody came after too many wrong phrases, and was not let in.';
+    case 'other-identity':
+      return 'Somebody else came in the place of a partner, and was not let in.';
+    default:
+      return 'Somebody came with another phrase, and was not let in.';
+  }
+}
+
+function leaveText({ closeReason, state }: PoolPeer): string {
+  if (closeReason === 'invalid-message') return 'said what no partner says, and was cut off';
+  return state === 'refused' ? 'could not show who they are, and was cut off' : 'left';
+}
+
+function outgoingText(reason: FileRefusal, { label }: Who): string {
+  switch (reason) {
+    case 'declined':
+      return `${label} does not want it.`;
+    case 'too-large':
+      return `it is too large for ${label}.`;
+    case 'too-many':
+      return `${label} has too many files on the way; try again later.`;
+    case 'unsupported':
+      return `${label} can't take files.`;
+    case 'cannot-write':
+      return `${label} can't save it.`;
+    case 'cannot-read':
+      return "it can't be read any further.";
+    case 'wrong-checksum':
+      return 'its checksum was wrong at the other end; send it again.';
+    case 'cancelled':
+      return 'not sent to its end.';
+  }
+}
+
+function incomingText(reason: FileRefusal, cause: unknown, { label }: Who): string {
+  switch (reason) {
+    case 'cannot-write':
+      return `it can't be saved: ${causeText(cause)}.`;
+    case 'cannot-read':
+      return `${label} can't read it any further.`;
+    case 'wrong-checksum':
+      return 'its checksum is wrong, so it is not kept.';
+    case 'declined':
+      return 'not taken.';
+    default:
+      return 'it did not come to its end; what has come is kept for another try.';
+  }
+}
+
+/** In a few words, without the path of the call. */
+function causeText(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | undefined)?.code;
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file or folder';
+    case 'EACCES':
+    case 'EPERM':
+      return 'it is not allowed';
+    case 'EISDIR':
+      return 'it is a folder';
+    case 'ENOTDIR':
+      return 'the folder is none';
+    case 'ENOSPC':
+      return 'the disk is full';
+    default:
+      return error instanceof NatPunchError ? error.message : (code ?? 'it fails');
+  }
+}

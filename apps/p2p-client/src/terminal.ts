@@ -1,0 +1,99 @@
+// The user at the keyboard, or what is piped in: lines, a phrase that is not shown, and output that leaves the line being typed alone.
+import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { Output } from './view/view.ts';
+
+const PROMPT = '> ';
+
+export interface TerminalStreams {
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable;
+}
+
+/** Standard input and output of a chat. */
+export class Terminal implements Output {
+  /** Somebody types and reads: there is a prompt, and questions can be asked. */
+  readonly isTerminal: boolean;
+  readonly #streams: TerminalStreams;
+  readonly #onInterrupt: () => void;
+  #lines: Interface | undefined;
+  #isPrompting = false;
+
+  /** @param isPlain nothing but lines is wanted, whoever reads them */
+  constructor(streams: TerminalStreams, isPlain: boolean, onInterrupt: () => void) {
+    this.#streams = streams;
+    this.isTerminal = !isPlain && streams.stdin.isTTY === true && streams.stdout.isTTY === true;
+    this.#onInterrupt = onInterrupt;
+  }
+
+  /** What is typed, line by line, until the input ends. */
+  async *lines(): AsyncGenerator<string, void, undefined> {
+    const lines = this.#open();
+    if (this.isTerminal) {
+      this.#isPrompting = true;
+      lines.setPrompt(PROMPT);
+      lines.prompt();
+    }
+    for await (const line of lines) {
+      yield line;
+      if (this.#isPrompting) lines.prompt();
+    }
+  }
+
+  /** A line that is not shown while it is typed; undefined where nobody can type one. */
+  async secret(question: string): Promise<string | undefined> {
+    if (!this.isTerminal) return undefined;
+    const { stdin, stdout } = this.#streams;
+    const silent = createInterface({ input: stdin, terminal: true, historySize: 0 });
+    silent.on('SIGINT', this.#onInterrupt);
+    stdout.write(question);
+    try {
+      return await new Promise<string | undefined>((resolve) => {
+        silent.once('line', resolve);
+        silent.once('close', () => resolve(undefined));
+      });
+    } finally {
+      silent.close();
+      stdout.write('\n');
+    }
+  }
+
+  out(text: string): void {
+    const { stdout } = this.#streams;
+    if (!this.#isPrompting) {
+      stdout.write(text);
+      return;
+    }
+    cursorTo(stdout, 0);
+    clearLine(stdout, 0);
+    stdout.write(text);
+    this.#lines?.prompt(true);
+  }
+
+  error(text: string): void {
+    this.#streams.stderr.write(text);
+  }
+
+  close(): void {
+    if (this.#isPrompting) {
+      this.#isPrompting = false;
+      cursorTo(this.#streams.stdout, 0);
+      clearLine(this.#streams.stdout, 0);
+    }
+    this.#lines?.close();
+  }
+
+  #open(): Interface {
+    const { stdin, stdout } = this.#streams;
+    const lines = createInterface({
+      input: stdin,
+      terminal: this.isTerminal,
+      crlfDelay: Number.POSITIVE_INFINITY,
+      ...(this.isTerminal ? { output: stdout } : {}),
+    });
+    lines.on('SIGINT', this.#onInterrupt);
+    this.#lines = lines;
+    return lines;
+  }
+}
