@@ -86,12 +86,18 @@ export function parseArguments(words: readonly string[], version: () => string):
     program.parse(dropFlagValues(words, program), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(sentence(error.message));
+    if (error.exitCode !== 0) throw usageError(sentence(error.message), nameOf(words, program));
   }
   if (program.opts<{ version?: boolean }>().version === true)
     return { kind: 'print', text: `${version()}\n` };
   if (invocation === undefined) return { kind: 'print', text: printed };
   return invocation;
+}
+
+/** What the words are of: the program, or one of its commands. */
+function nameOf([first]: readonly string[], program: Command): string {
+  const isCommand = program.commands.some((command) => command.name() === first);
+  return isCommand ? `${program.name()} ${first}` : program.name();
 }
 
 interface MakeOptions {
@@ -208,14 +214,25 @@ function describeProgram(accept: (invocation: Invocation) => void): Command {
       'nodes to enter the DHT by (default: the public routers)',
       nodes,
     )
-    .option('-p, --port <PORT>', 'the UDP port (default: a free one)', port, 0)
+    .option('--bootstrap <HOST:PORT,...>', 'the same as -d', nodes)
+    .option('-p, --port <PORT>', 'the UDP port (default: a free one)', port)
     .option('--bind <ADDRESS>', 'bind the socket to it', address)
     .option('--timeout <SECONDS>', 'give up after so long', seconds, 60)
     .option('--json', 'as one line of JSON')
     .allowExcessArguments(false)
-    .action((torrent: string, { key, bind, dht, timeout, json = false, ...rest }) => {
-      const network = { bindAddress: bind, bootstrap: dht, timeoutMs: timeout * 1000 };
-      accept({ kind: 'publish', torrent, key, ...rest, ...network, isJson: json });
+    .action((torrent: string, options) => {
+      const { key, salt: saltText, bind, dht, bootstrap, port: udpPort = 0, timeout } = options;
+      accept({
+        kind: 'publish',
+        torrent,
+        key,
+        salt: saltText,
+        bootstrap: dht && bootstrap ? [...dht, ...bootstrap] : (dht ?? bootstrap),
+        bindAddress: bind,
+        port: udpPort,
+        timeoutMs: timeout * 1000,
+        isJson: options.json === true,
+      });
     });
   return program;
 }
@@ -381,6 +398,7 @@ Examples:
   mktorrent publish holiday.torrent --key my.key
 
 Exit codes: 0 done, 1 check failed or unexpected error, 2 wrong usage, 3 bad
-torrent, 4 disk, 130 interrupted. A second Ctrl-C ends at once.
+torrent, 4 disk, 5 nobody in the DHT takes it, 130 interrupted. A second Ctrl-C
+ends at once.
 Debian's mktorrent means other things by -w (web seed), -p (private), -o (output)
 and -d (no date).`;

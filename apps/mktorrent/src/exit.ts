@@ -7,6 +7,8 @@ export const EXIT = {
   usage: 2,
   badTorrent: 3,
   disk: 4,
+  /** `publish`: nobody in the DHT has answered, or takes it. */
+  nobody: 5,
   interrupted: 130,
 } as const;
 
@@ -21,6 +23,7 @@ export class ExitError extends Error {
   }
 }
 
-export function usageError(message: string): ExitError {
-  return new ExitError(EXIT.usage, `${message} See mktorrent --help.`);
+/** @param program whose help says how it is done */
+export function usageError(message: string, program = 'mktorrent'): ExitError {
+  return new ExitError(EXIT.usage, `${message} See ${program} --help.`);
 }

@@ -26,19 +26,22 @@ export interface Surroundings {
 
 /** Runs `mktorrent` with `words` (without the program's own name) and returns the exit code. */
 export async function run(words: readonly string[], surroundings: Surroundings): Promise<number> {
-  const { signal, stderr } = surroundings;
+  const { signal, stdout, stderr } = surroundings;
+  const fail = (exitCode: number, message: string) => {
+    if (words.includes('--json')) stdout.write(`${JSON.stringify({ error: message, exitCode })}\n`);
+    stderr.write(`mktorrent: ${message}\n`);
+    return exitCode;
+  };
   try {
     return await perform(parseArguments(words, readVersion), surroundings);
   } catch (error) {
     if (signal.aborted && error === signal.reason) {
-      stderr.write('mktorrent: Interrupted; nothing was written.\n');
-      return EXIT.interrupted;
+      return fail(EXIT.interrupted, 'Interrupted; nothing was written.');
     }
     const { exitErrorOf } = await import('./failure.ts');
     const { printable } = await import('./text.ts');
     const { exitCode, message } = exitErrorOf(error);
-    stderr.write(`mktorrent: ${printable(message)}\n`);
-    return exitCode;
+    return fail(exitCode, printable(message));
   }
 }
 

@@ -1,5 +1,6 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DhtError, KRPC_ERROR } from '@bt/krpc-dht';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
 import { parseMagnet, parseMetainfo, toHex } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
@@ -98,10 +99,85 @@ describe('mktorrent publish', () => {
     const folder = makeTempFolder();
     await torrentIn(folder, 'one');
     const { code, stderr } = await publish(folder, 'one.torrent', hub);
-    expect(code).toBe(1);
+    expect(code).toBe(5);
     expect(stderr).toContain('No node of the DHT has answered: name others with -d HOST:PORT.\n');
     const late = await publish(folder, 'one.torrent', hub, '--timeout', '0.05');
     expect(late.stderr).toBe('mktorrent: The DHT took too long; wait longer with --timeout.\n');
+    expect(late.code).toBe(5);
+    const json = await publish(folder, 'one.torrent', hub, '--timeout', '0.05', '--json');
+    expect(JSON.parse(json.stdout)).toEqual({
+      error: 'The DHT took too long; wait longer with --timeout.',
+      exitCode: 5,
+    });
+  });
+
+  it('tells of a new key that stays when it is interrupted', async () => {
+    const folder = makeTempFolder();
+    await torrentIn(folder, 'one');
+    const said = async () => {
+      const abort = new AbortController();
+      const stderr = { write: () => abort.abort() };
+      const words = ['publish', 'one.torrent', '--key', 'my.key', '--bind', LOCALHOST, '--json'];
+      setImmediate(() => abort.abort());
+      const { code, stdout } = await mktorrent(folder, words, { stderr, signal: abort.signal });
+      return { code, ...JSON.parse(stdout) };
+    };
+    expect(await said()).toEqual({
+      code: 130,
+      error: 'Interrupted; nodes may point to the torrent all the same. The new key my.key stays.',
+      exitCode: 130,
+    });
+    expect(existsSync(join(folder, 'my.key'))).toBe(true);
+    expect(await said()).toEqual({
+      code: 130,
+      error: 'Interrupted; nodes may point to the torrent all the same.',
+      exitCode: 130,
+    });
+  });
+
+  it('says which port is taken, and which address is not its own', async () => {
+    const node = await createDht({ bind: LOCALHOST });
+    onTestFinished(() => node.close());
+    const folder = makeTempFolder();
+    await torrentIn(folder, 'one');
+    const taken = await publish(folder, 'one.torrent', 'localhost:9', '-p', `${node.port}`);
+    expect(taken.code).toBe(2);
+    expect(taken.stderr.split('\n').at(-2)).toBe(
+      `mktorrent: Another program uses UDP port ${node.port}: name another one with -p, or none for a free one. See mktorrent publish --help.`,
+    );
+    const words = ['publish', 'one.torrent', '--key', 'my.key', '--bind', '192.0.2.1'];
+    const strange = await mktorrent(folder, words);
+    expect(strange.code).toBe(2);
+    expect(strange.stderr).toContain(
+      '192.0.2.1 is no address of this machine: name one of its own with --bind.',
+    );
+  });
+
+  it('says what to do when somebody has published a higher number meanwhile', async () => {
+    const { networkFailure } = await import('../src/publish.ts');
+    for (const krpcCode of [KRPC_ERROR.casMismatch, KRPC_ERROR.sequenceTooLow]) {
+      const error = new DhtError('krpc-error', 'the nodes refused', { krpcCode });
+      expect(networkFailure(error)).toMatchObject({
+        exitCode: 5,
+        message: 'Something else has been published under this key meanwhile: publish again.',
+      });
+    }
+    const other = new DhtError('krpc-error', 'the nodes refused the item with error 205');
+    expect(networkFailure(other)).toMatchObject({
+      exitCode: 5,
+      message: 'The DHT did not take it: the nodes refused the item with error 205.',
+    });
+  });
+
+  it('takes --bootstrap for -d, and tells each default once', async () => {
+    const { hub } = await network();
+    const folder = makeTempFolder();
+    await torrentIn(folder, 'one');
+    const words = ['publish', 'one.torrent', '--key', 'my.key', '--bind', LOCALHOST];
+    expect(await mktorrent(folder, [...words, '--bootstrap', hub])).toMatchObject({ code: 0 });
+    const { stdout } = await mktorrent(folder, ['publish', '--help']);
+    expect(stdout).toMatch(/-d, --dht <HOST:PORT,\.\.\.>/);
+    expect(stdout).toMatch(/the UDP port \(default: a free one\)\n/);
   });
 
   it.each([
@@ -115,5 +191,15 @@ describe('mktorrent publish', () => {
     const { code, stderr } = await mktorrent(makeTempFolder(), words);
     expect(code).toBe(2);
     expect(stderr).toMatch(sentence);
+    expect(stderr).toMatch(/\. See mktorrent publish --help\.\n$/);
+  });
+
+  it('is wrong in JSON, too', async () => {
+    const { code, stdout } = await mktorrent(makeTempFolder(), ['publish', 'x', '--json']);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toEqual({
+      error: "Required option '--key <KEYFILE>' not specified. See mktorrent publish --help.",
+      exitCode: 2,
+    });
   });
 });
