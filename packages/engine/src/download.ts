@@ -213,21 +213,22 @@ export class Download {
     return false;
   }
 
-  /** The last byte of a block that was taken has been written. */
-  blockEnd(source: BlockSource): void {
+  /** The last byte of a block that was taken has been written. False: somebody else's had come first. */
+  blockEnd(source: BlockSource): boolean {
     const { blockPiece: pieceIndex, blockLength: lengthBytes } = source;
     const blockIndex = source.blockOffset / this.#geometry.blockLength;
     const outcome: BlockOutcome = source.writer.end();
     if (outcome === 'duplicate') {
       this.countDuplicate(source, lengthBytes);
       this.#picker.releaseRequest(source.handle, pieceIndex, blockIndex);
-      return;
+      return false;
     }
     this.#countBlock(source, lengthBytes);
     this.#picker.markReceived(source.handle, pieceIndex, blockIndex, this.#cancel);
     const senders = this.#sendersOf(pieceIndex);
     if (senders.length > 0) senders[blockIndex] = source.identity;
     if (outcome === 'last') this.savePiece(pieceIndex);
+    return true;
   }
 
   /** Gives a complete piece to the disk. */

@@ -58,7 +58,7 @@ export interface TorrentStats {
   readonly downloadingMs: number;
   /**
    * Time since something came that we lack, to the second; 0 when nothing is lacking. It stands still while a web seed sends,
-   * while the disk is waited for, and while a peer that has what we lack makes us wait for our turn (chokes us), for three
+   * once a block has come of it, while the disk is waited for, and while a peer that has what we lack makes us wait for our turn (chokes us), for three
    * minutes at most; for five seconds while one that lets us ask has sent nothing yet.
    */
   readonly uselessMs: number;

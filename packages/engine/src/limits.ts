@@ -186,7 +186,7 @@ export const WEB_RETRY_FIRST_MS = 5_000;
 export const WEB_RETRY_MAX_MS = 1_800_000;
 /** The longest `Retry-After` that is believed. */
 export const MAX_RETRY_AFTER_MS = 3_600_000;
-/** Answers in a row that break the rules of HTTP, after which a seed is given up. */
+/** Answers in a row that break the rules of HTTP, or bring less than a block of a range, after which a seed is given up. */
 export const MAX_BAD_WEB_ANSWERS = 3;
 /** Events of files that one seed lacks. */
 export const MAX_NO_FILE_EVENTS = 10;

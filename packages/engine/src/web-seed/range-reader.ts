@@ -14,6 +14,8 @@ export interface RangeReaderOptions {
   readonly range: SeedRange;
   /** The picker has written down the blocks of the range that are wanted: nothing more is claimed. */
   readonly isClaimed: boolean;
+  /** A block has come that was lacking. */
+  readonly accepted: () => void;
 }
 
 export class RangeReader {
@@ -21,6 +23,7 @@ export class RangeReader {
   readonly #picker: Picker;
   readonly #download: Download;
   readonly #source: BlockSource;
+  readonly #accepted: () => void;
   #range: SeedRange;
   #pieceIndex: number;
   /** Where the block that is arriving begins in its piece, how long it is, and how much of it has come. */
@@ -34,12 +37,15 @@ export class RangeReader {
   #maxClaimBlocks = 1;
   /** Set while the block that is arriving is nobody's. */
   isSkipping = false;
+  /** A block has come whole, of use or not. */
+  hasBlock = false;
 
   constructor(options: RangeReaderOptions) {
     this.#geometry = options.geometry;
     this.#picker = options.picker;
     this.#download = options.download;
     this.#source = options.source;
+    this.#accepted = options.accepted;
     this.#range = options.range;
     this.#pieceIndex = options.range.pieceIndex;
     this.#blockOffset = options.range.blockOffset;
@@ -116,7 +122,8 @@ export class RangeReader {
       if (this.#blockDone < this.#blockLength) continue;
       const isTaking = this.#isTaking;
       this.#nextBlock();
-      if (isTaking) this.#download.blockEnd(this.#source);
+      this.hasBlock = true;
+      if (isTaking && this.#download.blockEnd(this.#source)) this.#accepted();
       if (isGone()) return;
     }
   }

@@ -75,8 +75,12 @@ export class WebSeed implements BlockSource {
   blockLength = 0;
   /** Where its last range ended. */
   nextPiece: number | undefined;
-  /** Blocks have come since it last failed. */
+  /** Blocks that were lacking have come since it last failed. */
   hasServed = false;
+  /** The same since it began to read its range. */
+  isFruitful = false;
+  /** When the last of them came. */
+  lastAcceptedMs = Number.NEGATIVE_INFINITY;
   readonly #parts: SeedParts;
   #reader: RangeReader | undefined;
   /** What is under way, in the order of the torrent; only the first is read. */
@@ -97,6 +101,11 @@ export class WebSeed implements BlockSource {
     return this.#reader !== undefined;
   }
 
+  /** It is of use: blocks come, or would if we read. */
+  get isUseful(): boolean {
+    return this.isServing && (this.hasServed || this.#isPaused);
+  }
+
   /** The server is sending, or would if we read. */
   get isServing(): boolean {
     const [head] = this.#stretches;
@@ -112,6 +121,7 @@ export class WebSeed implements BlockSource {
   /** Begins to read. `isClaimed`: the picker has written down the blocks that are wanted. */
   read(range: SeedRange, isClaimed: boolean): void {
     const { pieceIndex, blockOffset } = range;
+    this.isFruitful = false;
     this.#reader = this.#makeReader(range, isClaimed);
     this.#askedTo = { pieceIndex, offset: blockOffset };
     this.#goOn();
@@ -136,7 +146,6 @@ export class WebSeed implements BlockSource {
 
   countBlock(now: number, lengthBytes: number): void {
     this.down.add(now, lengthBytes);
-    this.hasServed = true;
     const [head] = this.#stretches;
     if (head instanceof WebFetch) head.block.reset(now);
   }
@@ -201,7 +210,8 @@ export class WebSeed implements BlockSource {
       this.#fail({ kind: 'busy', message: 'the answer ends too early' });
     } else if (fetch.isShort) {
       this.#stretches.shift();
-      this.#finish();
+      if (this.#reader?.hasBlock === true) this.#finish();
+      else this.#fail({ kind: 'bad', message: 'less than a block of what was asked for' });
     } else {
       this.#stretches.shift();
       this.#goOn();
@@ -232,6 +242,12 @@ export class WebSeed implements BlockSource {
 
   // Inside.
 
+  readonly #accepted = (): void => {
+    this.hasServed = true;
+    this.isFruitful = true;
+    this.lastAcceptedMs = this.#parts.moment.now;
+  };
+
   readonly #isGone = (): boolean => this.#reader === undefined;
 
   #makeReader(range: SeedRange, isClaimed: boolean): RangeReader {
@@ -244,6 +260,7 @@ export class WebSeed implements BlockSource {
       source: this,
       range,
       isClaimed,
+      accepted: this.#accepted,
     });
     reader.claim(this.#claimBytes());
     return reader;

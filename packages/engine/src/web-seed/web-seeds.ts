@@ -59,6 +59,8 @@ interface Standing {
   /** In a row. */
   failures: number;
   badAnswers: number;
+  /** Ranges in a row of which nothing was lacking any more. */
+  barrenReads: number;
   /** Not before this time. */
   retryAtMs: number;
   readonly missingFiles: Set<number>;
@@ -105,6 +107,7 @@ export class WebSeeds implements SeedObserver {
       isTold: false,
       failures: 0,
       badAnswers: 0,
+      barrenReads: 0,
       retryAtMs: 0,
       missingFiles: new Set(),
     }));
@@ -126,13 +129,17 @@ export class WebSeeds implements SeedObserver {
     return this.#standings.reduce((sum, { seed }) => sum + seed.down.totalBytes, 0);
   }
 
-  /** When a seed was last sending, or would have been if it weren't for the disk. */
+  /** When a block was last had of a seed that sends, or would have been if it weren't for the disk. */
   lastUseful(now: number): number {
     const { disk, download } = this.#options;
     const waitsForDisk =
       (disk.stalledBy !== undefined || download.savingCount > 0) &&
       this.#standings.some(({ isDropped }) => !isDropped);
-    if (waitsForDisk || this.servingCount > 0) this.#lastUsefulMs = now;
+    if (waitsForDisk) this.#lastUsefulMs = now;
+    for (const { seed } of this.#standings) {
+      const usefulMs = seed.isUseful ? now : seed.lastAcceptedMs;
+      this.#lastUsefulMs = Math.max(this.#lastUsefulMs, usefulMs);
+    }
     return this.#lastUsefulMs;
   }
 
@@ -185,7 +192,6 @@ export class WebSeeds implements SeedObserver {
   }
 
   handleBytes(fetchId: number, chunk: Uint8Array): void {
-    this.#lastUsefulMs = this.#moment.now;
     for (const { seed } of this.#standings) seed.received(fetchId, chunk);
   }
 
@@ -214,8 +220,12 @@ export class WebSeeds implements SeedObserver {
   }
 
   finished(seed: WebSeed): void {
-    this.#standingOf(seed).badAnswers = 0;
-    this.#mustPlan = true;
+    const standing = this.#standingOf(seed);
+    if (seed.hasServed) standing.badAnswers = 0;
+    standing.barrenReads = seed.isFruitful ? 0 : standing.barrenReads + 1;
+    // Once it is nobody's fault: somebody else was faster. Again and again it is asked in vain, and not at once.
+    if (standing.barrenReads < 2) this.#mustPlan = true;
+    else this.#lookAgainMs = this.#moment.now + LOOK_AGAIN_MS;
   }
 
   failed(seed: WebSeed, fault: SeedFault): void {

@@ -58,6 +58,7 @@ function setUp(range: { first: number; last: number }, isClaimed = false) {
     },
     blockEnd: () => {
       picker.markReceived(handle, source.blockPiece, source.blockOffset / BLOCK, () => {});
+      return true;
     },
     countDuplicate: (_: BlockSource, lengthBytes: number) => {
       doubledBytes += lengthBytes;
@@ -75,6 +76,7 @@ function setUp(range: { first: number; last: number }, isClaimed = false) {
       endOffset: geometry.pieceSize(range.last),
     },
     isClaimed,
+    accepted: () => {},
   });
   const claimed = () => {
     const pieces = new Set<number>();

@@ -426,6 +426,51 @@ describe('a server that cuts ranges short', () => {
   });
 });
 
+describe('a server that answers with less than a block', () => {
+  const misbehave = ({ start }: { start: number }) => ({
+    answer: { contentRange: `bytes ${start}-${start}/${content.bytes.length}` },
+    endAfter: 1,
+  });
+
+  it('is given up at the third time, and counts for nothing', () => {
+    const { swarm, server, addLeecher } = setUp(content, [{ misbehave }]);
+    const leecher = addLeecher().start();
+    swarm.clock.runUntil(MINUTE);
+    expect(server.requests).toHaveLength(3);
+    expect(outcomes(leecher)).toEqual(['serving', 'waiting', 'serving', 'waiting', 'serving', 'dropped']);
+    expect(leecher.stats).toMatchObject({ uselessMs: MINUTE, downloadedBytes: 0 });
+  });
+
+  it('holds up nobody else', () => {
+    const { swarm, server, addLeecher, addSeed } = setUp(content, [{ misbehave }]);
+    const leecher = addLeecher({ strategies: { endGame: false } }).start();
+    leecher.connectTo(addSeed({ lineUp: MiB }));
+    expect(swarm.runUntilDone(MINUTE, [leecher])).toBeLessThan(30 * SECOND);
+    expect(server.requests).toHaveLength(3);
+  });
+
+  it('is asked on where it has sent a block before', () => {
+    // Blocks of 16 KiB, and every third answer too short.
+    const sometimes = ({ start, end, number }: { start: number; end: number; number: number }) => {
+      const last = Math.min(end, start + (number % 3 === 1 ? 1 : MiB)) - 1;
+      return {
+        answer: { contentRange: `bytes ${start}-${last}/${content.bytes.length}` },
+        endAfter: last - start + 1,
+      };
+    };
+    const { swarm, addLeecher } = setUp(content, [{ misbehave: sometimes }]);
+    addLeecher().start();
+    expect(swarm.runUntilDone(10 * MINUTE)).toBeDefined();
+  });
+});
+
+it('a web seed that trickles its first block is of no use meanwhile', () => {
+  const { swarm, addLeecher } = setUp(content, [{ misbehave: () => ({ bytesPerSecond: 200 }) }]);
+  const leecher = addLeecher().start();
+  swarm.clock.runUntil(5 * MINUTE);
+  expect(leecher.stats.uselessMs).toBe(5 * MINUTE);
+});
+
 describe('a server that sends whole files only', () => {
   it('is read from the beginning of a file to its end, once', () => {
     const { swarm, server, addLeecher } = setUp(content, [{ ignoresRanges: true }]);
