@@ -5,7 +5,7 @@
 //
 // At another address the same peer id proves nothing: such connections leave each other alone.
 
-import { endpointKey } from '@bt/endpoint';
+import { endpointKey, networkOf } from '@bt/endpoint';
 import { DUPLICATE_TIMEOUT_MS, SILENT_PEER_MS } from '../limits.ts';
 import type { Moment } from '../moment.ts';
 import { type Peer, PeerFault } from '../peer.ts';
@@ -68,7 +68,7 @@ export class Duplicates {
 
   #find(peer: Peer, matches: (other: Peer) => boolean): Peer | undefined {
     const { address } = peer.endpoint;
-    if (this.#peers.countFrom(address) === 0) return undefined;
+    if (this.#peers.countFrom(networkOf(address)) === 0) return undefined;
     for (const other of this.#peers) {
       if (other !== peer && other.endpoint.address === address && matches(other)) return other;
     }

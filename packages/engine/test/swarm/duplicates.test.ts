@@ -5,19 +5,28 @@ import { makeContent } from '../support/content.ts';
 import { SimSwarm } from '../support/sim-swarm.ts';
 
 const home = { address: '10.0.0.1', port: 6881 };
-const other = { address: '10.0.0.2', port: 6881 };
-/** Its source port is not where it listens. */
-const fromHome = { ...home, port: 40_000 };
 // Ours begins with a hyphen. The end with the smaller id closes one of two connections.
 const LARGER_ID = 'zz';
 const SMALLER_ID = '!!';
+/** Not where it listens. */
+const SOURCE_PORT = 40_000;
+const fromHome = { ...home, port: SOURCE_PORT };
 const keepAlive = new Uint8Array(4);
 
 function dials(bare: BareTorrent): number {
   return bare.effects().filter(({ type }) => type === 'dial').length;
 }
 
-describe.each([LARGER_ID, SMALLER_ID])('two connections with the peer id %s', (id) => {
+describe.each([
+  ['10.0.0.1', '10.0.0.2', LARGER_ID],
+  ['10.0.0.1', '10.0.0.2', SMALLER_ID],
+  ['2a00:1450:4001:81a::1', '2a00:1450:4001:81a::2', LARGER_ID],
+  ['2a00:1450:4001:81a::1', '2a00:1450:4001:81a::2', SMALLER_ID],
+])('two connections of %s (or of %s) with the peer id %s', (homeAddress, otherAddress, id) => {
+  const home = { address: homeAddress, port: 6881 };
+  const other = { address: otherAddress, port: 6881 };
+  const fromHome = { ...home, port: SOURCE_PORT };
+
   it('from two addresses leave each other alone', () => {
     const bare = new BareTorrent();
     const honest = bare.connect(home, id, 'out');
