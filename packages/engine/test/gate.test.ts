@@ -45,6 +45,7 @@ describe('while a slow disk keeps peers from being read', () => {
     const { bare } = shut();
     const transport = new BareTransport();
     const dialled = { endpoint: { address: '10.0.0.3', port: 6881 }, direction: 'out' } as const;
+    bare.know(dialled.endpoint);
     bare.torrent.addPeer(bare.now, transport, dialled);
     expect(transport.isPaused).toBe(false);
     bare.runTo(HANDSHAKE_TIMEOUT_MS + 1000);

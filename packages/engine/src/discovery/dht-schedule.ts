@@ -21,6 +21,11 @@ export class DhtSchedule {
     this.#random = random;
   }
 
+  /** A lookup is under way. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   start(now: number): void {
     this.#nextMs = now;
   }

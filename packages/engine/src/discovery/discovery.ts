@@ -16,6 +16,8 @@ import { PeerExchange } from './peer-exchange.ts';
 export type DiscoveryEffect =
   /** Look for peers in the DHT and announce us there; `lookupEnded` follows. */
   | { readonly type: 'dht-lookup' }
+  /** Break it off: nobody is to be asked or told any more. `lookupEnded` may follow. */
+  | { readonly type: 'dht-lookup-cancel' }
   /** A peer says that it has a DHT node here: one to ping, not to trust. */
   | { readonly type: 'dht-node'; readonly endpoint: Endpoint };
 
@@ -61,6 +63,7 @@ export class Discovery {
   /** The info dictionary has come, and it is that of a private torrent. */
   becomePrivate(): void {
     this.#exchange = undefined;
+    if (this.#schedule?.isRunning === true) this.#effects.push({ type: 'dht-lookup-cancel' });
     this.#schedule = undefined;
   }
 

@@ -34,7 +34,8 @@ export class TorrentDriver {
   readonly #wakeup: Wakeup;
   readonly #trackers: TrackerCalls;
   readonly #webSeeds: WebSeedRequests;
-  readonly #abort = new AbortController();
+  /** Of the DHT lookup that is under way. */
+  #lookup: AbortController | undefined;
   #machine: Machine | undefined;
 
   constructor(session: SessionParts, owner: DriverOwner) {
@@ -73,8 +74,8 @@ export class TorrentDriver {
 
   /** Says goodbye to trackers, for three seconds at most; what the machine says meanwhile is carried out. */
   async stop(): Promise<void> {
-    this.#abort.abort();
     this.act((machine, now) => machine.stop(now));
+    this.#lookup?.abort();
     this.#webSeeds.close();
     await this.#trackers.close();
   }
@@ -150,6 +151,9 @@ export class TorrentDriver {
       case 'dht-lookup':
         void this.#lookUp();
         return;
+      case 'dht-lookup-cancel':
+        this.#lookup?.abort();
+        return;
       case 'dht-node':
         this.#session.dht?.addNode(effect.endpoint);
         return;
@@ -197,11 +201,13 @@ export class TorrentDriver {
 
   async #lookUp(): Promise<void> {
     const { piecesHave = 0, pieceCount = 1 } = this.torrent?.stats(clockNow()) ?? {};
+    const lookup = new AbortController();
+    this.#lookup = lookup;
     await this.#session.dht?.lookUp({
       infoHashes: this.#owner.infoHashes(),
       listenPort: this.#session.listenPort,
       isSeed: piecesHave === pieceCount,
-      signal: this.#abort.signal,
+      signal: lookup.signal,
       // The DHT package has dropped loopback peers where the node that tells of them is elsewhere.
       found: (peers, infoHash) =>
         this.act((machine, now) => machine.handleCandidates(now, peers, 'dht', true, infoHash)),

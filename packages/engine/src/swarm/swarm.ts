@@ -153,7 +153,11 @@ export class Swarm implements GreetingObserver {
     const { endpoint, direction, handshake } = added;
     const { now } = this.#moment;
     const candidate = direction === 'out' ? candidates.find(endpoint) : undefined;
-    if (direction === 'out') this.#dialling.delete(endpointKey(endpoint));
+    if (direction === 'out') {
+      this.#dialling.delete(endpointKey(endpoint));
+      // It has been forgotten meanwhile: the torrent turned out to be private (BEP 27).
+      if (candidate === undefined) return undefined;
+    }
     const id = handshake === undefined ? undefined : toHex(handshake.peerId);
     if (candidates.isBanned(endpoint, id) || !this.#makeRoom(endpoint, direction)) {
       if (candidate !== undefined) candidates.failed(now, candidate);

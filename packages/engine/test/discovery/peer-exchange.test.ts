@@ -140,7 +140,7 @@ describe('what a peer names', () => {
     const teller = join(bare, at('1.1.1.1'));
     hear(bare, teller, [at('2.2.2.2')], PEX_FLAG.seed);
     expect(dialled(bare)).toEqual([]);
-    expect(bare.torrent.stats(0).peersKnown).toBe(1);
+    expect(bare.torrent.stats(0).peerSources.pex.known).toBe(1);
     bare.torrent.handleCandidates(0, [at('3.3.3.3')], 'tracker', false);
     expect(dialled(bare)).toEqual(['3.3.3.3']);
   });

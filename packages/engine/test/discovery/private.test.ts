@@ -6,6 +6,7 @@ import { EXTENDED_ID } from '../../src/extensions.ts';
 import { PEX_PAUSE_MS } from '../../src/limits.ts';
 import { Presence } from '../../src/presence.ts';
 import { RateLimit } from '../../src/rate-limit.ts';
+import type { TorrentEffect } from '../../src/torrent-options.ts';
 import {
   type BareConnection,
   BareTorrent,
@@ -98,7 +99,7 @@ describe.each([
 });
 
 describe('a torrent that turns out to be private when its metadata comes', () => {
-  it('lets go of what it may not know, and looks no further', () => {
+  function begin() {
     const presence = new Presence({
       now: 0,
       infoHash: open.info.infoHash,
@@ -109,8 +110,6 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
       dhtPort: 6882,
       upLimit: new RateLimit(),
     });
-    const transports = { dht: new BareTransport(), tracker: new BareTransport() };
-    const closed: string[] = [];
     presence.swarm.use({
       isDone: false,
       isUploadOnly: false,
@@ -124,6 +123,21 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
       leave: () => {},
     });
     presence.start();
+    presence.settle();
+    const effects = () => {
+      const effects: TorrentEffect[] = [];
+      for (;;) {
+        const effect = presence.poll();
+        if (effect === undefined) return effects;
+        effects.push(effect);
+      }
+    };
+    return { presence, effects };
+  }
+
+  it('lets go of what it may not know, and looks no further', () => {
+    const { presence, effects } = begin();
+    const transports = { dht: new BareTransport(), tracker: new BareTransport() };
     presence.addCandidates([here], 'dht', false);
     presence.addCandidates([there], 'tracker', false);
     presence.addCandidates([{ ...there, port: 7000 }], 'pex', false);
@@ -135,14 +149,47 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
     expect(presence.candidates.size).toBe(1);
     presence.addCandidates([here], 'dht', false);
     expect(presence.candidates.size).toBe(1);
-    for (;;) {
-      const effect = presence.poll();
-      if (effect === undefined) break;
-      if (effect.type === 'event') closed.push(`${effect.event.type}`);
-    }
-    expect(closed).toContain('peer-closed');
+    const events = effects().flatMap((effect) => (effect.type === 'event' ? [effect.event] : []));
+    expect(events.map(({ type }) => type)).toContain('peer-closed');
     expect(presence.discovery.deadline()).toBe(Number.POSITIVE_INFINITY);
     expect(presence.discovery.exchange).toBeUndefined();
+    expect(presence.discovery.poll()).toEqual({ type: 'dht-lookup-cancel' });
     expect(presence.discovery.poll()).toBeUndefined();
+  });
+
+  it('takes back the question to the DHT that is under way', () => {
+    const { presence, effects } = begin();
+    expect(effects()).toContainEqual({ type: 'dht-lookup' });
+    presence.becomePrivate();
+    presence.settle();
+    expect(effects()).toEqual([{ type: 'dht-lookup-cancel' }]);
+  });
+
+  it('takes back no question that was not asked, or is answered', () => {
+    const { presence, effects } = begin();
+    effects();
+    presence.discovery.lookupEnded(0);
+    presence.becomePrivate();
+    presence.settle();
+    expect(effects()).toEqual([]);
+  });
+
+  it.each([
+    ['dht', false],
+    ['pex', false],
+    ['lsd', false],
+    ['magnet', false],
+    ['tracker', true],
+    ['user', true],
+  ] as const)('keeps a connection of source %s that was on its way: %s', (source, isKept) => {
+    const { presence, effects } = begin();
+    presence.addCandidates([here], source, false);
+    presence.settle();
+    expect(effects()).toContainEqual({ type: 'dial', endpoint: here });
+    presence.becomePrivate();
+    const transport = new BareTransport();
+    const peer = presence.swarm.add(transport, { endpoint: here, direction: 'out' });
+    expect(peer?.source).toBe(isKept ? source : undefined);
+    expect(transport.sent.length > 0 || peer !== undefined).toBe(isKept);
   });
 });

@@ -173,6 +173,7 @@ describe('without the info dictionary', () => {
       upLimit: new RateLimit(),
     });
     const transport = new BareTransport();
+    magnet.presence.candidates.add(0, home, 'tracker', true);
     const peer = magnet.addPeer(0, transport, { endpoint: home, direction: 'out' })!;
     const them = new BareTorrent({ content }).connect(home, 'them').transport.sent[0]!;
     magnet.handleBytes(0, peer, them.subarray(0, 68));

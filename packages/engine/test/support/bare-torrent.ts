@@ -103,10 +103,16 @@ export class BareTorrent {
     reader.handleBytes(bytes);
     const handshake = direction === 'in' ? reader.handshake : undefined;
     const added = { endpoint, direction, handshake };
+    if (direction === 'out') this.know(endpoint);
     const peer = this.torrent.addPeer(this.now, transport, added);
     if (peer === undefined) return undefined;
     if (direction === 'out') this.torrent.handleBytes(this.now, peer, bytes);
     return { peer, transport };
+  }
+
+  /** As if it was dialled: connections of ours to nobody known are refused. */
+  know(endpoint: Endpoint): void {
+    this.torrent.presence.candidates.add(this.now, endpoint, 'tracker', true);
   }
 
   connect(

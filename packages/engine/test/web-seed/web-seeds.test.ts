@@ -437,7 +437,14 @@ describe('a server that answers with less than a block', () => {
     const leecher = addLeecher().start();
     swarm.clock.runUntil(MINUTE);
     expect(server.requests).toHaveLength(3);
-    expect(outcomes(leecher)).toEqual(['serving', 'waiting', 'serving', 'waiting', 'serving', 'dropped']);
+    expect(outcomes(leecher)).toEqual([
+      'serving',
+      'waiting',
+      'serving',
+      'waiting',
+      'serving',
+      'dropped',
+    ]);
     expect(leecher.stats).toMatchObject({ uselessMs: MINUTE, downloadedBytes: 0 });
   });
 
