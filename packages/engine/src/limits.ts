@@ -102,6 +102,8 @@ export const READ_BUFFER_BYTES = 256 * KiB;
 export const MAX_CANDIDATES = 1_000;
 /** Known ports of one public address (IPv6: of a /64) that strangers name: a flood must not make us knock at all doors of a victim. */
 export const MAX_HEARSAY_PORTS = 3;
+/** Of one address, public or not, that a message of local discovery names: clients on one host. */
+export const MAX_LSD_PORTS = 8;
 /** Wait after the first failed connection; doubles with each further failure. */
 export const REDIAL_FIRST_MS = 15_000;
 export const REDIAL_MAX_MS = 1_800_000;

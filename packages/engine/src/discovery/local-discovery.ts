@@ -1,7 +1,7 @@
 // Local peer discovery (BEP 14): telling the local network by multicast which torrents we have, and hearing it from others.
 // One for a session. Messages and times are here; sockets are the owner's (node/local-discovery.ts).
 
-import { type Endpoint, isLoopback, isPort } from '@bt/endpoint';
+import { type Endpoint, isLoopback, isPort, isPublic, parseAddress } from '@bt/endpoint';
 import {
   LSD_GATHER_MS,
   LSD_INTERVAL_MS,
@@ -72,14 +72,25 @@ export type LocalDiscoveryEffect =
   | { readonly type: 'announce'; readonly announcement: LocalAnnouncement }
   | { readonly type: 'peer'; readonly infoHash: string; readonly endpoint: Endpoint };
 
+/** A network that we are part of. */
+export interface NetworkPrefix {
+  /** Any one in it. */
+  readonly address: string;
+  /** Of the address, so many are the network's. */
+  readonly prefixBits: number;
+}
+
 export interface LocalDiscoveryOptions {
   /** Where we listen for peers. */
   readonly port: number;
   readonly random: () => number;
+  /** Who may speak: their public addresses, and whatever isn't public. */
+  readonly networks: () => readonly NetworkPrefix[];
 }
 
 export class LocalDiscovery {
   readonly #port: number;
+  readonly #networks: () => readonly NetworkPrefix[];
   readonly #cookie: string;
   /** When each of our torrents is announced next. */
   readonly #torrents = new Map<string, number>();
@@ -90,8 +101,9 @@ export class LocalDiscovery {
   #heard = new Map<string, number>();
   #heardMinute = 0;
 
-  constructor({ port, random }: LocalDiscoveryOptions) {
+  constructor({ port, random, networks }: LocalDiscoveryOptions) {
     this.#port = port;
+    this.#networks = networks;
     this.#cookie = Math.floor(random() * 0x1_0000_0000)
       .toString(16)
       .padStart(8, '0');
@@ -107,8 +119,9 @@ export class LocalDiscovery {
     this.#torrents.delete(infoHash);
   }
 
-  /** A message from the group. */
+  /** A message, from the group or from anybody who has sent one to our socket. */
   handleDatagram(now: number, bytes: Uint8Array, from: Endpoint): void {
+    if (!this.#isNeighbour(from.address)) return;
     if (!this.#mayTell(now, from.address)) return;
     const announcement = decodeAnnouncement(bytes);
     if (announcement === undefined || announcement.cookie === this.#cookie) return;
@@ -141,6 +154,10 @@ export class LocalDiscovery {
     return this.#effects.shift();
   }
 
+  #isNeighbour(address: string): boolean {
+    return !isPublic(address) || this.#networks().some((network) => isWithin(address, network));
+  }
+
   /** Nobody makes us work without end. */
   #mayTell(now: number, address: string): boolean {
     const minute = Math.floor(now / 60_000);
@@ -159,4 +176,14 @@ export class LocalDiscovery {
 /** Whether a session that is bound so may speak to its local network: one on loopback keeps to its host. */
 export function reachesLocalNetwork(bindAddress: string | undefined): boolean {
   return bindAddress === undefined || !isLoopback(bindAddress);
+}
+
+function isWithin(address: string, network: NetworkPrefix): boolean {
+  const [bytes, own] = [parseAddress(address), parseAddress(network.address)];
+  if (bytes === undefined || own === undefined || bytes.length !== own.length) return false;
+  for (let bit = 0; bit < network.prefixBits; bit += 1) {
+    const mask = 0x80 >>> (bit & 7);
+    if (((bytes[bit >>> 3]! ^ own[bit >>> 3]!) & mask) !== 0) return false;
+  }
+  return true;
 }

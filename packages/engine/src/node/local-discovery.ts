@@ -11,14 +11,13 @@ import {
   LocalDiscovery,
   LSD_GROUPS,
   LSD_PORT,
+  type NetworkPrefix,
 } from '../discovery/local-discovery.ts';
 import { clockNow, Wakeup } from './timer.ts';
 
-/** A network that we are part of. */
-export interface LocalNetwork {
+/** A network that we are part of. `address` is ours in it. */
+export interface LocalNetwork extends NetworkPrefix {
   readonly family: 4 | 6;
-  /** Ours in it. */
-  readonly address: string;
   /** The interface as multicast calls want it: an address for IPv4, `::%` and the interface for IPv6. */
   readonly multicastInterface: string;
 }
@@ -126,7 +125,11 @@ export class LocalDiscoveryService {
       if (from === undefined) return;
       this.#act((now) => this.#machine.handleDatagram(now, bytes, from));
     });
-    socket.bind({ port: LSD_PORT, exclusive: true }, () => joinGroup(socket, family, networks));
+    // What is sent to our own addresses is no matter of the group; Windows can't bind to that.
+    const group = process.platform === 'win32' ? {} : { address: LSD_GROUPS[family].address };
+    socket.bind({ port: LSD_PORT, ...group, exclusive: true }, () =>
+      joinGroup(socket, family, networks),
+    );
   }
 
   #openSender({ family, address, multicastInterface }: LocalNetwork): void {
@@ -142,13 +145,20 @@ export class LocalDiscoveryService {
   }
 }
 
-/** The networks to speak to: all but loopback, or the one of the address that a session is bound to. */
-export function localNetworks(bindAddress: string | undefined): LocalNetwork[] {
+/**
+ * The networks to speak to: all but loopback, or the one of the address that a session is bound to.
+ *
+ * @param interfaces as `networkInterfaces()` tells them
+ */
+export function localNetworks(
+  bindAddress: string | undefined,
+  interfaces = networkInterfaces(),
+): LocalNetwork[] {
   const networks: LocalNetwork[] = [];
   const isAny = bindAddress === undefined || addressClass(bindAddress) === 'unspecified';
-  for (const [name, addresses = []] of Object.entries(networkInterfaces())) {
+  for (const [name, addresses = []] of Object.entries(interfaces)) {
     const families = new Set<4 | 6>();
-    for (const { address, family, internal, scopeid } of addresses) {
+    for (const { address, family, internal, cidr, scopeid } of addresses) {
       const number = family === 'IPv6' ? 6 : 4;
       if (families.has(number) || parseAddress(address) === undefined) continue;
       const kind = addressClass(address);
@@ -157,7 +167,8 @@ export function localNetworks(bindAddress: string | undefined): LocalNetwork[] {
       families.add(number);
       const zone = process.platform === 'win32' ? String(scopeid) : name;
       const multicastInterface = number === 4 ? address : `::%${zone}`;
-      networks.push({ family: number, address, multicastInterface });
+      const prefixBits = Number(cidr?.split('/')[1] ?? (number === 4 ? 32 : 128));
+      networks.push({ family: number, address, prefixBits, multicastInterface });
     }
   }
   return networks;

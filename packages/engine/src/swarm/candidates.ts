@@ -17,6 +17,7 @@ import {
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
   MAX_HEARSAY_PORTS,
+  MAX_LSD_PORTS,
   REDIAL_FIRST_MS,
   REDIAL_KEPT_MAX_MS,
   REDIAL_MAX_MS,
@@ -112,6 +113,7 @@ export class Candidates {
       return known;
     }
     if (isHearsay(source) && this.#portsOf(endpoint) >= MAX_HEARSAY_PORTS) return;
+    if (source === 'lsd' && this.#lsdPortsOf(endpoint) >= MAX_LSD_PORTS) return;
     if (this.#entries.size >= MAX_CANDIDATES && !this.#makeRoom(source)) return;
     const entry: Candidate = {
       endpoint,
@@ -278,6 +280,15 @@ export class Candidates {
 
   #portsOf({ address }: Endpoint): number {
     return this.#ports.get(networkOf(address)) ?? 0;
+  }
+
+  /** Counted anew each time: messages of local discovery are few. */
+  #lsdPortsOf({ address }: Endpoint): number {
+    let ports = 0;
+    for (const { source, endpoint } of this.#entries.values()) {
+      if (source === 'lsd' && endpoint.address === address) ports += 1;
+    }
+    return ports;
   }
 
   /**

@@ -1,10 +1,10 @@
 // Who names peers, and what a name is worth.
 
 /**
- * Best first: the user; trackers, which saw the peer itself; the local network (BEP 14); the magnet link (`x.pe`); peers
- * that came to us and told where they listen; and hearsay, the DHT (BEP 5) and other peers (BEP 11).
+ * Best first: the user; trackers, which saw the peer itself; the magnet link (`x.pe`); and hearsay: peers that came to us
+ * and told where they listen, messages in the local network (BEP 14), the DHT (BEP 5) and other peers (BEP 11).
  */
-export const PEER_SOURCES = ['user', 'tracker', 'lsd', 'magnet', 'incoming', 'dht', 'pex'] as const;
+export const PEER_SOURCES = ['user', 'tracker', 'magnet', 'incoming', 'lsd', 'dht', 'pex'] as const;
 
 export type PeerSource = (typeof PEER_SOURCES)[number];
 
@@ -42,7 +42,7 @@ export function sourceRank(source: PeerSource): number {
 
 /** Told by strangers, whom nobody vouches for. */
 export function isHearsay(source: PeerSource): boolean {
-  return source === 'incoming' || source === 'dht' || source === 'pex';
+  return sourceRank(source) >= sourceRank('incoming');
 }
 
 /** BEP 27: the peers of a private torrent come from its trackers, and what the user or the peers themselves say stays. */

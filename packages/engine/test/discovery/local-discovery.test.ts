@@ -20,6 +20,11 @@ import {
 const hash = (index: number) => index.toString(16).padStart(40, '0');
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytesOf = (lines: readonly string[]) => new TextEncoder().encode(lines.join('\r\n'));
+/** Networks with public addresses of which we are part. */
+const ours = [
+  { address: '93.184.216.34', prefixBits: 25 },
+  { address: '2a00:1450:4001:81a::1', prefixBits: 64 },
+];
 const neighbour = { address: '10.0.0.9', port: 6771 };
 
 describe('the message', () => {
@@ -92,7 +97,7 @@ describe('the message', () => {
 });
 
 describe('telling the local network', () => {
-  const make = () => new LocalDiscovery({ port: 6881, random: () => 0.5 });
+  const make = () => new LocalDiscovery({ port: 6881, random: () => 0.5, networks: () => [] });
 
   function announced(discovery: LocalDiscovery): (readonly string[])[] {
     return effects(discovery).flatMap((effect) =>
@@ -154,7 +159,7 @@ describe('telling the local network', () => {
 
 describe('hearing from the local network', () => {
   function hearing() {
-    const discovery = new LocalDiscovery({ port: 6881, random: () => 0.5 });
+    const discovery = new LocalDiscovery({ port: 6881, random: () => 0.5, networks: () => ours });
     discovery.add(0, hash(1));
     discovery.add(0, hash(2));
     return discovery;
@@ -170,6 +175,36 @@ describe('hearing from the local network', () => {
       { type: 'peer', infoHash: hash(1), endpoint },
       { type: 'peer', infoHash: hash(2), endpoint },
     ]);
+  });
+
+  it.each([
+    ['10.0.0.9', true],
+    ['192.168.7.7', true],
+    ['169.254.1.1', true],
+    ['127.0.0.1', true],
+    ['fd00::9', true],
+    ['fe80::9', true],
+    ['93.184.216.77', true],
+    ['93.184.216.129', false],
+    ['93.184.215.77', false],
+    ['2a00:1450:4001:81a:9:9:9:9', true],
+    ['2a00:1450:4001:81b::9', false],
+    ['1.1.1.1', false],
+    ['2606:4700::1', false],
+  ])('from %s, which is in it: %s', (address, isHeard) => {
+    const discovery = hearing();
+    discovery.handleDatagram(0, message(hash(1)), { address, port: 6771 });
+    expect(effects(discovery)).toHaveLength(isHeard ? 1 : 0);
+  });
+
+  it('is not stopped by what strangers send', () => {
+    const discovery = hearing();
+    for (let i = 0; i < 2 * MAX_LSD_TELLERS; i += 1) {
+      const address = `11.1.${i >> 8}.${i & 255}`;
+      discovery.handleDatagram(0, message(hash(1)), { address, port: 6771 });
+    }
+    discovery.handleDatagram(0, message(hash(1)), neighbour);
+    expect(effects(discovery)).toHaveLength(1);
   });
 
   it('passes over our own messages', () => {

@@ -5,6 +5,7 @@ import {
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
   MAX_HEARSAY_PORTS,
+  MAX_LSD_PORTS,
 } from '../../src/limits.ts';
 import { Candidates } from '../../src/swarm/candidates.ts';
 
@@ -161,7 +162,7 @@ describe('sources', () => {
 });
 
 describe('a full list', () => {
-  function fill(source: 'pex' | 'tracker'): Candidates {
+  function fill(source: 'pex' | 'tracker' | 'lsd'): Candidates {
     const candidates = new Candidates({ random: middle });
     for (let i = 0; i < MAX_CANDIDATES; i += 1) {
       candidates.add(0, { address: `10.0.${i >> 8}.${i & 255}`, port: 1 }, source, false);
@@ -187,6 +188,12 @@ describe('a full list', () => {
     expect(candidates.size).toBe(MAX_CANDIDATES);
   });
 
+  it('gives up what the local network told of for what a link names', () => {
+    const candidates = fill('lsd');
+    expect(candidates.add(0, here, 'magnet', false)).toBeDefined();
+    expect(candidates.add(0, { ...here, port: 2 }, 'lsd', false)).toBeUndefined();
+  });
+
   it('keeps what is in use', () => {
     const candidates = fill('pex');
     for (let i = 0; i < MAX_CANDIDATES; i += 1) candidates.take(0, false);
@@ -194,8 +201,8 @@ describe('a full list', () => {
   });
 });
 
-describe('hearsay of one public address', () => {
-  const ports = (source: 'pex' | 'tracker', address: string) => {
+describe('hearsay of one address', () => {
+  const ports = (source: 'pex' | 'tracker' | 'lsd', address: string) => {
     const candidates = new Candidates({ random: middle });
     for (let port = 1; port <= 50; port += 1) candidates.add(0, { address, port }, source, false);
     return candidates.size;
@@ -205,6 +212,15 @@ describe('hearsay of one public address', () => {
     expect(ports('pex', here.address)).toBe(MAX_HEARSAY_PORTS);
     expect(ports('tracker', here.address)).toBe(50);
     expect(ports('pex', '10.0.0.1')).toBe(50);
+    expect(ports('lsd', here.address)).toBe(MAX_HEARSAY_PORTS);
+  });
+
+  it('is believed for a few more ports where the local network tells of it', () => {
+    expect(ports('lsd', '10.0.0.1')).toBe(MAX_LSD_PORTS);
+    const candidates = new Candidates({ random: middle });
+    const at = (port: number) => ({ address: '10.0.0.1', port });
+    for (let port = 1; port <= 50; port += 1) candidates.add(0, at(port), 'tracker', false);
+    expect(candidates.add(0, at(60), 'lsd', false)).toBeDefined();
   });
 
   it('is believed again when what was there has gone', () => {
