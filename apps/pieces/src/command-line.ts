@@ -67,27 +67,35 @@ export function address(text: string): string {
   return text;
 }
 
+const ENTRIES = 'entries';
+
 /** `-d`, and `--bootstrap`, which is the same. `entriesOf` reads them. */
 export function addEntryOptions(program: Command, what: string): Command {
+  // Not left to the options: a -d without nodes behind one with some would forget them.
+  const entries: string[] = [];
+  const note = (text: string) => {
+    entries.push(...bootstrapNodes(text));
+    return true;
+  };
+  program.setOptionValue(ENTRIES, entries);
   return program
-    .addOption(option('-d, --dht [host:port,...]', what).argParser(bootstrapNodes))
+    .addOption(option('-d, --dht [host:port,...]', what).argParser(note))
     .addOption(
       option('--bootstrap <host:port,...>', 'the same as -d')
-        .argParser(bootstrapNodes)
+        .argParser(note)
         .implies({ dht: true }),
     );
 }
 
 /** The nodes that the options name; undefined: none, which means the public routers. */
 export function entriesOf(program: Command): readonly string[] | undefined {
-  const { dht, bootstrap } = program.opts();
-  const named = [dht, bootstrap].filter((nodes) => Array.isArray(nodes)).flat();
+  const named: readonly string[] = program.opts()[ENTRIES];
   return named.length === 0 ? undefined : named;
 }
 
 /** Nodes to enter the DHT by. `1` and `true` say no more than that there is one, as the original's help had it. */
-function bootstrapNodes(text: string, before?: true | readonly string[]): true | readonly string[] {
-  if (text === '1' || text === 'true') return before ?? true;
+function bootstrapNodes(text: string): readonly string[] {
+  if (text === '1' || text === 'true') return [];
   const named = text.split(',').filter((part) => part.trim() !== '');
   for (const node of named) {
     const parsed = parseHostPort(node);
@@ -97,5 +105,5 @@ function bootstrapNodes(text: string, before?: true | readonly string[]): true |
     );
   }
   if (named.length === 0) throw new InvalidArgumentError('Name nodes as HOST:PORT, or none.');
-  return [...(Array.isArray(before) ? before : []), ...named];
+  return named;
 }

@@ -62,6 +62,13 @@ describe('the DHT', () => {
       ['a:1', 'b:2'],
     ],
     [['-d', 'a:1', '-d', 'true'], ['a:1']],
+    [['-d', '-d', 'a:1'], ['a:1']],
+    [['-d', 'a:1', '-d'], ['a:1']],
+    [['-d', 'a:1', '-p', '7000'], ['a:1']],
+    [
+      ['--bootstrap', 'a:1', '-d', '--bootstrap', '1', '-d', 'b:2', '-d'],
+      ['a:1', 'b:2'],
+    ],
   ])('%j: entered by %j', (args, bootstrap) => {
     expect(options(...args)).toMatchObject({ dht: true, bootstrap });
   });
