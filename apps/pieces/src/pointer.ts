@@ -29,7 +29,10 @@ export class TorrentPointer {
     this.#node = node;
   }
 
-  /** Where it points to; asks until somebody knows. @throws the reason of `signal`, when that is aborted */
+  /**
+   * Where it points to; asks until somebody knows.
+   * @throws the reason of `signal`, when that is aborted. {@link DhtError} but for `no-nodes`
+   */
   async find(signal: AbortSignal): Promise<Target> {
     for (;;) {
       const target = await this.#ask(signal);
@@ -63,7 +66,7 @@ export class TorrentPointer {
       if (this.#item === undefined || item.sequence > this.#item.sequence) this.#item = item;
       return { infoHash, sequence: item.sequence };
     } catch (error) {
-      if (!(error instanceof DhtError)) throw error;
+      if (!(error instanceof DhtError) || error.code !== 'no-nodes') throw error;
       return undefined;
     }
   }

@@ -48,6 +48,12 @@ describe('a key', () => {
     }
   });
 
+  it('is not looked for again when the question itself is wrong', async () => {
+    const error = new DhtError('invalid-argument', 'a salt has 64 bytes at most');
+    const pointer = new TorrentPointer(dhtOf(error).node, publicKey, undefined);
+    await expect(pointer.find(never)).rejects.toBe(error);
+  });
+
   it('has a next torrent when a higher number names another one, and its item is kept meanwhile', async () => {
     const { node, put } = dhtOf(
       itemOf(1, 5n),

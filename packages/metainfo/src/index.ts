@@ -34,6 +34,7 @@ export {
   formatMagnet,
   MAX_MAGNET_LENGTH,
   MAX_MAGNET_RANGES,
+  MAX_MAGNET_SALT_BYTES,
   MAX_MAGNET_VALUES,
   type Magnet,
   type MagnetInput,

@@ -16,6 +16,9 @@ export const MAX_MAGNET_VALUES = 200;
 /** Ranges of file indices that are kept of a link; more are refused. */
 export const MAX_MAGNET_RANGES = 10_000;
 
+/** The salt of a key (BEP 44). */
+export const MAX_MAGNET_SALT_BYTES = 64;
+
 /** File indices from `first` to `last`, both included. */
 export interface FileRange {
   readonly first: number;
@@ -38,6 +41,7 @@ export interface Magnet {
   readonly selectedFiles?: readonly FileRange[];
   /** 32 bytes, BEP 46: where the info-hash of the latest version is found in the DHT. */
   readonly publicKey?: Uint8Array;
+  /** Of the key, 64 bytes at most; without one it means nothing, and is left out. */
   readonly salt?: Uint8Array;
 }
 
@@ -48,7 +52,7 @@ export type MagnetInput = Partial<Magnet>;
  * Reads a magnet link. Parameters that are not known, and trackers, web seeds and peers that can't be used, are ignored.
  * @throws MetainfoError `invalid-magnet`, with the parameter's name as its field: no usable `xt` or `xs`, a hash that is
  *   not exactly 40 hex digits or 32 base32 characters (v1) or `1220` and 64 hex digits (v2), two different hashes of
- *   a kind, a malformed `so`; `limit-exceeded` for a link that is too long.
+ *   a kind, a malformed `so`, a malformed `s` beside a public key; `limit-exceeded` for a link that is too long.
  */
 export function parseMagnet(uri: string): Magnet {
   if (uri.length > MAX_MAGNET_LENGTH) {
@@ -64,7 +68,7 @@ export function parseMagnet(uri: string): Magnet {
   let infoHashV1: Uint8Array | undefined;
   let infoHashV2: Uint8Array | undefined;
   let publicKey: Uint8Array | undefined;
-  let salt: Uint8Array | undefined;
+  let saltHex: string | undefined;
   let name: string | undefined;
   let lengthBytes: number | undefined;
   let selectedFiles: readonly FileRange[] | undefined;
@@ -95,7 +99,7 @@ export function parseMagnet(uri: string): Magnet {
         break;
       }
       case 's':
-        salt = fromHex(decodeText(value));
+        saltHex = decodeText(value);
         break;
       case 'dn':
         name ??= printableText(decodeBytes(value.replaceAll('+', ' '))).trim() || undefined;
@@ -128,6 +132,7 @@ export function parseMagnet(uri: string): Magnet {
       'The magnet link names no torrent: it needs xt=urn:btih:..., xt=urn:btmh:... or xs=urn:btpk:...',
     );
   }
+  const salt = publicKey === undefined || saltHex === undefined ? undefined : readSalt(saltHex);
   return {
     ...(infoHashV1 === undefined ? {} : { infoHashV1 }),
     ...(infoHashV2 === undefined ? {} : { infoHashV2 }),
@@ -144,7 +149,7 @@ export function parseMagnet(uri: string): Magnet {
 
 /**
  * Writes a magnet link that {@link parseMagnet} reads back as it was given.
- * @throws MetainfoError `invalid-argument` when there is no hash or key, or one of a wrong length.
+ * @throws MetainfoError `invalid-argument` when there is no hash or key, or one of a wrong length, or too long a salt.
  */
 export function formatMagnet(magnet: MagnetInput): string {
   const { infoHashV1, infoHashV2, publicKey, salt } = magnet;
@@ -154,7 +159,10 @@ export function formatMagnet(magnet: MagnetInput): string {
   const parameters: string[] = [];
   if (infoHashV1 !== undefined) parameters.push(`xt=urn:btih:${toHex(infoHashV1)}`);
   if (infoHashV2 !== undefined) parameters.push(`xt=urn:btmh:1220${toHex(infoHashV2)}`);
-  if (publicKey !== undefined) parameters.push(`xs=urn:btpk:${toHex(publicKey)}`);
+  if (publicKey !== undefined) {
+    parameters.push(`xs=urn:btpk:${toHex(publicKey)}`);
+    if (salt !== undefined) parameters.push(`s=${toHex(salt)}`);
+  }
   if (parameters.length === 0) {
     throw new MetainfoError(
       'invalid-argument',
@@ -162,7 +170,9 @@ export function formatMagnet(magnet: MagnetInput): string {
       'A magnet link needs an info-hash or a public key.',
     );
   }
-  if (salt !== undefined) parameters.push(`s=${toHex(salt)}`);
+  if (salt !== undefined && salt.length > MAX_MAGNET_SALT_BYTES) {
+    throw new MetainfoError('invalid-argument', 'salt', 'A salt has 64 bytes at most.');
+  }
   if (magnet.name !== undefined) parameters.push(`dn=${encodeText(magnet.name)}`);
   if (magnet.lengthBytes !== undefined) parameters.push(`xl=${magnet.lengthBytes}`);
   for (const url of magnet.trackers ?? []) parameters.push(`tr=${encodeText(url)}`);
@@ -233,6 +243,16 @@ function readBtpk(source: string): Uint8Array {
     'invalid-magnet',
     'xs',
     'The magnet link has a public key (urn:btpk:) that is not 64 hex digits.',
+  );
+}
+
+function readSalt(hex: string): Uint8Array {
+  const salt = fromHex(hex);
+  if (salt !== undefined && salt.length <= MAX_MAGNET_SALT_BYTES) return salt;
+  throw new MetainfoError(
+    'invalid-magnet',
+    's',
+    `The magnet link has a salt (s=) that is not hex digits for ${MAX_MAGNET_SALT_BYTES} bytes or fewer.`,
   );
 }
 

@@ -104,6 +104,18 @@ describe('parseMagnet', () => {
     expect(refusal(`magnet:?xt=urn:btih:${V1}&so=${many}`).field).toBe('so');
   });
 
+  test('reads the salt of a key, and refuses one that can not be', () => {
+    const start = `magnet:?xs=urn:btpk:${V2}`;
+    expect(parseMagnet(`${start}&s=${'ab'.repeat(64)}`).salt).toHaveLength(64);
+    for (const salt of ['news', 'abc', '0x00', 'ab'.repeat(65)]) {
+      for (const link of [`${start}&s=${salt}`, `magnet:?s=${salt}&xs=urn:btpk:${V2}`]) {
+        expect(refusal(link)).toMatchObject({ code: 'invalid-magnet', field: 's' });
+      }
+    }
+    // Without a key it is none of ours.
+    expect(parseMagnet(`magnet:?xt=urn:btih:${V1}&s=news`).salt).toBeUndefined();
+  });
+
   test('M10: bounds what a link can hold', () => {
     const start = `magnet:?xt=urn:btih:${V1}`;
     expect(refusal(start + 'a'.repeat(300_000)).code).toBe('limit-exceeded');
@@ -190,6 +202,8 @@ describe('formatMagnet', () => {
       },
       { requiredKeys: ['infoHashV2', 'trackers', 'webSeeds', 'peers'] },
     )
+    // Without a key a salt means nothing.
+    .map(({ salt, ...magnet }) => ({ ...magnet, ...(magnet.publicKey && salt && { salt }) }))
     .map((magnet) => magnet as Magnet);
 
   test('writes what parseMagnet reads back', () => {
