@@ -2,11 +2,7 @@
 // says nothing, something else, or half a message is closed.
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import {
-  createServer as createTlsServer,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { type Endpoint, makeEndpoint, networkOf } from '@bt/endpoint';
 import { isChannelDataByte } from '../channel-data.ts';
 import type { ClientLink, ServerPlace } from '../client-link.ts';
@@ -43,7 +39,7 @@ export interface TcpFrontOptions {
 export class TcpFront {
   readonly #options: TcpFrontOptions;
   readonly #servers: Server[] = [];
-  readonly #tls: TlsServer | undefined;
+  readonly #tls: SecureContext | undefined;
   /** All connections, whatever they speak. */
   readonly #sockets = new Set<Socket>();
   readonly #byNetwork = new Map<string, number>();
@@ -53,7 +49,7 @@ export class TcpFront {
   /** @throws {NatPunchError} `invalid-argument` for a certificate or key that is none. */
   constructor(options: TcpFrontOptions) {
     this.#options = options;
-    this.#tls = options.tls === undefined ? undefined : this.#tlsServer(options.tls);
+    this.#tls = options.tls === undefined ? undefined : secureContext(options.tls);
   }
 
   get connectionCount(): number {
@@ -80,25 +76,6 @@ export class TcpFront {
     );
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(closed);
-  }
-
-  #tlsServer(tls: NonNullable<TcpFrontOptions['tls']>): TlsServer {
-    try {
-      const options = {
-        cert: typeof tls.cert === 'string' ? tls.cert : Buffer.from(tls.cert),
-        key: typeof tls.key === 'string' ? tls.key : Buffer.from(tls.key),
-        handshakeTimeout: TCP_PATIENCE_MS,
-      };
-      const server = createTlsServer(options, (socket) => {
-        const remote = remoteOf(socket);
-        if (remote === undefined) socket.destroy();
-        else this.#decide(socket, remote, true);
-      });
-      return server.on('tlsClientError', (_error, socket) => socket.destroy());
-    } catch (cause) {
-      const message = `the certificate or key is of no use: ${(cause as Error).message}`;
-      throw new NatPunchError('invalid-argument', message, { cause });
-    }
   }
 
   #accept(socket: Socket): void {
@@ -139,7 +116,12 @@ export class TcpFront {
       const first = chunk[0]!;
       if (isStunByte(first)) this.#serve(socket, remote, isSecure);
       else if (first === TLS_HANDSHAKE_BYTE && !isSecure && this.#tls !== undefined) {
-        this.#tls.emit('connection', socket);
+        // The handshake counts as waiting for the first byte.
+        this.#decide(
+          new TLSSocket(socket, { isServer: true, secureContext: this.#tls }),
+          remote,
+          true,
+        );
       } else if (first === HTTP_BYTE && this.#options.onHttp !== undefined) {
         this.#options.onHttp(socket, remote, isSecure);
       } else socket.destroy();
@@ -240,7 +222,20 @@ class StreamLink implements ClientLink {
   release(): void {}
 }
 
-function remoteOf(socket: Socket | TLSSocket): Endpoint | undefined {
+/** @throws {NatPunchError} `invalid-argument` for a certificate or key that is none. */
+function secureContext(tls: NonNullable<TcpFrontOptions['tls']>): SecureContext {
+  try {
+    return createSecureContext({
+      cert: typeof tls.cert === 'string' ? tls.cert : Buffer.from(tls.cert),
+      key: typeof tls.key === 'string' ? tls.key : Buffer.from(tls.key),
+    });
+  } catch (cause) {
+    const message = `the certificate or key is of no use: ${(cause as Error).message}`;
+    throw new NatPunchError('invalid-argument', message, { cause });
+  }
+}
+
+function remoteOf(socket: Socket): Endpoint | undefined {
   return makeEndpoint(socket.remoteAddress ?? '', socket.remotePort ?? 0);
 }
 
