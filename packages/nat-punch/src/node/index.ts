@@ -13,6 +13,16 @@ export {
 export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
 export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
 export {
+  type JoinPoolOptions,
+  joinPoolBy,
+  type MakePaths,
+  type PathServer,
+  Pool,
+  type PoolPaths,
+  type PoolTransport,
+  type PoolTransportOptions,
+} from './pool.ts';
+export {
   type PeerPath,
   type PeerTransport,
   PoolPeer,
