@@ -5,7 +5,7 @@ import type { IncomingTransfer, OutgoingTransfer, PoolPeer } from '@bt/nat-punch
 import { formatSize } from './units.ts';
 import type { FileView, View, Who } from './view/view.ts';
 
-/** Lines that wait for the first partner; then the input has to. */
+/** Lines that wait for a partner to be reached for the first time; then the input has to. */
 const MAX_EARLY_LINES = 10_000;
 /** Of a partner's name, what is shown. */
 const MAX_LABEL_CHARACTERS = 32;
@@ -25,6 +25,13 @@ interface Partner {
   /** There has been a channel: the view knows of it. */
   isShown: boolean;
   isUp: boolean;
+  /** Said since the server told of it, and before it was reached. */
+  readonly pending: Line[];
+}
+
+interface Line {
+  readonly number: number;
+  readonly text: string;
 }
 
 interface Question {
@@ -36,8 +43,9 @@ interface Question {
 export class Room {
   readonly #options: RoomOptions;
   readonly #partners = new Set<Partner>();
-  /** Said before anybody was here. */
-  readonly #early: string[] = [];
+  /** Said before anybody was reached: for whoever is first. */
+  readonly #early: Line[] = [];
+  #lines = 0;
   readonly #questions: Question[] = [];
   #lastId = 0;
   #isLeaving = false;
@@ -55,6 +63,7 @@ export class Room {
       who: { id: this.#lastId, label: this.#label(peer) },
       isShown: false,
       isUp: false,
+      pending: [],
     };
     this.#partners.add(partner);
     peer.onState = () => this.#handleState(partner);
@@ -72,12 +81,15 @@ export class Room {
     this.#isLeaving = true;
   }
 
-  /** Says something to all who are here, or to the first who comes. Resolves when more may be said. */
+  /** Says something to all whom the server has told of, or to the first who comes. Resolves when more may be said. */
   async say(text: string): Promise<void> {
     for (const part of parts(text)) {
+      this.#lines += 1;
+      const line = { number: this.#lines, text: part };
       const here = this.#here();
+      for (const partner of this.#partners) if (!partner.isShown) partner.pending.push(line);
       if (here.length === 0) {
-        this.#early.push(part);
+        this.#early.push(line);
         while (this.#early.length > MAX_EARLY_LINES) await this.#changed();
         continue;
       }
@@ -132,6 +144,7 @@ export class Room {
   /** Everything that was said has been delivered, and no file is on its way. */
   async drained(): Promise<void> {
     while (this.#early.length > 0) await this.#changed();
+    // Who is not reached yet may never be.
     await Promise.all(this.#here().map(({ peer }) => peer.drained()));
   }
 
@@ -151,7 +164,10 @@ export class Room {
           isAuthenticated: peer.isAuthenticated,
         });
         if (peer.path !== undefined) view.path(partner.who, peer.path);
-        for (const text of this.#early.splice(0)) void this.#deliver(partner, text);
+        const lines = new Set([...this.#early.splice(0), ...partner.pending.splice(0)]);
+        for (const { text } of [...lines].sort((a, b) => a.number - b.number)) {
+          void this.#deliver(partner, text);
+        }
       } else if (!partner.isUp) view.partnerConnection(partner.who, true);
       partner.isUp = true;
     } else if (peer.state === 'connecting') {

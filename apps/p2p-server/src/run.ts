@@ -5,6 +5,7 @@ import { NatPunchError } from '@bt/nat-punch';
 import { type PunchServer, type ServerLogEvent, startServer } from '@bt/nat-punch/node';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
 import type { Options } from './options.ts';
+import { loadPage } from './page/load-page.ts';
 
 export interface Surroundings {
   out(text: string): void;
@@ -65,6 +66,7 @@ async function start(options: Options, log: (event: ServerLogEvent) => void): Pr
     quota: options.quota,
     roomSize: options.roomSize,
     metrics: options.metrics,
+    page: await loadPage(),
     log,
   });
 }

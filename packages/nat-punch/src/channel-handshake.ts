@@ -349,6 +349,18 @@ export class ChannelHandshake {
   }
 }
 
+/** What the two of a pair call each other, from the key that only they and the servers know. */
+export function pairIdentities(
+  pairKey: Uint8Array,
+  isControlling: boolean,
+): { readonly own: string; readonly peer: string } {
+  const controlling = `${bytesToHex(pairKey)} controlling`;
+  const controlled = `${bytesToHex(pairKey)} controlled`;
+  return isControlling
+    ? { own: controlling, peer: controlled }
+    : { own: controlled, peer: controlling };
+}
+
 /**
  * What a member says of channels, with every field of its form.
  *

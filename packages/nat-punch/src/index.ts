@@ -31,6 +31,7 @@ export {
   type ChannelSignal,
   type HandshakeEffect,
   type IceCredentials,
+  pairIdentities,
   type RoundSeed,
 } from './channel-handshake.ts';
 export {
@@ -63,6 +64,7 @@ export {
 } from './nat-class.ts';
 export { FILTER_KINDS, type FilterKind, NatFilter } from './nat-filter.ts';
 export type { PathDescription, PathMethod, PathOrigin, PathSocket } from './path.ts';
+export { describePeer, type PeerDescription, readOwnOffer } from './peer-description.ts';
 export {
   clientTagOf,
   type MintOptions,

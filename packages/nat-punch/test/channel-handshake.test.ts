@@ -7,6 +7,7 @@ import {
   channelSignalOf,
   type HandshakeEffect,
   MAX_ROUND,
+  pairIdentities,
 } from '../src/channel-handshake.ts';
 import { GuessLimit, MAX_GUESSES } from '../src/guess-limit.ts';
 
@@ -282,6 +283,13 @@ describe('candidates', () => {
       { type: 'candidate', candidate: 'candidate:2 two' },
     ]);
   });
+});
+
+it('names both of a pair alike at both ends', () => {
+  const key = new Uint8Array(32).fill(1);
+  const { own, peer } = pairIdentities(key, true);
+  expect(pairIdentities(key, false)).toEqual({ own: peer, peer: own });
+  expect(own).not.toBe(peer);
 });
 
 describe('signals that are none', () => {

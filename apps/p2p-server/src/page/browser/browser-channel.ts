@@ -1,0 +1,307 @@
+// The channel to one member from a browser: plain WebRTC, made anew through signalling whenever it has died. The same agreement on keys as
+// between terminals (`ChannelHandshake`), so that the phrase and the short code mean the same here.
+import {
+  ChannelHandshake,
+  type ChannelRefusal,
+  describePeer,
+  type GuessLimit,
+  type HandshakeEffect,
+  type PhraseKey,
+  readOwnOffer,
+  shortCode,
+} from '@bt/nat-punch';
+import { randomBytes } from './random.ts';
+
+/** As in `@bt/nat-punch/node`: the number of a lane is that of its data channel. */
+export const LANES = ['chat', 'file'] as const;
+export type Lane = (typeof LANES)[number];
+
+const HIGH_WATER_BYTES = 512 * 1024;
+const LOW_WATER_BYTES = 128 * 1024;
+const FIRST_RETRY_MS = 250;
+const MAX_RETRY_MS = 5000;
+/** A connection that ICE calls disconnected may come back by itself. */
+const PATIENCE_MS = 2500;
+
+/** What a page is known by as long as it is open. */
+export interface Identity {
+  readonly certificate: RTCCertificate;
+  readonly fingerprint: Uint8Array;
+}
+
+export interface BrowserChannelOptions {
+  readonly identity: Identity;
+  readonly isControlling: boolean;
+  readonly identities: { readonly own: string; readonly peer: string };
+  readonly phraseKey: PhraseKey | undefined;
+  readonly guesses: GuessLimit;
+  iceServers(): RTCIceServer[];
+  signal(data: object): void;
+  onOpen(): void;
+  onMessage(lane: Lane, message: Uint8Array): void;
+  onWritable(lane: Lane): void;
+  onClose(): void;
+  onRefused(reason: ChannelRefusal): void;
+}
+
+type Bound = Extract<HandshakeEffect, { type: 'bound' }>;
+
+interface Attempt {
+  readonly connection: RTCPeerConnection;
+  readonly channels: readonly RTCDataChannel[];
+  mid: string;
+  bound: Bound | undefined;
+  isTrusted: boolean;
+  isConnected: boolean;
+  isOpen: boolean;
+  readonly candidates: string[];
+  patience: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** A certificate, and its fingerprint as the offers of a connection with it say it. */
+export async function makeIdentity(): Promise<Identity> {
+  const certificate = await RTCPeerConnection.generateCertificate({
+    name: 'ECDSA',
+    namedCurve: 'P-256',
+  } as AlgorithmIdentifier);
+  const connection = new RTCPeerConnection({ certificates: [certificate] });
+  connection.createDataChannel('');
+  const offer = readOwnOffer((await connection.createOffer()).sdp ?? '');
+  connection.close();
+  if (offer === undefined) throw new Error('this browser makes no offer that can be read');
+  return { certificate, fingerprint: offer.fingerprint };
+}
+
+/** An ordered, reliable, end-to-end encrypted channel to one member. */
+export class BrowserChannel {
+  readonly #options: BrowserChannelOptions;
+  readonly #handshake: ChannelHandshake;
+  #attempt: Attempt | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(options: BrowserChannelOptions) {
+    this.#options = options;
+    this.#handshake = new ChannelHandshake({
+      isControlling: options.isControlling,
+      identities: options.identities,
+      fingerprint: options.identity.fingerprint,
+      phraseKey: options.phraseKey,
+      guesses: options.guesses,
+    });
+    void this.#begin();
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#handshake.isAuthenticated;
+  }
+
+  get shortCode(): string | undefined {
+    const peer = this.#handshake.peerFingerprint;
+    return peer && shortCode([this.#handshake.fingerprint, peer]);
+  }
+
+  handleSignal(data: unknown): void {
+    if (this.#isClosed) return;
+    try {
+      this.#handshake.handleSignal(performance.now(), data);
+    } catch {
+      // Nothing that a channel knows.
+      return;
+    }
+    this.#drain();
+  }
+
+  isWritable(lane: Lane): boolean {
+    const channel = this.#channel(lane);
+    return channel !== undefined && channel.bufferedAmount < HIGH_WATER_BYTES;
+  }
+
+  send(lane: Lane, message: Uint8Array<ArrayBuffer>): void {
+    try {
+      this.#channel(lane)?.send(message);
+    } catch {
+      this.renew();
+    }
+  }
+
+  renew(): void {
+    if (this.#attempt !== undefined) this.#died(this.#attempt);
+  }
+
+  /** `relay` or `direct`, as far as the browser tells. */
+  async pathKind(): Promise<'direct' | 'relay' | undefined> {
+    const stats = await this.#attempt?.connection.getStats();
+    const all = [...(stats?.values() ?? [])];
+    const transport = all.find(({ type }) => type === 'transport');
+    const pair = all.find(({ id }) => id === transport?.selectedCandidatePairId);
+    if (pair === undefined) return undefined;
+    const types = all
+      .filter(({ id }) => id === pair.localCandidateId || id === pair.remoteCandidateId)
+      .map(({ candidateType }) => candidateType);
+    return types.includes('relay') ? 'relay' : 'direct';
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
+    this.#handshake.end();
+    this.#drop();
+  }
+
+  #channel(lane: Lane): RTCDataChannel | undefined {
+    const attempt = this.#attempt;
+    return attempt?.isOpen === true ? attempt.channels[LANES.indexOf(lane)] : undefined;
+  }
+
+  async #begin(): Promise<void> {
+    const connection = new RTCPeerConnection({
+      iceServers: this.#options.iceServers(),
+      certificates: [this.#options.identity.certificate],
+    });
+    const channels = LANES.map((label, id) =>
+      connection.createDataChannel(label, { negotiated: true, id }),
+    );
+    const attempt: Attempt = {
+      connection,
+      channels,
+      mid: '0',
+      bound: undefined,
+      isTrusted: false,
+      isConnected: false,
+      isOpen: false,
+      candidates: [],
+      patience: undefined,
+    };
+    this.#attempt = attempt;
+    this.#listen(attempt);
+    try {
+      const { sdp = '' } = await connection.createOffer();
+      const offer = readOwnOffer(sdp);
+      if (this.#attempt !== attempt || offer === undefined) return;
+      attempt.mid = offer.mid;
+      this.#handshake.begin(performance.now(), { randomBytes: randomBytes(40), ice: offer.ice });
+      // Candidates come from here on.
+      await connection.setLocalDescription({ type: 'offer', sdp });
+      this.#drain();
+    } catch {
+      this.#died(attempt);
+    }
+  }
+
+  #listen(attempt: Attempt): void {
+    const { connection, channels } = attempt;
+    connection.onicecandidate = ({ candidate }) => {
+      if (this.#attempt !== attempt || candidate === null || candidate.candidate === '') return;
+      this.#handshake.addCandidate(candidate.candidate);
+      this.#drain();
+    };
+    connection.onconnectionstatechange = () => {
+      clearTimeout(attempt.patience);
+      const state = connection.connectionState;
+      if (state === 'failed' || state === 'closed') this.#died(attempt);
+      else if (state === 'disconnected') {
+        attempt.patience = setTimeout(() => this.#died(attempt), PATIENCE_MS);
+      }
+    };
+    for (const [index, channel] of channels.entries()) {
+      const lane = LANES[index]!;
+      channel.binaryType = 'arraybuffer';
+      channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
+      channel.onopen = () => this.#opened(attempt);
+      channel.onclose = () => this.#died(attempt);
+      channel.onbufferedamountlow = () => {
+        if (this.#attempt === attempt && attempt.isOpen) this.#options.onWritable(lane);
+      };
+      channel.onmessage = ({ data }) => {
+        if (this.#attempt !== attempt || !(data instanceof ArrayBuffer)) return;
+        this.#opened(attempt, true);
+        this.#options.onMessage(lane, new Uint8Array(data));
+      };
+    }
+  }
+
+  #connect(attempt: Attempt): void {
+    const { bound, connection, mid } = attempt;
+    // The browser has to have its own offer before it takes what stands for the answer.
+    if (bound?.ice === undefined || !attempt.isTrusted) return;
+    if (connection.signalingState === 'stable' && !attempt.isConnected) return;
+    if (!attempt.isConnected) {
+      attempt.isConnected = true;
+      const sdp = describePeer({
+        fingerprint: bound.fingerprint,
+        ice: bound.ice,
+        isDtlsClient: !this.#options.isControlling,
+        mid,
+      });
+      connection.setRemoteDescription({ type: 'answer', sdp }).catch(() => this.#died(attempt));
+    }
+    for (const candidate of attempt.candidates.splice(0)) {
+      connection.addIceCandidate({ candidate, sdpMid: mid }).catch(() => {});
+    }
+  }
+
+  #opened(attempt: Attempt, hasMessage = false): void {
+    if (this.#attempt !== attempt || attempt.isOpen) return;
+    const isReady = attempt.channels.every(({ readyState }) => readyState === 'open');
+    if (!hasMessage && !isReady) return;
+    attempt.isOpen = true;
+    this.#retryMs = FIRST_RETRY_MS;
+    this.#handshake.handleOpen();
+    this.#schedule();
+    this.#options.onOpen();
+  }
+
+  #died(attempt: Attempt): void {
+    if (this.#attempt !== attempt || this.#isClosed) return;
+    this.#handshake.end();
+    this.#drop();
+    this.#retry = setTimeout(() => void this.#begin(), this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
+  }
+
+  #drop(): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (attempt === undefined) return;
+    clearTimeout(attempt.patience);
+    attempt.connection.close();
+    if (attempt.isOpen) this.#options.onClose();
+  }
+
+  #drain(): void {
+    for (let effect = this.#handshake.poll(); effect; effect = this.#handshake.poll()) {
+      const attempt = this.#attempt;
+      if (effect.type === 'signal') this.#options.signal(effect.data);
+      else if (effect.type === 'superseded') {
+        this.#drop();
+        clearTimeout(this.#retry);
+        void this.#begin();
+      } else if (effect.type === 'refused') {
+        this.close();
+        this.#options.onRefused(effect.reason);
+      } else if (attempt === undefined) continue;
+      else if (effect.type === 'bound') attempt.bound = effect;
+      else if (effect.type === 'candidate') attempt.candidates.push(effect.candidate);
+      else attempt.isTrusted = true;
+    }
+    if (this.#attempt !== undefined) this.#connect(this.#attempt);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    const deadline = this.#handshake.deadline();
+    if (deadline === undefined || this.#isClosed) return;
+    this.#timer = setTimeout(
+      () => {
+        this.#handshake.handleTimeout(performance.now());
+        this.#drain();
+      },
+      Math.max(0, deadline - performance.now()),
+    );
+  }
+}

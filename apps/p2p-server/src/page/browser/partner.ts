@@ -1,0 +1,200 @@
+// One other member, seen from a page: what is said to it is kept while there is no channel, and delivered once and in order.
+import {
+  type ChannelRefusal,
+  type ChatFrame,
+  decodeChatFrame,
+  decodeFileFrame,
+  encodeChatFrame,
+  encodeFileFrame,
+  type GuessLimit,
+  type PhraseKey,
+  ReliableMessages,
+  TalkRate,
+} from '@bt/nat-punch';
+import { BrowserChannel, type Identity, LANES, type Lane } from './browser-channel.ts';
+import { randomBytes } from './random.ts';
+
+export interface PartnerOptions {
+  readonly name: string | undefined;
+  readonly ownName: string | undefined;
+  readonly identity: Identity;
+  readonly isControlling: boolean;
+  readonly identities: { readonly own: string; readonly peer: string };
+  readonly phraseKey: PhraseKey | undefined;
+  readonly guesses: GuessLimit;
+  iceServers(): RTCIceServer[];
+  signal(data: object): void;
+  /** Its name or its state is another. */
+  onChange(): void;
+  onText(text: string): void;
+}
+
+export class Partner {
+  name: string | undefined;
+  state: 'connecting' | 'open' | 'refused' | 'closed' = 'connecting';
+  /** There has been a channel. */
+  wasOpen = false;
+  refusal: ChannelRefusal | undefined;
+  readonly #options: PartnerOptions;
+  readonly #channel: BrowserChannel;
+  readonly #lanes: Readonly<Record<Lane, ReliableMessages>>;
+  readonly #timers = new Map<Lane, ReturnType<typeof setTimeout>>();
+  readonly #rate = new TalkRate();
+  #talkTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: PartnerOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#lanes = { chat: newLane(), file: newLane() };
+    if (options.ownName !== undefined) this.#send({ type: 'name', name: options.ownName });
+    this.#channel = new BrowserChannel({
+      ...options,
+      onOpen: () => {
+        for (const lane of LANES) this.#lanes[lane].handleOpen();
+        this.#setState('open');
+        for (const lane of LANES) this.#pump(lane);
+      },
+      onMessage: (lane, message) => this.#handleMessage(lane, message),
+      onWritable: (lane) => this.#pump(lane),
+      onClose: () => {
+        for (const lane of LANES) this.#lanes[lane].handleClose();
+        if (this.state === 'open') this.#setState('connecting');
+      },
+      onRefused: (reason) => {
+        this.refusal = reason;
+        this.#end('refused');
+      },
+    });
+  }
+
+  get shortCode(): string | undefined {
+    return this.#channel.shortCode;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#channel.isAuthenticated;
+  }
+
+  pathKind(): Promise<'direct' | 'relay' | undefined> {
+    return this.#channel.pathKind();
+  }
+
+  handleSignal(data: unknown): void {
+    this.#channel.handleSignal(data);
+  }
+
+  /** False: so much is undelivered that it has no room. */
+  say(text: string): boolean {
+    return this.#send({ type: 'text', text });
+  }
+
+  /** We go. */
+  leave(): void {
+    this.#send({ type: 'bye' });
+    this.close();
+  }
+
+  close(): void {
+    this.#end('closed');
+  }
+
+  #send(frame: ChatFrame): boolean {
+    const isKept = this.#lanes.chat.send(encodeChatFrame(frame));
+    // Not before the channel is made.
+    if (this.state === 'open') this.#pump('chat');
+    return isKept;
+  }
+
+  #handleMessage(lane: Lane, message: Uint8Array): void {
+    try {
+      this.#lanes[lane].handleFrame(performance.now(), message);
+      if (lane === 'chat') this.#readTalk();
+      else this.#readFiles();
+    } catch {
+      // It breaks the protocol.
+      this.#end('closed');
+      return;
+    }
+    this.#pump(lane);
+  }
+
+  #readTalk(): void {
+    for (;;) {
+      const now = performance.now();
+      if (!this.#rate.take(now)) {
+        clearTimeout(this.#talkTimer);
+        this.#talkTimer = setTimeout(() => this.#readTalk(), this.#rate.nextAt(now) - now);
+        break;
+      }
+      const message = this.#lanes.chat.take(now);
+      if (message === undefined) {
+        this.#rate.giveBack();
+        break;
+      }
+      const frame = decodeChatFrame(message);
+      if (frame.type === 'text') this.#options.onText(frame.text);
+      else if (frame.type === 'name') {
+        this.name = frame.name;
+        this.#options.onChange();
+      } else if (frame.type === 'bye') {
+        this.#pump('chat', true);
+        this.#end('closed');
+        return;
+      }
+    }
+    this.#pump('chat');
+  }
+
+  /** Files are for programs that have a disk. */
+  #readFiles(): void {
+    const { file } = this.#lanes;
+    for (
+      let message = file.take(performance.now());
+      message;
+      message = file.take(performance.now())
+    ) {
+      const { type, transfer } = decodeFileFrame(message);
+      if (type !== 'offer') continue;
+      file.send(encodeFileFrame({ type: 'refuse', transfer, reason: 'unsupported' }));
+    }
+  }
+
+  #pump(lane: Lane, tellsTaken = false): void {
+    clearTimeout(this.#timers.get(lane));
+    if (this.state !== 'open') return;
+    const messages = this.#lanes[lane];
+    const ahead = tellsTaken ? 1000 : 0;
+    while (this.#channel.isWritable(lane)) {
+      const frame = messages.poll(performance.now() + ahead);
+      if (frame === undefined) break;
+      this.#channel.send(lane, frame as Uint8Array<ArrayBuffer>);
+    }
+    const deadline = messages.deadline();
+    if (deadline === undefined) return;
+    const wait = Math.max(0, deadline - performance.now());
+    this.#timers.set(
+      lane,
+      setTimeout(() => this.#pump(lane), wait),
+    );
+  }
+
+  #setState(state: 'connecting' | 'open'): void {
+    this.state = state;
+    if (state === 'open') this.wasOpen = true;
+    this.#options.onChange();
+  }
+
+  #end(state: 'refused' | 'closed'): void {
+    if (this.state === 'refused' || this.state === 'closed') return;
+    this.state = state;
+    clearTimeout(this.#talkTimer);
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    // Who says goodbye waits to hear that it was heard; and ours may still be on its way.
+    setTimeout(() => this.#channel.close(), 250);
+    this.#options.onChange();
+  }
+}
+
+function newLane(): ReliableMessages {
+  return new ReliableMessages({ stream: randomBytes(8) });
+}
