@@ -7,19 +7,25 @@ export const MAX_UNANSWERED_PROBES = 10;
 export const MAX_UNSEEN_ADDRESSES = 48;
 
 export class ProbeBudget {
-  /** Addresses that the server itself has seen the peer send from, and its own. */
-  #seen = new Set<string>();
+  /** Addresses that the server itself has seen the peer send from. */
+  readonly #seen = new Set<string>();
+  /** Those of the server and its relays. */
+  readonly #trusted = new Set<string>();
   readonly #answered = new Set<string>();
   readonly #probes = new Map<string, number>();
   readonly #answers = new Map<string, number>();
 
-  /** Whether the server vouches for an address: only there ports may be guessed. */
+  /** Whether the server has seen the peer there: only there ports may be guessed. */
   isSeen(address: string): boolean {
     return this.#seen.has(address);
   }
 
   addSeen(address: string): void {
     this.#seen.add(address);
+  }
+
+  addTrusted(address: string): void {
+    if (this.#trusted.size < MAX_UNSEEN_ADDRESSES) this.#trusted.add(address);
   }
 
   /** Something of the pair at this address has answered a probe. */
@@ -43,7 +49,9 @@ export class ProbeBudget {
   }
 
   #take(counts: Map<string, number>, address: string): boolean {
-    if (this.#seen.has(address) || this.#answered.has(address)) return true;
+    if (this.#seen.has(address) || this.#trusted.has(address) || this.#answered.has(address)) {
+      return true;
+    }
     const count = counts.get(address) ?? 0;
     if (count >= MAX_UNANSWERED_PROBES) return false;
     if (count === 0 && counts.size >= MAX_UNSEEN_ADDRESSES) return false;

@@ -2,7 +2,7 @@
 // one network, holes punched through NATs, guessed ports and relays are tried together; the talk begins on the first that works, moves to the
 // better ones and back. In the terms of RFC 8445, of which it keeps the ideas (candidates, checks, triggered checks, nomination) and not the
 // messages; RFC 5128 section 3 describes punching.
-import { addressFamily, type Endpoint, isPublic } from '@bt/endpoint';
+import { addressFamily, type Endpoint, endpointKey, isPublic } from '@bt/endpoint';
 import {
   type Candidate,
   type CandidatesSignal,
@@ -74,8 +74,8 @@ export type PuncherEffect =
   | { readonly type: 'open'; readonly way: 'prediction' | 'birthday'; readonly count: number }
   /** These have served. */
   | { readonly type: 'release'; readonly socketIds: readonly number[] }
-  /** Have the relays let in what comes from this IP address. */
-  | { readonly type: 'permit'; readonly address: string }
+  /** Have the relays let in what comes from this address: of a relayed one the port counts, too; else it is 0. */
+  | { readonly type: 'permit'; readonly peer: Endpoint }
   | { readonly type: 'path'; readonly path: PathDescription | undefined };
 
 interface SentProbe {
@@ -132,6 +132,8 @@ export class Puncher {
   #ownSample: { readonly socket: PathSocket; readonly port: number } | undefined;
   #peerSample: number | undefined;
   #isOpeningGuess = false;
+  /** The candidates as they were told last. */
+  #signalled = '';
   #trouble: Trouble = 'none';
   #nextRoundMs = Number.POSITIVE_INFINITY;
   #roundsInTrouble = 0;
@@ -145,7 +147,7 @@ export class Puncher {
     this.#codec = new ProbeCodec(options.pairKey, options.isControlling);
     this.#selection = new PathSelection(options.isControlling);
     this.#startMs = now + (options.startInMs ?? 0);
-    for (const address of options.serverAddresses) this.#budget.addSeen(address);
+    for (const address of options.serverAddresses) this.#budget.addTrusted(address);
     this.setPeerSeen(now, options.peerSeen);
   }
 
@@ -169,6 +171,10 @@ export class Puncher {
     const ids = new Set(local.sockets.map(({ id }) => id));
     for (const id of this.#sockets.keys()) if (!ids.has(id)) this.#removeSocket(id);
     for (const socket of local.sockets) this.#sockets.set(socket.id, socket);
+    for (const { kind, address } of local.candidates) {
+      // Where our relay is, by the server's word.
+      if (kind === 'relayed') this.#budget.addTrusted(address);
+    }
     this.#signalCandidates();
     if (this.#remote === undefined) return;
     if (this.#startedRound < this.#round) this.#scheduleRound(now);
@@ -234,7 +240,7 @@ export class Puncher {
       this.#seenCount += 1;
       this.#guessesLeft = MAX_GUESSES;
       this.#budget.addSeen(address);
-      this.#permit(address);
+      this.#permit({ address, port: 0 });
     }
     if (this.#remote !== undefined) this.#addChecks(now, false);
   }
@@ -299,8 +305,8 @@ export class Puncher {
     const isFirst = this.#remote === undefined;
     if (signal.round < (this.#remote?.round ?? 0)) return;
     this.#remote = signal;
-    for (const { kind, address } of signal.candidates)
-      if (kind === 'relayed') this.#permit(address);
+    for (const { kind, address, port } of signal.candidates)
+      if (kind === 'relayed') this.#permit({ address, port });
     if (isNewRound) {
       this.#round = signal.round;
       // The peer may not have what we told in an earlier round.
@@ -319,6 +325,7 @@ export class Puncher {
   #beginRound(now: number, isFresh: boolean): void {
     if (this.#local === undefined) return;
     this.#round = Math.min(this.#round + 1, MAX_ROUND);
+    this.#signalCandidates();
     this.#effects.push({ type: 'gather', isFresh });
     if (this.#remote !== undefined) this.#scheduleRound(now);
   }
@@ -763,17 +770,25 @@ export class Puncher {
     if (this.#local === undefined) return;
     const { nat } = this.#local;
     const candidates = this.#local.candidates.slice(0, MAX_CANDIDATES);
-    this.#signal({ kind: 'candidates', round: this.#round, nat, candidates });
+    const signal = { kind: 'candidates', round: this.#round, nat, candidates } as const;
+    const text = JSON.stringify(signal);
+    if (text === this.#signalled) return;
+    this.#signalled = text;
+    this.#signal(signal);
   }
 
   #signal(data: PathSignal): void {
     if (!this.#isClosed) this.#effects.push({ type: 'signal', data });
   }
 
-  #permit(address: string): void {
-    if (this.#permitted.has(address) || this.#permitted.size >= MAX_PERMITTED_ADDRESSES) return;
-    this.#permitted.add(address);
-    this.#effects.push({ type: 'permit', address });
+  #permit(peer: Endpoint): void {
+    const key = endpointKey(peer);
+    if (this.#permitted.has(key)) return;
+    this.#permitted.add(key);
+    if (this.#permitted.size > MAX_PERMITTED_PEERS) {
+      this.#permitted.delete(this.#permitted.values().next().value!);
+    }
+    this.#effects.push({ type: 'permit', peer });
   }
 }
 
@@ -782,7 +797,8 @@ type Trouble = 'none' | 'lost' | 'relayed';
 const HEARTBEAT_MS = 500;
 const SURPLUS_AFTER_MS = 5_000;
 const GUESS_AGAIN_MS = 1_500;
-const MAX_PERMITTED_ADDRESSES = 32;
+/** Peers that the relays were told of, the last ones: those before are told again when they are named again. */
+const MAX_PERMITTED_PEERS = 32;
 const UNKNOWN: NatTraits = { mapping: 'unknown', filtering: 'unknown' };
 
 const DIRECT_REASONS: Record<PathOrigin, string> = {

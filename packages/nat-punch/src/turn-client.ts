@@ -105,8 +105,13 @@ export class TurnClient {
 
   /** Lets datagrams of a peer in, from whatever port of its address. */
   permit(now: number, peer: Endpoint): void {
-    if (this.#permissions.has(peer.address) || this.#permissions.size >= MAX_CLIENT_PERMISSIONS)
+    const known = this.#permissions.get(peer.address);
+    if (known !== undefined) {
+      // A server may judge its own addresses by the port: what is named last is what lives.
+      known.peer = peer;
       return;
+    }
+    if (this.#permissions.size >= MAX_CLIENT_PERMISSIONS) return;
     this.#permissions.set(peer.address, { peer, renewMs: Number.POSITIVE_INFINITY });
     if (this.#state === 'allocated') this.#requestPermission(now, peer);
   }

@@ -10,6 +10,10 @@ export {
   MAX_TRANSFERS,
   type OutgoingTransfer,
 } from './files/file-exchange.ts';
+export { filterKindOf, Gatherer, type GathererOptions } from './gatherer.ts';
+export { type DiscoverNatOptions, discoverNat } from './nat-discovery.ts';
+export type { TraversalServer } from './pair-sockets.ts';
+export { PairTransport, type PairTransportOptions } from './pair-transport.ts';
 export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
 export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
 export {

@@ -318,8 +318,8 @@ export class SimMember {
         for (const id of effect.socketIds) this.#guess.delete(id);
         break;
       case 'permit':
-        this.#permitted.add(effect.address);
-        for (const relay of this.#relays.values()) relay.permit(effect.address);
+        this.#permitted.add(effect.peer.address);
+        for (const relay of this.#relays.values()) relay.permit(effect.peer.address);
         break;
       case 'path':
         this.path = effect.path;
