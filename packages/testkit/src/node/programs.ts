@@ -20,6 +20,7 @@ const PACKAGES = {
   'transmission-daemon': 'transmission-daemon',
   'transmission-remote': 'transmission-cli',
   'transmission-show': 'transmission-cli',
+  turnutils_natdiscovery: 'coturn',
   turnutils_uclient: 'coturn',
   unshare: 'util-linux',
 } as const;

@@ -3,6 +3,7 @@ import type { VerifyLine } from './line.ts';
 import { blockedLine } from './p2p/blocked.ts';
 import { browserRoomLine } from './p2p/browser.ts';
 import { cleanUpLine } from './p2p/clean-up.ts';
+import { discoveryLine } from './p2p/discovery.ts';
 import { filesLine } from './p2p/files.ts';
 import { healingLine } from './p2p/healing.ts';
 import { lossLine } from './p2p/loss.ts';
@@ -16,6 +17,7 @@ import { strangerLine } from './p2p/stranger.ts';
 export const p2p: readonly VerifyLine[] = [
   cleanUpLine,
   natKindsLine,
+  discoveryLine,
   pairsLine,
   blockedLine,
   lossLine,
