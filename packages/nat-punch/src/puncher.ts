@@ -12,27 +12,17 @@ import {
   type PathSignal,
   parsePathSignal,
 } from './candidate.ts';
-import {
-  BIRTHDAY_SOCKETS,
-  GUESSES_PER_SECOND,
-  guessFor,
-  MAX_GUESSES,
-  OPENING_TTL,
-  OPENINGS_PER_SECOND,
-  openings,
-  predictedShots,
-  randomShots,
-} from './guesses.ts';
-import { Path, type PathDescription, type PathOrigin, type PathSocket, pathKey } from './path.ts';
+import { OPENING_TTL, openings } from './guesses.ts';
+import type { Path, PathDescription, PathOrigin, PathSocket } from './path.ts';
+import { describePath, type PairFacts } from './path-reason.ts';
 import { PathSelection } from './path-selection.ts';
+import { PathTable } from './path-table.ts';
+import { type GuessHost, type GuessWay, PortGuesser } from './port-guesser.ts';
 import { isProbeByte, ProbeCodec, type ProbeMessage } from './probe.ts';
 import { ProbeBudget } from './probe-budget.ts';
-import { Spray, type SprayShot } from './spray.ts';
+import { SentProbes } from './sent-probes.ts';
+import type { SprayShot } from './spray.ts';
 
-/** Paths of a pair, tried or working. */
-export const MAX_PATHS = 96;
-/** Probes that may still be answered. */
-export const MAX_OUTSTANDING_PROBES = 4_096;
 /** Addresses that the server may name as the peer's. */
 export const MAX_SEEN_ADDRESSES = 16;
 
@@ -71,29 +61,15 @@ export type PuncherEffect =
   /** Gather again and call `setLocal`; with new sockets if `isFresh`: those in use may stand on mappings that are spoilt. */
   | { readonly type: 'gather'; readonly isFresh: boolean }
   /** Open sockets and call `addGuessSockets`; for a prediction with the port that the first one is mapped to. */
-  | { readonly type: 'open'; readonly way: 'prediction' | 'birthday'; readonly count: number }
+  | { readonly type: 'open'; readonly way: GuessWay; readonly count: number }
   /** These have served. */
   | { readonly type: 'release'; readonly socketIds: readonly number[] }
   /** Have the relays let in what comes from this address: of a relayed one the port counts, too; else it is 0. */
   | { readonly type: 'permit'; readonly peer: Endpoint }
   | { readonly type: 'path'; readonly path: PathDescription | undefined };
 
-interface SentProbe {
-  readonly socket: PathSocket;
-  readonly to: Endpoint;
-  readonly timeMs: number;
-  readonly origin: PathOrigin;
-}
-
 /** How long we wait to hear that the peer's NAT is open to us. */
 const OPENING_WAIT_MS = 250;
-/** When guessing begins where the NATs' classes don't say that it must. */
-const GUESS_AFTER_MS = 600;
-/** The second and third time that the openings of a guess are sent, all the way now. */
-const OPEN_AGAIN_MS = [200, 600] as const;
-const BIRTHDAY_OPEN_AGAIN_MS = 1_500;
-/** Between two birthday attacks that the peer asks for. */
-const BIRTHDAY_PAUSE_MS = 8_000;
 /** New rounds: while nothing works, and while a relay carries the talk. The last one repeats. */
 const LOST_ROUNDS_MS = [1_000, 2_000, 4_000, 8_000] as const;
 const RELAYED_ROUNDS_MS = [3_000, 8_000, 20_000, 60_000] as const;
@@ -109,9 +85,9 @@ export class Puncher {
   readonly #budget = new ProbeBudget();
   readonly #selection: PathSelection;
   readonly #sockets = new Map<number, PathSocket>();
-  readonly #guessSockets = new Map<number, { socket: PathSocket; origin: PathOrigin }>();
-  readonly #paths = new Map<string, Path>();
-  readonly #sent = new Map<number, SentProbe>();
+  readonly #paths: PathTable;
+  readonly #guesser: PortGuesser;
+  readonly #sent = new SentProbes();
   readonly #permitted = new Set<string>();
   readonly #effects: PuncherEffect[] = [];
   readonly #startMs: number;
@@ -121,17 +97,9 @@ export class Puncher {
   #round = 0;
   #roundMs = Number.POSITIVE_INFINITY;
   #startedRound = -1;
-  #guessedRound = -1;
   #peerOpenedRound = -1;
   /** Paths whose checks wait for the peer's NAT to be open. */
   #waiting: Path[] = [];
-  #sprays: Spray[] = [];
-  #guessMs = Number.POSITIVE_INFINITY;
-  #guessesLeft = MAX_GUESSES;
-  #birthdayMs = Number.NEGATIVE_INFINITY;
-  #ownSample: { readonly socket: PathSocket; readonly port: number } | undefined;
-  #peerSample: number | undefined;
-  #isOpeningGuess = false;
   /** The candidates as they were told last. */
   #signalled = '';
   #trouble: Trouble = 'none';
@@ -146,6 +114,8 @@ export class Puncher {
     this.#options = options;
     this.#codec = new ProbeCodec(options.pairKey, options.isControlling);
     this.#selection = new PathSelection(options.isControlling);
+    this.#paths = new PathTable((path) => this.#selection.isInUse(path));
+    this.#guesser = new PortGuesser(this.#guessHost());
     this.#startMs = now + (options.startInMs ?? 0);
     for (const address of options.serverAddresses) this.#budget.addTrusted(address);
     this.setPeerSeen(now, options.peerSeen);
@@ -159,7 +129,7 @@ export class Puncher {
 
   /** Whether a socket carries the talk, or may soon: it must not be closed. */
   isInUse(socketId: number): boolean {
-    for (const path of this.#paths.values()) {
+    for (const path of this.#paths) {
       if (path.socket.id === socketId && this.#selection.isInUse(path)) return true;
     }
     return false;
@@ -185,35 +155,13 @@ export class Puncher {
   /** Sockets that were asked for; an empty list when there are none to be had. */
   addGuessSockets(
     now: number,
-    way: 'prediction' | 'birthday',
+    way: GuessWay,
     sockets: readonly PathSocket[],
     mappedPort?: number,
   ): void {
-    this.#isOpeningGuess = false;
-    const socket = sockets[0];
-    if (socket === undefined || this.#isClosed) return;
-    const origin = way === 'birthday' ? 'birthday' : 'predicted';
-    for (const added of sockets) this.#guessSockets.set(added.id, { socket: added, origin });
-    if (this.#hasDirect(now)) {
-      this.#endGuessing();
-      return;
-    }
-    const round = this.#round;
-    if (way === 'birthday') {
-      const endpoints = this.#aims();
-      this.#spray('birthday', now, OPENINGS_PER_SECOND, openings(sockets, endpoints, OPENING_TTL));
-      // Half of them: where that reaches a box whose ports it spoils, the others are left.
-      const half = sockets.filter((_, index) => index % 2 === 1);
-      const againMs = now + BIRTHDAY_OPEN_AGAIN_MS;
-      this.#spray('birthday', againMs, OPENINGS_PER_SECOND, openings(half, endpoints));
-      this.#signal({ kind: 'punch', round, way: 'birthday' });
-      return;
-    }
-    if (mappedPort === undefined) return;
-    this.#ownSample = { socket, port: mappedPort };
-    this.#signal({ kind: 'punch', round, way: 'prediction', port: mappedPort });
-    if (this.#remote?.nat.mapping === 'dependent') this.#predictTogether(now);
-    else this.#openForPrediction(now, [socket]);
+    if (this.#isClosed) return;
+    this.#guesser.addSockets(now, way, sockets, mappedPort);
+    this.#settle(now);
   }
 
   /** A message of the peer that came through signalling; what is none of ours is left alone. */
@@ -225,9 +173,9 @@ export class Puncher {
     } else if (signal.way === 'opened') {
       this.#peerOpenedRound = Math.max(this.#peerOpenedRound, signal.round);
       if (signal.round >= this.#startedRound) this.#checkWaiting(now);
-    } else if (this.#remote !== undefined && !this.#hasDirect(now)) {
-      if (signal.way === 'birthday') this.#answerBirthday(now);
-      else this.#answerPrediction(now, signal.port);
+    } else if (this.#remote !== undefined && !this.#paths.hasDirect(now)) {
+      if (signal.way === 'birthday') this.#guesser.handleBirthday(now);
+      else this.#guesser.handlePrediction(now, signal.port);
     }
     this.#settle(now);
   }
@@ -238,7 +186,7 @@ export class Puncher {
       if (this.#budget.isSeen(address) || addressFamily(address) === undefined) continue;
       if (this.#seenCount >= MAX_SEEN_ADDRESSES) break;
       this.#seenCount += 1;
-      this.#guessesLeft = MAX_GUESSES;
+      this.#guesser.refill();
       this.#budget.addSeen(address);
       this.#permit({ address, port: 0 });
     }
@@ -248,14 +196,14 @@ export class Puncher {
   /** Our address has changed, or may have: everything is looked for anew. */
   networkChanged(now: number): void {
     this.#budget.reset();
-    this.#guessesLeft = MAX_GUESSES;
+    this.#guesser.refill();
     this.#beginRound(now, true);
     this.#settle(now);
   }
 
   /** A datagram that came to a socket, or through a relay. True when it is one of the peer's to hand on. */
   handleDatagram(now: number, socketId: number, from: Endpoint, bytes: Uint8Array): boolean {
-    const socket = this.#sockets.get(socketId) ?? this.#guessSockets.get(socketId)?.socket;
+    const socket = this.#sockets.get(socketId) ?? this.#guesser.socket(socketId);
     if (socket === undefined || bytes.length === 0 || this.#isClosed) return false;
     if (!isProbeByte(bytes[0]!)) return this.#isKnown(socketId, from);
     const message = this.#codec.decode(bytes);
@@ -269,9 +217,8 @@ export class Puncher {
   handleTimeout(now: number): void {
     if (this.#isClosed) return;
     if (now >= this.#roundMs) this.#startRound(now);
-    if (now >= this.#guessMs) this.#guess(now);
-    this.#shoot(now);
-    for (const path of [...this.#paths.values()]) {
+    this.#guesser.handleTimeout(now);
+    for (const path of [...this.#paths]) {
       if (now >= path.nextProbeMs) this.#check(now, path);
       if (path.isForgotten(now) || this.#isSurplus(now, path)) this.#removePath(path);
     }
@@ -282,9 +229,8 @@ export class Puncher {
   /** When `handleTimeout` is to be called. */
   deadline(): number {
     if (this.#isClosed) return Number.POSITIVE_INFINITY;
-    let next = Math.min(this.#roundMs, this.#guessMs, this.#nextRoundMs);
-    for (const spray of this.#sprays) next = Math.min(next, spray.deadline());
-    for (const path of this.#paths.values()) next = Math.min(next, path.nextProbeMs);
+    let next = Math.min(this.#roundMs, this.#nextRoundMs, this.#guesser.deadline());
+    for (const path of this.#paths) next = Math.min(next, path.nextProbeMs);
     return next;
   }
 
@@ -338,8 +284,7 @@ export class Puncher {
   #startRound(now: number): void {
     this.#roundMs = Number.POSITIVE_INFINITY;
     this.#startedRound = this.#round;
-    this.#ownSample = undefined;
-    this.#peerSample = undefined;
+    this.#guesser.startRound();
     if (this.#needsOpenings()) {
       if (this.#traits().own.mapping !== 'none') {
         const sockets = [...this.#sockets.values()].filter(({ via }) => via === 'socket');
@@ -357,11 +302,8 @@ export class Puncher {
 
   /** Guessing waits until the peer has taken part in this round: alone it would be in vain. */
   #scheduleGuess(now: number): void {
-    const { own, peer } = this.#traits();
-    if (this.#startedRound < this.#round || this.#guessedRound >= this.#round) return;
-    if (this.#remote?.round !== this.#round || guessFor(own, peer) === undefined) return;
-    this.#guessedRound = this.#round;
-    this.#guessMs = now + (peer.filtering === 'port' ? 0 : GUESS_AFTER_MS);
+    if (this.#startedRound < this.#round || this.#remote?.round !== this.#round) return;
+    this.#guesser.schedule(now);
   }
 
   /**
@@ -383,8 +325,8 @@ export class Puncher {
         if (socket.via !== 'socket' && candidate.kind !== 'relayed') continue;
         if (addressFamily(candidate.address) !== socket.family) continue;
         const origin = originOfCandidate(candidate);
-        const isNew = !this.#paths.has(pathKey(socket.id, candidate));
-        const path = this.#pathTo(now, socket, candidate, origin);
+        const isNew = this.#paths.get(socket.id, candidate) === undefined;
+        const path = this.#paths.open(now, socket, candidate, origin);
         if (path === undefined || !(isNew || isNewRound)) continue;
         if (candidate.kind === 'relayed' && path.remoteVia === 'socket')
           path.remoteVia = 'relay-udp';
@@ -432,101 +374,7 @@ export class Puncher {
     return current.isRelayed ? 'relayed' : 'none';
   }
 
-  // --- guessing the ports of symmetric NATs
-
-  #guess(now: number): void {
-    this.#guessMs = Number.POSITIVE_INFINITY;
-    if (this.#guessesLeft === 0 || this.#isOpeningGuess || this.#hasDirect(now)) return;
-    const { own, peer } = this.#traits();
-    let way = guessFor(own, peer);
-    if (way === undefined || this.#aims().length === 0) return;
-    // What has failed twice isn't as regular as it seemed.
-    if (
-      way === 'prediction' &&
-      this.#guessesLeft <= MAX_GUESSES - 2 &&
-      peer.mapping !== 'dependent'
-    ) {
-      way = 'birthday';
-    }
-    this.#openGuess(way);
-    if (way === 'prediction') this.#guessMs = now + GUESS_AGAIN_MS;
-  }
-
-  #openGuess(way: 'prediction' | 'birthday'): void {
-    this.#guessesLeft -= 1;
-    this.#isOpeningGuess = true;
-    this.#effects.push({ type: 'open', way, count: way === 'birthday' ? BIRTHDAY_SOCKETS : 1 });
-  }
-
-  /** The peer has many ports open for us: we try random ones. */
-  #answerBirthday(now: number): void {
-    const socket = this.#punchingSocket();
-    if (socket === undefined || this.#traits().own.mapping === 'dependent') return;
-    if (now - this.#birthdayMs < BIRTHDAY_PAUSE_MS) return;
-    this.#birthdayMs = now;
-    const shots = randomShots(socket, this.#aimedAddresses(), this.#options.random);
-    this.#spray('birthday', now, GUESSES_PER_SECOND, shots);
-  }
-
-  /** The peer's next mapping follows this port. */
-  #answerPrediction(now: number, port: number): void {
-    const { own, peer } = this.#traits();
-    if (own.mapping === 'dependent') {
-      this.#peerSample = port;
-      if (this.#ownSample !== undefined) this.#predictTogether(now);
-      else if (own.portStep !== undefined && !this.#isOpeningGuess && this.#guessesLeft > 0) {
-        this.#openGuess('prediction');
-      }
-      return;
-    }
-    const socket = this.#punchingSocket();
-    const { portStep } = peer;
-    if (socket === undefined || portStep === undefined) return;
-    for (const delayMs of [0, ...OPEN_AGAIN_MS]) {
-      const shots = predictedShots(socket, this.#aimedAddresses(), { port, portStep });
-      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, shots);
-    }
-  }
-
-  /** Opens our NAT for what the peer will guess. */
-  #openForPrediction(now: number, sockets: readonly PathSocket[]): void {
-    const aims = this.#aims();
-    this.#spray('predicted', now, GUESSES_PER_SECOND, openings(sockets, aims, OPENING_TTL));
-    for (const delayMs of OPEN_AGAIN_MS) {
-      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, openings(sockets, aims));
-    }
-  }
-
-  /** Both NATs count: our n-th packet goes to the port that the peer's n-th packet leaves from. */
-  #predictTogether(now: number): void {
-    const own = this.#ownSample;
-    const port = this.#peerSample;
-    const { portStep } = this.#traits().peer;
-    if (own === undefined || port === undefined || portStep === undefined) return;
-    this.#ownSample = undefined;
-    this.#peerSample = undefined;
-    const sample = { port, portStep };
-    const addresses = this.#aimedAddresses();
-    const first = predictedShots(own.socket, addresses, sample, OPENING_TTL);
-    this.#spray('predicted', now, GUESSES_PER_SECOND, first);
-    for (const delayMs of OPEN_AGAIN_MS) {
-      const shots = predictedShots(own.socket, addresses, sample);
-      this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, shots);
-    }
-  }
-
-  #spray(origin: PathOrigin, startMs: number, perSecond: number, shots: Iterator<SprayShot>): void {
-    this.#sprays.push(new Spray({ origin, startMs, perSecond, shots }));
-  }
-
-  #shoot(now: number): void {
-    for (const spray of this.#sprays) {
-      for (let shot = spray.take(now); shot !== undefined; shot = spray.take(now)) {
-        if (this.#budget.isSeen(shot.to.address)) this.#sendShot(now, shot, spray.origin);
-      }
-    }
-    this.#sprays = this.#sprays.filter((spray) => spray.deadline() !== Number.POSITIVE_INFINITY);
-  }
+  // --- probes
 
   #sendShot(now: number, { socket, to, ttl }: SprayShot, origin: PathOrigin): void {
     const bytes = this.#probe(now, socket, to, origin, 0);
@@ -535,16 +383,28 @@ export class Puncher {
   }
 
   #endGuessing(): void {
-    this.#sprays = [];
-    this.#guessMs = Number.POSITIVE_INFINITY;
-    const heard = new Set<number>();
-    for (const path of this.#paths.values()) if (path.isHeard) heard.add(path.socket.id);
-    const socketIds = [...this.#guessSockets.keys()].filter((id) => !heard.has(id));
-    for (const id of socketIds) {
-      this.#guessSockets.delete(id);
-      this.#removeSocket(id);
-    }
+    const socketIds = this.#guesser.end(this.#paths.heardSockets());
+    for (const id of socketIds) this.#removeSocket(id);
     if (socketIds.length > 0) this.#effects.push({ type: 'release', socketIds });
+  }
+
+  #guessHost(): GuessHost {
+    const round = () => this.#round;
+    return {
+      random: this.#options.random,
+      get round() {
+        return round();
+      },
+      traits: () => this.#traits(),
+      aims: () => this.#aims(),
+      punchingSocket: () => this.#punchingSocket(),
+      hasDirect: (now) => this.#paths.hasDirect(now),
+      open: (way, count) => this.#effects.push({ type: 'open', way, count }),
+      signal: (signal) => this.#signal(signal),
+      shoot: (now, shot, origin) => {
+        if (this.#budget.isSeen(shot.to.address)) this.#sendShot(now, shot, origin);
+      },
+    };
   }
 
   /** The socket that guesses are sent from: the newest one, whose mapping the peer knows. */
@@ -561,14 +421,8 @@ export class Puncher {
     );
   }
 
-  #aimedAddresses(): string[] {
-    return [...new Set(this.#aims().map(({ address }) => address))];
-  }
-
-  // --- probes
-
   #handleProbe(now: number, socket: PathSocket, from: Endpoint, message: ProbeMessage): void {
-    const path = this.#pathTo(now, socket, from, this.#originOf(socket, from));
+    const path = this.#paths.open(now, socket, from, this.#originOf(socket, from));
     if (path === undefined) return;
     path.isHeard = true;
     path.remoteVia = message.via;
@@ -584,10 +438,9 @@ export class Puncher {
   }
 
   #handleAnswer(now: number, socket: PathSocket, from: Endpoint, message: ProbeMessage): void {
-    const sent = this.#sent.get(message.probeSequence);
-    if (sent === undefined || sent.socket.id !== socket.id) return;
-    this.#sent.delete(message.probeSequence);
-    const path = this.#pathTo(now, socket, from, sent.origin);
+    const sent = this.#sent.take(message.probeSequence, socket.id);
+    if (sent === undefined) return;
+    const path = this.#paths.open(now, socket, from, sent.origin);
     if (path === undefined) return;
     path.isHeard = true;
     path.remoteVia = message.via;
@@ -619,13 +472,7 @@ export class Puncher {
     origin: PathOrigin,
     generation: number,
   ): Uint8Array {
-    if (this.#sent.size >= MAX_OUTSTANDING_PROBES) {
-      for (const oldest of this.#sent.keys()) {
-        this.#sent.delete(oldest);
-        break;
-      }
-    }
-    this.#sent.set(this.#codec.nextSequence, { socket, to, timeMs: now, origin });
+    this.#sent.add(this.#codec.nextSequence, { socket, to, timeMs: now, origin });
     return this.#codec.probe(socket.via, generation);
   }
 
@@ -634,7 +481,7 @@ export class Puncher {
   /** Chooses the path, and says so when it is another one. */
   #settle(now: number): void {
     if (this.#isClosed) return;
-    const toProbe = this.#selection.consider(now, this.#paths.values());
+    const toProbe = this.#selection.consider(now, this.#paths);
     if (toProbe !== undefined) this.#check(now, toProbe);
     const { current } = this.#selection;
     if (current !== undefined) {
@@ -648,7 +495,7 @@ export class Puncher {
 
   /** The path in use is silent: those in reserve are asked whether they work. */
   #checkReserve(now: number, current: Path): void {
-    for (const path of this.#paths.values()) {
+    for (const path of this.#paths) {
       if (path === current || !path.isValid || path.lastAnswerMs >= current.waitingSinceMs)
         continue;
       path.hurry(now);
@@ -659,33 +506,11 @@ export class Puncher {
     const method = current?.method ?? '';
     if (current === this.#reportedPath && method === this.#reportedMethod) return;
     if (current !== this.#reportedPath) this.#changedMs = now;
-    if (current?.isRelayed === false) this.#guessesLeft = MAX_GUESSES;
+    if (current?.isRelayed === false) this.#guesser.refill();
     this.#reportedPath = current;
     this.#reportedMethod = method;
-    const path = current === undefined ? undefined : this.#describe(current);
+    const path = current === undefined ? undefined : describePath(current, this.#facts());
     this.#effects.push({ type: 'path', path });
-  }
-
-  #describe(path: Path): PathDescription {
-    return {
-      kind: path.isRelayed ? 'relay' : 'direct',
-      method: path.method,
-      local: path.socket.local,
-      remote: path.remote,
-      reason: this.#reasonFor(path),
-    };
-  }
-
-  #reasonFor(path: Path): string {
-    if (!path.isRelayed) return DIRECT_REASONS[path.origin];
-    const { own, peer } = this.#traits();
-    if (this.#local?.candidates.every(({ kind }) => kind !== 'reflexive'))
-      return 'no UDP gets out here';
-    if (this.#reflexive().length === 0) return 'no UDP gets out at the other side';
-    if (own.mapping === 'dependent' && peer.mapping === 'dependent') {
-      return 'both NATs give each destination another port';
-    }
-    return 'no direct path has answered';
   }
 
   #isKnown(socketId: number, from: Endpoint): boolean {
@@ -697,14 +522,7 @@ export class Puncher {
     ) {
       return true;
     }
-    return this.#paths.get(pathKey(socketId, from))?.isHeard === true;
-  }
-
-  #hasDirect(now: number): boolean {
-    for (const path of this.#paths.values()) {
-      if (path.isValid && !path.isRelayed && !path.isSuspect(now)) return true;
-    }
-    return false;
+    return this.#paths.get(socketId, from)?.isHeard === true;
   }
 
   /** Direct paths that were found besides the one that has been in use for a while. */
@@ -715,49 +533,35 @@ export class Puncher {
     return now - this.#changedMs >= SURPLUS_AFTER_MS;
   }
 
-  #pathTo(now: number, socket: PathSocket, remote: Endpoint, origin: PathOrigin): Path | undefined {
-    const key = pathKey(socket.id, remote);
-    const known = this.#paths.get(key);
-    if (known !== undefined) return known;
-    if (this.#paths.size >= MAX_PATHS && !this.#makeRoom()) return undefined;
-    const { address, port } = remote;
-    const path = new Path(now, socket, { address, port }, origin);
-    this.#paths.set(key, path);
-    return path;
-  }
-
-  #makeRoom(): boolean {
-    for (const path of this.#paths.values()) {
-      if (path.isValid || this.#selection.isInUse(path)) continue;
-      this.#removePath(path);
-      return true;
-    }
-    return false;
-  }
-
   #removePath(path: Path): void {
-    this.#paths.delete(path.key);
+    this.#paths.remove(path);
     this.#selection.remove(path);
   }
 
   #removeSocket(id: number): void {
     this.#sockets.delete(id);
-    for (const path of this.#paths.values()) if (path.socket.id === id) this.#removePath(path);
+    for (const path of this.#paths) if (path.socket.id === id) this.#removePath(path);
   }
 
   /** What kind of path it is that the peer has opened to us from there. */
   #originOf(socket: PathSocket, from: Endpoint): PathOrigin {
-    const guess = this.#guessSockets.get(socket.id);
-    if (guess !== undefined) return guess.origin;
+    const guessed = this.#guesser.originOf(socket.id) ?? 'punched';
+    if (this.#guesser.socket(socket.id) !== undefined) return guessed;
     const candidate = this.#remote?.candidates.find(
       ({ address, port }) => address === from.address && port === from.port,
     );
-    if (candidate !== undefined) return originOfCandidate(candidate);
-    return this.#sprays[0]?.origin ?? 'punched';
+    return candidate === undefined ? guessed : originOfCandidate(candidate);
   }
 
   #reflexive(): Candidate[] {
     return (this.#remote?.candidates ?? []).filter(({ kind }) => kind === 'reflexive');
+  }
+
+  #facts(): PairFacts {
+    return {
+      own: this.#local ?? { nat: UNKNOWN, candidates: [] },
+      peer: this.#remote ?? { nat: UNKNOWN, candidates: [] },
+    };
   }
 
   #traits(): { own: NatTraits; peer: NatTraits } {
@@ -796,17 +600,9 @@ type Trouble = 'none' | 'lost' | 'relayed';
 
 const HEARTBEAT_MS = 500;
 const SURPLUS_AFTER_MS = 5_000;
-const GUESS_AGAIN_MS = 1_500;
 /** Peers that the relays were told of, the last ones: those before are told again when they are named again. */
 const MAX_PERMITTED_PEERS = 32;
 const UNKNOWN: NatTraits = { mapping: 'unknown', filtering: 'unknown' };
-
-const DIRECT_REASONS: Record<PathOrigin, string> = {
-  host: 'both are on one network',
-  punched: 'the NATs let it through once both had sent',
-  predicted: 'the next port of a symmetric NAT was predicted',
-  birthday: 'a port of a symmetric NAT was found by trying',
-};
 
 /** A public address of a host may be anywhere. */
 function originOfCandidate({ kind, address }: Candidate): PathOrigin {

@@ -4,9 +4,10 @@ import { describe, expect, it } from 'vitest';
 import type { CandidatesSignal, NatTraits } from '../src/candidate.ts';
 import { BIRTHDAY_SOCKETS, MAX_BIRTHDAY_PROBES } from '../src/guesses.ts';
 import type { PathDescription, PathSocket } from '../src/path.ts';
+import { MAX_PATHS } from '../src/path-table.ts';
 import { PROBE_BYTES, ProbeCodec } from '../src/probe.ts';
 import { MAX_UNANSWERED_PROBES } from '../src/probe-budget.ts';
-import { MAX_PATHS, Puncher, type PuncherEffect } from '../src/puncher.ts';
+import { Puncher, type PuncherEffect } from '../src/puncher.ts';
 import { type Kind, type PairOptions, type SideOptions, SimPair } from './support/sim-pair.ts';
 
 const KINDS: readonly Kind[] = [
