@@ -27,7 +27,22 @@ it('repeats the last flight, less and less often, until data comes', () => {
   flight.handleIncoming(data(1));
   expect(flight.deadline()).toBeUndefined();
   expect(flight.repeat(9999)).toEqual([]);
-  flight.handleOutgoing(9999, handshake(4));
+});
+
+it('repeats the first data a few times, and none when the conversation runs', () => {
+  const flight = new HandshakeFlight();
+  flight.handleOutgoing(0, handshake(1));
+  flight.handleOutgoing(0, data(2));
+  let repeats = 0;
+  for (let now = 0; now < 10_000; now += 10) {
+    const again = flight.repeat(now);
+    if (again.length === 0) continue;
+    expect(again).toEqual([handshake(1), data(2)]);
+    repeats += 1;
+  }
+  expect(repeats).toBe(6);
+  for (let id = 0; id < 8; id += 1) flight.handleIncoming(data(id));
+  flight.handleOutgoing(10_000, data(3));
   expect(flight.deadline()).toBeUndefined();
 });
 

@@ -12,6 +12,8 @@ export const LOOPBACK = '127.0.0.1';
 /** RFC 7983 section 7: DTLS begins with these. */
 const FIRST_DTLS_BYTE = 20;
 const LAST_DTLS_BYTE = 63;
+/** The other end may be a moment ahead of us: its first flight is kept. */
+const MAX_EARLY_DATAGRAMS = 8;
 
 export interface PathForwarderOptions {
   /** Over the path; dropped where there is none. */
@@ -29,7 +31,7 @@ export class PathForwarder {
   readonly #flight = new HandshakeFlight();
   /** The port of node-datachannel's ICE, which has proved itself by the password. */
   #port: number | undefined;
-  /** Came over the path before that. */
+  /** Came over the path before that, or before the other end was trusted. */
   #early: Uint8Array[] = [];
   #isOpen = false;
   #timer: NodeJS.Timeout | undefined;
@@ -63,16 +65,20 @@ export class PathForwarder {
   open(): void {
     this.#isOpen = true;
     this.handlePath();
+    for (const datagram of this.#early.splice(0)) this.handleDatagram(datagram);
   }
 
   /** A datagram came over the path. */
   handleDatagram(datagram: Uint8Array): void {
     const isDtls = datagram[0]! >= FIRST_DTLS_BYTE && datagram[0]! <= LAST_DTLS_BYTE;
-    if (!this.#isOpen || !isDtls || this.#isClosed) return;
+    if (!isDtls || this.#isClosed) return;
+    if (!this.#isOpen || this.#port === undefined) {
+      if (this.#early.length < MAX_EARLY_DATAGRAMS) this.#early.push(datagram);
+      return;
+    }
     this.#flight.handleIncoming(datagram);
     this.#schedule();
-    if (this.#port !== undefined) this.#socket.send(datagram, this.#port, LOOPBACK);
-    else if (this.#early.length < 8) this.#early.push(datagram);
+    this.#socket.send(datagram, this.#port, LOOPBACK);
   }
 
   /** There is a path, or another one: what may have been lost goes again. */
@@ -94,7 +100,8 @@ export class PathForwarder {
       if (answer === undefined) return;
       this.#socket.send(answer, port, LOOPBACK);
       this.#port = port;
-      for (const early of this.#early.splice(0)) this.#socket.send(early, port, LOOPBACK);
+      if (!this.#isOpen) return;
+      for (const early of this.#early.splice(0)) this.handleDatagram(early);
     } else if (port === this.#port) {
       this.#flight.handleOutgoing(performance.now(), datagram);
       if (this.#isOpen) this.#send(datagram);

@@ -65,6 +65,10 @@ export interface ChannelRoute {
     | undefined;
   /** The other end is trusted: from here on datagrams may go. */
   open(): void;
+  /** Where we carry the datagrams: one came over the path. */
+  handleDatagram?(datagram: Uint8Array): void;
+  /** There is a path, or another one. */
+  handlePath?(): void;
   close(): void;
 }
 

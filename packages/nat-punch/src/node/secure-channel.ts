@@ -12,7 +12,6 @@ export interface SecureChannelOptions extends PeerChannelOptions {
 /** An ordered, reliable, end-to-end encrypted channel to one member, over a `PairTransport`. */
 export class SecureChannel {
   readonly #channel: PeerChannel;
-  #forwarder: PathForwarder | undefined;
 
   constructor({ send, ...options }: SecureChannelOptions) {
     this.#channel = new PeerChannel(options, {
@@ -26,14 +25,10 @@ export class SecureChannel {
             isIceLite: true,
             candidates: [forwarder.candidate, 'end-of-candidates'],
           }),
-          open: () => {
-            this.#forwarder = forwarder;
-            forwarder.open();
-          },
-          close: () => {
-            if (this.#forwarder === forwarder) this.#forwarder = undefined;
-            forwarder.close();
-          },
+          open: () => forwarder.open(),
+          handleDatagram: (datagram) => forwarder.handleDatagram(datagram),
+          handlePath: () => forwarder.handlePath(),
+          close: () => forwarder.close(),
         };
       },
     });
@@ -53,12 +48,12 @@ export class SecureChannel {
 
   /** A datagram of the other end came over the path. */
   handleDatagram(datagram: Uint8Array): void {
-    this.#forwarder?.handleDatagram(datagram);
+    this.#channel.route?.handleDatagram?.(datagram);
   }
 
   /** There is a path, or another one: what may have been lost goes again at once. */
   handlePath(): void {
-    this.#forwarder?.handlePath();
+    this.#channel.route?.handlePath?.();
   }
 
   handleSignal(data: unknown): void {
