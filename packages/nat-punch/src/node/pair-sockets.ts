@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import { type AddressFamily, addressClass, addressFamily, type Endpoint } from '@bt/endpoint';
 import type { Candidate, NatTraits } from '../candidate.ts';
+import type { NatPunchError } from '../errors.ts';
 import type { FilterKind } from '../nat-filter.ts';
 import type { PathSocket } from '../path.ts';
 import type { LocalSide } from '../puncher.ts';
@@ -41,12 +42,14 @@ const MAX_HOST_CANDIDATES = 6;
 /** TCP is begun when UDP has brought no relay by then, TLS later still. */
 const TCP_AFTER_MS = 200;
 const TLS_AFTER_MS = 600;
-/** Without any relay it is tried again, ever more seldom. */
-const ALLOCATE_AGAIN_MS = [0, 500, 1_000, 2_000, 4_000, 8_000] as const;
+/** A way that has failed is tried again, ever more seldom. */
+const CONNECT_AGAIN_MS = [200, 400, 800, 1_600, 3_200, 6_400] as const;
 /** Mappings and allocations are looked after so often. */
 const KEEP_ALIVE_MS = 15_000;
 /** A mapping that was asked for within this time is as it was. */
 const FRESH_MS = 3_000;
+
+type RelayVia = 'relay-udp' | 'relay-tcp' | 'relay-tls';
 
 interface BaseSocket {
   readonly path: PathSocket;
@@ -72,9 +75,9 @@ export class PairSockets {
   #credentials: LongTermCredentials | undefined;
   /** Ways to the relay that are to be begun yet. */
   readonly #starts = new Set<NodeJS.Timeout>();
-  #again: NodeJS.Timeout | undefined;
+  readonly #failures = new Map<RelayVia, number>();
+  #relayFamily: AddressFamily = 4;
   #isRacing = false;
-  #attempts = 0;
   #askedMs = Number.NEGATIVE_INFINITY;
   #nextId = 1;
   #isClosed = false;
@@ -142,7 +145,16 @@ export class PairSockets {
     for (const base of this.#bases) this.#ask(base);
     for (const relay of this.#relays.values()) relay.verify();
     for (const peer of this.#permits.values()) this.permit(peer);
-    if (this.#relays.size === 0) this.#allocate();
+    if (!this.#hasRelay()) this.#allocate();
+  }
+
+  /** The server is there, or there again: what waits for it waits no longer. */
+  restartRelays(): void {
+    if (this.#hasRelay()) return;
+    this.#endRace();
+    for (const relay of this.#relays.values()) relay.close();
+    this.#relays.clear();
+    this.#allocate();
   }
 
   /** The same, unless that was a moment ago. */
@@ -208,7 +220,6 @@ export class PairSockets {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearInterval(this.#keepAlive);
-    clearTimeout(this.#again);
     this.#endRace();
     this.#queries.set(Number.POSITIVE_INFINITY);
     for (const { socket } of this.#bases) socket.close();
@@ -366,17 +377,17 @@ export class PairSockets {
 
   // --- relays
 
-  /** UDP first, the others when it takes too long; whichever is there, is used. */
+  /** UDP first, the others when it takes too long; each again and again until one of them has brought a relay. */
   #allocate(): void {
     if (this.#isClosed || this.#isRacing) return;
     this.#isRacing = true;
-    clearTimeout(this.#again);
+    this.#failures.clear();
     this.#connect('relay-udp');
     this.#later(TCP_AFTER_MS, 'relay-tcp');
     if (this.#server().tls) this.#later(TLS_AFTER_MS, 'relay-tls');
   }
 
-  #later(afterMs: number, via: 'relay-tcp' | 'relay-tls'): void {
+  #later(afterMs: number, via: RelayVia): void {
     const timer = setTimeout(() => {
       this.#starts.delete(timer);
       this.#connect(via);
@@ -384,17 +395,18 @@ export class PairSockets {
     this.#starts.add(timer);
   }
 
-  #connect(via: 'relay-udp' | 'relay-tcp' | 'relay-tls'): void {
+  #connect(via: RelayVia): void {
     const { address, turnPort } = this.#server();
     const relay: TurnConnection = new TurnConnection({
       id: this.#nextId++,
       via,
       server: { address, port: turnPort },
-      family: this.#serverFamily(),
+      serverFamily: this.#serverFamily(),
+      relayFamily: this.#relayFamily,
       credentials: this.#credentialsNow(),
       natFilter: this.#options.natFilter,
       onAllocated: () => this.#handleAllocated(relay),
-      onFailed: () => this.#handleFailed(relay),
+      onFailed: (error) => this.#handleFailed(relay, error),
       onDatagram: (from, bytes) => this.onDatagram(relay.id, from, bytes),
     });
     this.#relays.set(relay.id, relay);
@@ -402,7 +414,6 @@ export class PairSockets {
   }
 
   #handleAllocated(relay: TurnConnection): void {
-    this.#attempts = 0;
     this.#endRace();
     // Worse ones are not needed any more; one by UDP that is still under way may be.
     for (const other of this.#relays.values()) {
@@ -414,16 +425,28 @@ export class PairSockets {
     this.#changed();
   }
 
-  #handleFailed(relay: TurnConnection): void {
+  #handleFailed(relay: TurnConnection, error: NatPunchError): void {
     if (!this.#relays.delete(relay.id) || this.#isClosed) return;
     // What the server has told of its realm may be of another life of it.
     this.#credentials = undefined;
     this.#changed();
-    if (this.#relays.size > 0 || this.#starts.size > 0) return;
-    this.#endRace();
-    const delayMs = ALLOCATE_AGAIN_MS[Math.min(this.#attempts, ALLOCATE_AGAIN_MS.length - 1)]!;
-    this.#attempts += 1;
-    this.#again = setTimeout(() => this.#allocate(), delayMs);
+    if (this.#hasRelay()) return;
+    if (!this.#isRacing) {
+      this.#allocate();
+      return;
+    }
+    // RFC 8656 section 7.2: the server has no IPv4 address to give.
+    const isOtherFamily = error.stunCode === 440 && this.#relayFamily === 4;
+    if (isOtherFamily) this.#relayFamily = 6;
+    const failures = this.#failures.get(relay.via) ?? 0;
+    this.#failures.set(relay.via, failures + 1);
+    const delayMs = CONNECT_AGAIN_MS[Math.min(failures, CONNECT_AGAIN_MS.length - 1)]!;
+    this.#later(isOtherFamily ? 0 : delayMs, relay.via);
+  }
+
+  #hasRelay(): boolean {
+    for (const relay of this.#relays.values()) if (relay.pathSocket !== undefined) return true;
+    return false;
   }
 
   #endRace(): void {

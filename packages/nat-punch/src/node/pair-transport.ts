@@ -88,6 +88,7 @@ export class PairTransport {
 
   /** Signalling is back after a cut, or comes from another address: what was known of our network may hold no longer. */
   networkChanged(): void {
+    this.#sockets.restartRelays();
     this.#call((now) => this.#puncher.networkChanged(now));
   }
 

@@ -17,7 +17,9 @@ export interface TurnConnectionOptions {
   readonly id: number;
   readonly via: Exclude<Via, 'socket'>;
   readonly server: Endpoint;
-  readonly family: AddressFamily;
+  readonly serverFamily: AddressFamily;
+  /** Of the address that is asked for. */
+  readonly relayFamily: AddressFamily;
   readonly credentials: LongTermCredentials;
   readonly natFilter: FilterKind | undefined;
   onAllocated(): void;
@@ -46,6 +48,7 @@ export class TurnConnection {
     this.#client = new TurnClient(performance.now(), {
       credentials: options.credentials,
       isStream: options.via !== 'relay-udp',
+      family: options.relayFamily,
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
     });
     this.#wakeup = new Wakeup(() => this.#call((now) => this.#client.handleTimeout(now)));
@@ -89,7 +92,7 @@ export class TurnConnection {
 
   async #bind(): Promise<void> {
     try {
-      const socket = await bindDatagramSocket(this.#options.family, this.#options.natFilter);
+      const socket = await bindDatagramSocket(this.#options.serverFamily, this.#options.natFilter);
       if (this.#isClosed) {
         socket.close();
         return;
@@ -177,9 +180,4 @@ export class TurnConnection {
     this.#datagrams?.close();
     this.#closing();
   }
-}
-
-/** For callers that want to know why. */
-export function isRefusal(error: NatPunchError): boolean {
-  return error.code === 'stun-error' && error.stunCode !== 437;
 }

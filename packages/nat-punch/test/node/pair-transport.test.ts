@@ -94,6 +94,28 @@ describe('a relay that is lost', () => {
   });
 });
 
+describe('IPv6', () => {
+  it.each([
+    ['directly', 'full-cone', isDirect],
+    ['by the relay', 'symmetric', isRelay],
+  ] as const)('connects %s', async (_name, natFilter, fits) => {
+    const server = await startRelay({ addresses: ['::1'] });
+    const pair = await connectPair(server, [
+      { address: '::1', natFilter },
+      { address: '::1', natFilter },
+    ]);
+    try {
+      await Promise.all([pair.a.until(fits), pair.b.until(fits)]);
+      expect(pair.a.transport.path?.remote.address).toBe('::1');
+      pair.a.transport.send(encode('to B'));
+      await pair.b.untilReceived(1);
+    } finally {
+      pair.close();
+      await server.close();
+    }
+  });
+});
+
 it('gives its allocations back', async () => {
   const freed = await startRelay();
   try {

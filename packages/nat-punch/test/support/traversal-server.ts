@@ -35,6 +35,7 @@ export interface TestSideOptions {
   readonly stunPorts?: readonly number[];
   readonly turnPort?: number;
   readonly tls?: boolean;
+  readonly address?: string;
 }
 
 /** Gatherers that know their NAT already, and two transports of one pair. */
@@ -48,7 +49,7 @@ export async function connectPair(
         new Promise<Gatherer>((resolve) => {
           const gatherer: Gatherer = new Gatherer({
             server: () => ({
-              address: '127.0.0.1',
+              address: side.address ?? '127.0.0.1',
               stunPorts: side.stunPorts ?? [relay.port, relay.port + 1],
               turnPort: side.turnPort ?? relay.port,
               tls: side.tls ?? false,
@@ -72,7 +73,7 @@ export async function connectPair(
           gatherer,
           pairKey,
           isControlling: index === 0,
-          peerSeen: ['127.0.0.1'],
+          peerSeen: [sides[1 - index]!.address ?? '127.0.0.1'],
           signal: (data) => {
             const copy: unknown = JSON.parse(JSON.stringify(data));
             setImmediate(() => made[1 - index]?.transport.handleSignal(copy));
