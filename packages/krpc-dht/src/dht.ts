@@ -146,7 +146,7 @@ export class Dht {
     return address === undefined ? undefined : printAddress(address);
   }
 
-  /** Nodes in the table of a family. */
+  /** Nodes in the table of a family: 4 (IPv4, the default) or 6 (IPv6). */
   nodeCount(family: 4 | 6 = 4): number {
     return overlayOf(this.#overlays, family)?.table.size ?? 0;
   }
@@ -365,6 +365,7 @@ export class Dht {
   #handleJoinEnd(now: number, hasJoined: boolean): void {
     if (hasJoined && !this.#hasJoined) this.#effects.push({ type: 'joined' });
     this.#hasJoined ||= hasJoined;
+    if (!this.#hasJoined) this.#effects.push({ type: 'unanswered' });
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const operation of waiting) operation.start(now);

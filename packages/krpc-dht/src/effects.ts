@@ -75,6 +75,8 @@ export type DhtEffect =
   | { readonly type: 'failed'; readonly operation: number; readonly error: DhtError }
   /** The first search for our own neighbours has ended: the table is as full as it gets for now. */
   | { readonly type: 'joined' }
+  /** A search for our own neighbours has ended, and nobody has answered yet. */
+  | { readonly type: 'unanswered' }
   /** The other nodes agree that this is our address (BEP 42); our id may have changed with it. */
   | { readonly type: 'external-address'; readonly family: AddressFamily; readonly address: string };
 

@@ -41,8 +41,19 @@ export interface CreateDhtOptions
   readonly stateFile?: string | undefined;
   /** The other nodes agree that this is our address, or another one than before. What it throws becomes a warning of the process. */
   readonly onExternalAddress?: ((address: string, family: AddressFamily) => void) | undefined;
+  /** Something stands in the way into the network. What it throws becomes a warning of the process. */
+  readonly onWarning?: ((warning: DhtWarning) => void) | undefined;
   /** Resolves a host name of `bootstrap`. Default: the system's resolver. */
   readonly lookupHost?: LookupHost | undefined;
+}
+
+/**
+ * What stands in the way into the network, for people: an `entry` of `bootstrap` that can't be used, or that `no-answer` has come from
+ * anybody so far. Each is told once.
+ */
+export interface DhtWarning {
+  readonly code: 'entry' | 'no-answer';
+  readonly message: string;
 }
 
 export interface OperationOptions {
@@ -96,6 +107,8 @@ export class DhtNode {
   readonly #joined = new Gate();
   #timer: NodeJS.Timeout | undefined;
   #armedAt = Number.POSITIVE_INFINITY;
+  readonly #hasSavedTable: boolean;
+  #hasWarned = false;
   #saveTimer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
@@ -111,12 +124,15 @@ export class DhtNode {
     const ipv6 = families.includes(6);
     this.#sockets = sockets;
     this.#options = options;
+    this.#hasSavedTable = options.savedTable !== undefined;
     const { isOnLoopback } = entrance;
     this.#dht = new Dht({
       ...{ ...options, random: secureRandom, ed25519: nodeEd25519, ipv4, ipv6, isOnLoopback },
     });
     this.#entering = new Entering({
-      ...{ ...entrance, lookupHost: options.lookupHost },
+      ...{ ...entrance, families, lookupHost: options.lookupHost },
+      hasDefaults: options.bootstrap === undefined,
+      warn: (message) => this.#warn({ code: 'entry', message }),
       join: (nodes) => {
         this.#dht.join(performance.now(), nodes);
         this.#drain();
@@ -142,7 +158,7 @@ export class DhtNode {
     return this.#dht.id(family);
   }
 
-  /** Nodes in the table of a family. */
+  /** Nodes in the table of a family: 4 (IPv4, the default) or 6 (IPv6). */
   nodeCount(family: 4 | 6 = 4): number {
     return this.#dht.nodeCount(family);
   }
@@ -423,6 +439,8 @@ export class DhtNode {
     if (effect.type === 'joined') {
       this.#joined.open();
       this.#entering.gate.open();
+    } else if (effect.type === 'unanswered') {
+      this.#handleUnanswered();
     } else if (effect.type === 'external-address') {
       this.#tellAddress(effect.address, effect.family);
     }
@@ -435,12 +453,20 @@ export class DhtNode {
     else pending?.onEffect(effect);
   }
 
+  /** It is no news where there was nobody to ask, as for the first node of a network. */
+  #handleUnanswered(): void {
+    const { hasEntrances } = this.#entering;
+    if (this.#hasWarned || !(hasEntrances || this.#hasSavedTable)) return;
+    this.#hasWarned = true;
+    this.#warn({ code: 'no-answer', message: 'no node of the DHT has answered so far' });
+  }
+
+  #warn(warning: DhtWarning): void {
+    callBack(() => this.#options.onWarning?.(warning));
+  }
+
   #tellAddress(address: string, family: AddressFamily): void {
-    try {
-      this.#options.onExternalAddress?.(address, family);
-    } catch (error) {
-      process.emitWarning(error instanceof Error ? error : String(error));
-    }
+    callBack(() => this.#options.onExternalAddress?.(address, family));
   }
 
   /** One timer, moved to an earlier time only: a machine that is woken too soon does nothing. */
@@ -469,6 +495,15 @@ export class DhtNode {
 
 function closed(): DhtError {
   return new DhtError('closed', 'the node has been closed');
+}
+
+/** What a callback of the caller's throws is no matter of ours. */
+function callBack(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
 }
 
 /** Node fires a timer of more than 2^31 - 1 ms at once. */

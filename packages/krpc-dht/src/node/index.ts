@@ -8,6 +8,7 @@ export {
   type CreateDhtOptions,
   createDht,
   type DhtNode,
+  type DhtWarning,
   type OperationOptions,
 } from './dht-node.ts';
 export { nodeEd25519 } from './ed25519.ts';

@@ -11,6 +11,7 @@ import {
   type CreateDhtOptions,
   createDht,
   type DhtNode,
+  type DhtWarning,
   nodeEd25519,
 } from '../../src/node/index.ts';
 import { decodeSavedTable, encodeSavedTable } from '../../src/saved-table.ts';
@@ -233,6 +234,77 @@ describe('names', () => {
           : Promise.resolve([{ address: '127.0.0.1' }]),
     });
     expect((await second.findNode(id(1))).closest).toHaveLength(1);
+  });
+});
+
+describe('warnings', () => {
+  /** Those of a node with these options, until there are so many. */
+  async function warningsOf(options: CreateDhtOptions, count: number): Promise<DhtWarning[]> {
+    const warnings: DhtWarning[] = [];
+    const all = new Promise<void>((resolve) => {
+      const onWarning = (warning: DhtWarning) => {
+        if (warnings.push(warning) === count) resolve();
+      };
+      void start({ ...options, onWarning });
+    });
+    await all;
+    return warnings;
+  }
+
+  it('tell of entries that can not be used', async () => {
+    const bootstrap = ['[::1]:7600', '192.0.2.1:1', 'router.example:1', '127.0.0.1:1'];
+    expect(await warningsOf({ bootstrap }, 3)).toEqual([
+      {
+        code: 'entry',
+        message: 'DHT node [::1]:7600: an IPv6 address, while this node has IPv4 alone',
+      },
+      { code: 'entry', message: 'DHT node 192.0.2.1:1: not asked from loopback' },
+      { code: 'entry', message: 'DHT node router.example:1: not asked from loopback' },
+    ]);
+  });
+
+  it('tell of names that are unknown, or have addresses of the other family alone', async () => {
+    const warnings = await warningsOf(
+      {
+        bind: '0.0.0.0',
+        bootstrap: ['unknown.example:1', 'other.example:2', 'both.example:3'],
+        lookupHost: async (host) => {
+          if (host === 'unknown.example') throw new Error('no such name');
+          const ipv6 = { address: '::1' };
+          return host === 'other.example' ? [ipv6] : [ipv6, { address: '127.0.0.1' }];
+        },
+      },
+      2,
+    );
+    expect(new Set(warnings.map(({ message }) => message))).toEqual(
+      new Set([
+        'DHT node unknown.example:1: name not found',
+        'DHT node other.example:2: an IPv6 address, while this node has IPv4 alone',
+      ]),
+    );
+  });
+
+  it('tell once of public routers that are all unknown', async () => {
+    const lookupHost = async () => [];
+    expect(await warningsOf({ bind: '0.0.0.0', lookupHost }, 1)).toEqual([
+      { code: 'entry', message: 'no public router of the DHT: their names are not found' },
+    ]);
+  });
+
+  it('tell that nobody has answered, where there was somebody to ask', async () => {
+    const silent = await start();
+    await silent.close();
+    const bootstrap = [`127.0.0.1:${silent.port}`];
+    expect(await warningsOf({ bootstrap }, 1)).toEqual([
+      { code: 'no-answer', message: 'no node of the DHT has answered so far' },
+    ]);
+    const warnings: DhtWarning[] = [];
+    const onWarning = (warning: DhtWarning) => void warnings.push(warning);
+    const first = await start({ onWarning });
+    await expect(first.findNode(id(1))).rejects.toMatchObject({ code: 'no-nodes' });
+    const second = await start({ onWarning, bootstrap: [`127.0.0.1:${first.port}`] });
+    await second.joined();
+    expect(warnings).toEqual([]);
   });
 });
 
