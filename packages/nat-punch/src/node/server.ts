@@ -1,7 +1,8 @@
 // The whole server: STUN, NAT behaviour discovery, TURN, and rendezvous on one port; its metrics at another; and how it ends.
 import type { Endpoint } from '@bt/endpoint';
 import { type Metric, MetricsServer } from './metrics.ts';
-import { LocalPools, type PoolHost } from './pool-host.ts';
+import { LocalPools } from './pool-host.ts';
+import { type RedisLogEvent, RedisPools } from './redis-pools.ts';
 import { RelayServer, type RelayServerOptions, type RelayStatistics } from './relay-server.ts';
 import {
   type RendezvousLogEvent,
@@ -27,6 +28,8 @@ export interface ServerOptions
   readonly users?: ReadonlyMap<string, string> | undefined;
   /** Members of a pool that meet, 2 to 16; two unless told otherwise. */
   readonly roomSize?: number | undefined;
+  /** `redis://HOST:PORT`: members meet those of other servers that have the same. */
+  readonly redis?: string | undefined;
   /** HTML that is served at `/`. */
   readonly page?: string | undefined;
   /** Where Prometheus may ask for `/metrics`; port 0 takes a free one. Nowhere unless told. */
@@ -36,6 +39,7 @@ export interface ServerOptions
 
 export type ServerLogEvent =
   | RendezvousLogEvent
+  | RedisLogEvent
   | {
       readonly event: 'allocated' | 'freed';
       readonly username: string;
@@ -45,6 +49,8 @@ export type ServerLogEvent =
 export interface ServerStatistics {
   readonly rendezvous: RendezvousServerStatistics;
   readonly relay: RelayStatistics;
+  /** Undefined without Redis. */
+  readonly isRedisConnected: boolean | undefined;
 }
 
 /** How long a server that drains waits for relays to end. */
@@ -61,15 +67,18 @@ export async function startServer(options: ServerOptions): Promise<PunchServer> 
 export class PunchServer {
   readonly #rendezvous: RendezvousServer;
   readonly #relay: RelayServer;
+  readonly #shared: RedisPools | undefined;
   #metrics: MetricsServer | undefined;
   #ending: Promise<void> | undefined;
 
   /** As {@link startServer}. */
   static async start(options: ServerOptions): Promise<PunchServer> {
     const { users = new Map<string, string>(), realm = 'p2p', log, metrics, tls } = options;
-    const pools: PoolHost = new LocalPools(options.roomSize ?? 2);
+    const { roomSize = 2, redis } = options;
+    const shared =
+      redis === undefined ? undefined : await RedisPools.start({ url: redis, roomSize, log });
     const rendezvous = new RendezvousServer({
-      pools,
+      pools: shared ?? new LocalPools(roomSize),
       realm,
       ports: () => ({
         stun: [relay.port, relay.port + 1],
@@ -105,7 +114,7 @@ export class PunchServer {
       await rendezvous.close();
       throw error;
     }
-    const server = new PunchServer(rendezvous, relay);
+    const server = new PunchServer(rendezvous, relay, shared);
     if (metrics === undefined) return server;
     try {
       server.#metrics = await MetricsServer.start(metrics, () => metricsOf(server.statistics));
@@ -116,9 +125,14 @@ export class PunchServer {
     return server;
   }
 
-  private constructor(rendezvous: RendezvousServer, relay: RelayServer) {
+  private constructor(
+    rendezvous: RendezvousServer,
+    relay: RelayServer,
+    shared: RedisPools | undefined,
+  ) {
     this.#rendezvous = rendezvous;
     this.#relay = relay;
+    this.#shared = shared;
   }
 
   /** The TCP port and the first UDP port; the second one is the next. */
@@ -136,7 +150,11 @@ export class PunchServer {
   }
 
   get statistics(): ServerStatistics {
-    return { rendezvous: this.#rendezvous.statistics, relay: this.#relay.statistics };
+    return {
+      rendezvous: this.#rendezvous.statistics,
+      relay: this.#relay.statistics,
+      isRedisConnected: this.#shared?.isConnected,
+    };
   }
 
   /**
@@ -169,14 +187,19 @@ export class PunchServer {
   }
 }
 
-function metricsOf({ rendezvous, relay }: ServerStatistics): Metric[] {
+function metricsOf({ rendezvous, relay, isRedisConnected }: ServerStatistics): Metric[] {
   const gauge = (name: string, help: string, value: number): Metric => {
     return { name, help, type: 'gauge', value };
   };
   const counter = (name: string, help: string, value: number): Metric => {
     return { name: `${name}_total`, help, type: 'counter', value };
   };
+  const redis =
+    isRedisConnected === undefined
+      ? []
+      : [gauge('redis_connected', 'Whether other servers can be met.', isRedisConnected ? 1 : 0)];
   return [
+    ...redis,
     gauge('pools', 'Pools with members.', rendezvous.pools),
     gauge('members', 'Members of pools.', rendezvous.members),
     gauge('members_away', 'Members whose signalling is cut.', rendezvous.away),
