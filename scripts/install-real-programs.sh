@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the programs that the tests measure themselves against (Debian's packages), without starting a daemon of theirs.
 set -euo pipefail
-wanted=(aria2 chromium conntrack coturn iproute2 mktorrent nftables opentracker python3-libtorrent redis-server redis-server transmission-cli transmission-daemon)
+wanted=(aria2 chromium conntrack coturn iproute2 mktorrent nftables opentracker python3-libtorrent redis-server transmission-cli transmission-daemon)
 missing=()
 for package in "${wanted[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")

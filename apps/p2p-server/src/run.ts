@@ -65,6 +65,7 @@ async function start(options: Options, log: (event: ServerLogEvent) => void): Pr
     allowPeers: options.allowPeers,
     quota: options.quota,
     roomSize: options.roomSize,
+    redis: options.redis,
     metrics: options.metrics,
     page: await loadPage(),
     log,
@@ -115,6 +116,10 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
       return `Listening on port ${event.port} of ${event.addresses.join(', ')}.`;
     case 'metrics':
       return `Metrics at ${event.at}.`;
+    case 'redis-lost':
+      return `Redis is gone (${event.reason}): this server goes on alone.`;
+    case 'redis-back':
+      return 'Redis is back.';
     case 'draining':
       return 'Draining: clients are sent away, relays may end.';
     default:

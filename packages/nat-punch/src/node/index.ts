@@ -18,9 +18,9 @@ export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
 export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
 export {
   type JoinPoolOptions,
+  joinPool,
   joinPoolBy,
-  type MakePaths,
-  type PathServer,
+  type PathsOptions,
   Pool,
   type PoolPaths,
   type PoolTransport,

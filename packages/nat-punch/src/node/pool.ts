@@ -6,14 +6,12 @@ import { NatPunchError } from '../errors.ts';
 import { GuessLimit } from '../guess-limit.ts';
 import { clientTagOf } from '../pool-credentials.ts';
 import type { RendezvousClientEvent } from '../rendezvous-client.ts';
-import {
-  CLIENT_ID_BYTES,
-  type RelayCredentials,
-  type SignalData,
-  type WelcomeMessage,
-} from '../rendezvous-message.ts';
+import { CLIENT_ID_BYTES, type SignalData, type WelcomeMessage } from '../rendezvous-message.ts';
 import { type PhraseKey, phraseKeyInput, phraseKeyOf } from '../spake2.ts';
 import { type Certificate, makeCertificate } from './certificate.ts';
+import { filterKindOf, Gatherer } from './gatherer.ts';
+import type { TraversalServer } from './pair-sockets.ts';
+import { PairTransport } from './pair-transport.ts';
 import { type PeerPath, type PeerTransport, PoolPeer } from './pool-peer.ts';
 import { SignallingClient } from './signalling-client.ts';
 
@@ -32,6 +30,8 @@ export interface JoinPoolOptions {
   readonly certificateAuthority?: string | undefined;
   /** How long the first connection may take; 10 s unless told otherwise. */
   readonly timeoutMs?: number | undefined;
+  /** 0 full cone, 1 address-restricted, 2 port-restricted, 3 symmetric: behave as behind such a NAT, for tests. */
+  readonly natType?: number | undefined;
   /** Ends everything at once. */
   readonly signal?: AbortSignal | undefined;
   /** The server has a place for us; again after each reconnect. */
@@ -42,16 +42,6 @@ export interface JoinPoolOptions {
   readonly onSignalling?: ((isConnected: boolean) => void) | undefined;
   /** Somebody to talk to. */
   readonly onPeer?: ((peer: PoolPeer) => void) | undefined;
-}
-
-/** What paths need to know of the server. */
-export interface PathServer {
-  /** The IP address that the signalling is connected to. */
-  readonly address: string;
-  readonly port: number;
-  readonly stunPorts: readonly number[];
-  readonly tls: boolean;
-  readonly alternateAddress?: string | undefined;
 }
 
 /** One pair's way of datagrams, over whatever path there is. */
@@ -72,13 +62,19 @@ export interface PoolTransportOptions {
 
 /** Makes the transports of one stay in a pool. */
 export interface PoolPaths {
-  /** Who comes next is to wait for nothing. */
+  /** Whoever comes next is to wait for nothing. */
   prepare(): void;
   open(options: PoolTransportOptions): PoolTransport;
+  /** The signalling has been cut, or comes from elsewhere now. */
+  networkChanged(): void;
   close(): void;
 }
 
-export type MakePaths = (server: PathServer, credentials: () => RelayCredentials) => PoolPaths;
+export interface PathsOptions {
+  /** As it is now: another server may have taken its place. */
+  server(): TraversalServer;
+  readonly alternateAddress: string | undefined;
+}
 
 const JOIN_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 2_000;
@@ -87,12 +83,35 @@ const LEAVE_TIMEOUT_MS = 2_000;
 const LOST_MS = 20_000;
 
 /**
- * Joins the pool by the means given.
+ * Joins a pool.
  *
  * @throws {NatPunchError} `invalid-argument`; `refused` by the server; `unreachable` when it can't be reached in time (see `cause`);
  * `aborted` by the signal.
  */
-export async function joinPoolBy(makePaths: MakePaths, options: JoinPoolOptions): Promise<Pool> {
+export async function joinPool(options: JoinPoolOptions): Promise<Pool> {
+  const { natType } = options;
+  const natFilter = natType === undefined ? undefined : filterKindOf(natType);
+  if (natType !== undefined && natFilter === undefined) {
+    throw new NatPunchError('invalid-argument', 'a NAT type is 0, 1, 2 or 3');
+  }
+  return await joinPoolBy((paths) => pathsOf(new Gatherer({ ...paths, natFilter })), options);
+}
+
+function pathsOf(gatherer: Gatherer): PoolPaths {
+  return {
+    prepare: () => gatherer.prepare(),
+    // It tells of fewer kinds of paths than listeners know.
+    open: (options) => new PairTransport({ ...options, gatherer }) as PoolTransport,
+    networkChanged: () => gatherer.networkChanged(),
+    close: () => gatherer.close(),
+  };
+}
+
+/** As {@link joinPool}, by other paths. */
+export async function joinPoolBy(
+  makePaths: (options: PathsOptions) => PoolPaths,
+  options: JoinPoolOptions,
+): Promise<Pool> {
   const server =
     typeof options.server === 'string' ? parseHostPort(options.server) : options.server;
   if (server === undefined || server.port === 0) {
@@ -110,7 +129,7 @@ export async function joinPoolBy(makePaths: MakePaths, options: JoinPoolOptions)
 interface PoolSetup extends JoinPoolOptions {
   readonly server: { readonly host: string; readonly port: number };
   readonly phraseKey: PhraseKey | undefined;
-  readonly makePaths: MakePaths;
+  readonly makePaths: (options: PathsOptions) => PoolPaths;
 }
 
 interface Settle {
@@ -134,8 +153,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
   #lastFailure: Error | undefined;
   #welcome: WelcomeMessage | undefined;
   #paths: PoolPaths | undefined;
-  /** By the server: transports that were made with another one go on. */
-  readonly #allPaths = new Map<string, PoolPaths>();
+  #wasCut = false;
   #hasEnded = false;
   #failure: NatPunchError | undefined;
   readonly #handleAbort = () => this.#end(aborted(this.#setup.signal!));
@@ -205,6 +223,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
         this.#setup.onWaiting?.(event.ahead);
         break;
       case 'connection':
+        if (!event.isUp) this.#wasCut = true;
         this.#setup.onSignalling?.(event.isUp);
         break;
       case 'refused':
@@ -219,33 +238,37 @@ export class Pool implements AsyncIterable<PoolPeer> {
   }
 
   #handleWelcome(welcome: WelcomeMessage): void {
-    const isFirst = this.#welcome === undefined;
+    const before = this.#welcome;
     this.#welcome = welcome;
-    this.#preparePaths(welcome);
-    if (!isFirst) for (const { transport } of this.#members.values()) transport?.networkChanged();
+    this.#paths ??= this.#setup.makePaths({
+      server: () => this.#server(),
+      alternateAddress: welcome.alternateAddress,
+    });
+    const hasMoved = before !== undefined && before.observed.address !== welcome.observed.address;
+    if (this.#wasCut || hasMoved) {
+      this.#paths.networkChanged();
+      for (const { transport } of this.#members.values()) transport?.networkChanged();
+    }
+    this.#wasCut = false;
+    this.#paths.prepare();
     this.#setup.onJoined?.(welcome);
     clearTimeout(this.#joinTimer);
     this.#settle?.resolve(this);
     this.#settle = undefined;
   }
 
-  /** Another server, behind the same name, needs other paths. */
-  #preparePaths({ ports, alternateAddress }: WelcomeMessage): void {
-    const endpoint = this.#signalling.serverEndpoint;
-    if (endpoint === undefined) return;
-    const server = printEndpoint(endpoint);
-    this.#paths = this.#allPaths.get(server);
-    if (this.#paths !== undefined) return;
-    const told: PathServer = {
-      address: endpoint.address,
-      port: ports.turn,
+  /** What is needed of the server for paths, as it was told last. */
+  #server(): TraversalServer {
+    const { credentials, ports } = this.#welcome!;
+    const { username, password } = credentials;
+    return {
+      address: this.#signalling.serverAddress,
       stunPorts: ports.stun,
+      turnPort: ports.turn,
       tls: ports.tls,
-      alternateAddress,
+      username,
+      password,
     };
-    this.#paths = this.#setup.makePaths(told, () => this.#welcome!.credentials);
-    this.#allPaths.set(server, this.#paths);
-    this.#paths.prepare();
   }
 
   #meet(event: Extract<RendezvousClientEvent, { type: 'peer' }>): void {
@@ -272,6 +295,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
     });
     const member: Member = { peer, transport, path: undefined, isLost: false, timer: undefined };
     this.#members.set(clientTag, member);
+    this.#paths!.prepare();
     if (transport !== undefined) {
       const tellPeer = transport.onPath;
       transport.onPath = (path) => {
@@ -330,11 +354,10 @@ export class Pool implements AsyncIterable<PoolPeer> {
   }
 
   #iceServers(): string[] {
-    const { credentials, ports } = this.#welcome!;
-    const endpoint = this.#signalling.serverEndpoint!;
-    const at = (port: number) => printEndpoint({ address: endpoint.address, port });
-    const user = [credentials.username, credentials.password].map(encodeURIComponent).join(':');
-    return [`stun:${at(ports.stun[0]!)}`, `turn:${user}@${at(ports.turn)}?transport=udp`];
+    const { address, stunPorts, turnPort, username, password } = this.#server();
+    const at = (port: number) => printEndpoint({ address, port });
+    const user = [username, password].map(encodeURIComponent).join(':');
+    return [`stun:${at(stunPorts[0]!)}`, `turn:${user}@${at(turnPort)}?transport=udp`];
   }
 
   #giveUp(): void {
@@ -356,7 +379,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       peer.close();
     }
     this.#signalling.leave();
-    for (const paths of this.#allPaths.values()) paths.close();
+    this.#paths?.close();
     if (error !== undefined) this.#settle?.reject(error);
     this.#settle = undefined;
     this.#wakeReader?.();

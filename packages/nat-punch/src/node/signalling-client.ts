@@ -1,5 +1,5 @@
 // The signalling over a WebSocket: does what a `RendezvousClient` says, on Node's sockets and clock.
-import { type Endpoint, makeEndpoint } from '@bt/endpoint';
+import { makeEndpoint } from '@bt/endpoint';
 import { type ClientOptions, WebSocket } from 'ws';
 import {
   RendezvousClient,
@@ -27,7 +27,7 @@ export class SignallingClient {
   readonly #machine: RendezvousClient;
   #socket: WebSocket | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #serverEndpoint: Endpoint | undefined;
+  #serverAddress = '';
 
   /**
    * Begins to connect at once.
@@ -41,9 +41,9 @@ export class SignallingClient {
     queueMicrotask(() => this.#wake());
   }
 
-  /** The address and port that the latest connection goes to. */
-  get serverEndpoint(): Endpoint | undefined {
-    return this.#serverEndpoint;
+  /** The IP address that the latest connection goes to; empty before the first one. */
+  get serverAddress(): string {
+    return this.#serverAddress;
   }
 
   /** As {@link RendezvousClient.send}. */
@@ -97,8 +97,8 @@ export class SignallingClient {
     const socket = new WebSocket(url, options);
     this.#socket = socket;
     const isCurrent = () => this.#socket === socket;
-    socket.on('upgrade', ({ socket: { remoteAddress = '', remotePort = 0 } }) => {
-      this.#serverEndpoint = makeEndpoint(remoteAddress.replace(/%.*$/, ''), remotePort);
+    socket.on('upgrade', ({ socket: { remoteAddress = '' } }) => {
+      this.#serverAddress = makeEndpoint(remoteAddress.replace(/%.*$/, ''), 0)?.address ?? '';
     });
     socket.on('open', () => {
       if (!isCurrent()) return;

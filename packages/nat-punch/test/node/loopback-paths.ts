@@ -9,6 +9,8 @@ export class LoopbackPaths implements PoolPaths {
 
   prepare(): void {}
 
+  networkChanged(): void {}
+
   open(options: PoolTransportOptions): LoopbackTransport {
     const transport = new LoopbackTransport(options);
     this.transports.push(transport);

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type JoinPoolOptions, joinPoolBy, type Pool } from '../../src/node/pool.ts';
+import { type JoinPoolOptions, joinPool, joinPoolBy, type Pool } from '../../src/node/pool.ts';
 import type { PoolPeer } from '../../src/node/pool-peer.ts';
 import { type PunchServer, startServer } from '../../src/node/server.ts';
 import { LoopbackPaths } from './loopback-paths.ts';
@@ -56,6 +56,28 @@ function pending<T>(): [resolve: (value: T) => void, promise: Promise<T>] {
 const readers = new WeakMap<PoolPeer, AsyncGenerator<string | Uint8Array>>();
 
 describe('joinPool', () => {
+  it('finds paths by itself, and heals them over a restart of the server', async () => {
+    const server = await serve();
+    const enter = async (name: string, natType: number) => {
+      const address = `127.0.0.1:${server.port}`;
+      const pool = await joinPool({ server: address, pool: '100', name, natType });
+      cleanUps.push(() => pool.leave(0));
+      return pool;
+    };
+    // Two symmetric NATs leave nothing but the relay, which goes with the server.
+    const [ada, bob] = [await enter('Ada', 3), await enter('Bob', 3)];
+    const [toBob, toAda] = [await firstPeer(ada), await firstPeer(bob)];
+    await toBob.send('1');
+    expect(await nextMessage(toAda)).toBe('1');
+    expect(toBob.path).toMatchObject({ kind: 'relay' });
+    await server.close();
+    await toBob.send('2');
+    await serve(server.port);
+    expect(await nextMessage(toAda)).toBe('2');
+    await toAda.send('3');
+    expect(await nextMessage(toBob)).toBe('3');
+  });
+
   it('meets, talks, and says goodbye', async () => {
     const server = await serve();
     const [ada, bob] = [await join(server, 'Ada'), await join(server, 'Bob')];
@@ -141,6 +163,9 @@ describe('joinPool', () => {
       });
     await expect(fail({ server: 'nowhere' })).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(fail({ pool: '' })).rejects.toMatchObject({ code: 'invalid-argument' });
+    await expect(joinPool({ server: 'x:1', pool: 'x', natType: 4 })).rejects.toMatchObject({
+      code: 'invalid-argument',
+    });
     await expect(fail({ phrase: '' })).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(fail({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
     await server.close();
