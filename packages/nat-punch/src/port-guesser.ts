@@ -28,6 +28,10 @@ export interface GuessHost {
   /** The socket whose mapping the peer knows. */
   punchingSocket(): PathSocket | undefined;
   hasDirect(now: number): boolean;
+  /** Sockets on which the peer was heard. */
+  heardSockets(): ReadonlySet<number>;
+  /** Sockets that are not needed any more. */
+  release(ids: readonly number[]): void;
   /** Has sockets opened, which come by `addSockets`. */
   open(way: GuessWay, count: number): void;
   signal(signal: PunchSignal): void;
@@ -41,6 +45,8 @@ const PREDICT_AGAIN_MS = 1_500;
 /** The second and third time that the shots of a prediction are sent, all the way now. */
 const SHOOT_AGAIN_MS = [200, 600] as const;
 const BIRTHDAY_OPEN_AGAIN_MS = 1_500;
+/** An attack that has brought nothing by then is over, and its sockets are closed. */
+const BIRTHDAY_LIFETIME_MS = 10_000;
 /** What the peer asks for is done no oftener. */
 const BIRTHDAY_PAUSE_MS = 8_000;
 const PREDICTION_PAUSE_MS = 400;
@@ -56,6 +62,7 @@ export class PortGuesser {
   #guessedRound = -1;
   #guessesLeft = MAX_GUESSES;
   #isOpening = false;
+  #expiryMs = Number.POSITIVE_INFINITY;
   #birthdayMs = Number.NEGATIVE_INFINITY;
   #predictionMs = Number.NEGATIVE_INFINITY;
   /** A port of our NAT that the next mapping follows, and one of the peer's. */
@@ -106,6 +113,7 @@ export class PortGuesser {
     if (first === undefined) return;
     const origin = way === 'birthday' ? 'birthday' : 'predicted';
     for (const socket of sockets) this.#sockets.set(socket.id, { socket, origin });
+    this.#expiryMs = now + BIRTHDAY_LIFETIME_MS;
     if (this.#host.hasDirect(now)) return;
     if (way === 'birthday') this.#openBirthday(now, sockets);
     else if (mappedPort !== undefined) this.#openPrediction(now, first, mappedPort);
@@ -147,6 +155,7 @@ export class PortGuesser {
   }
 
   handleTimeout(now: number): void {
+    if (now >= this.#expiryMs) this.#releaseSockets();
     if (now >= this.#guessMs) this.#guess(now);
     for (const spray of this.#sprays) {
       for (let shot = spray.take(now); shot !== undefined; shot = spray.take(now)) {
@@ -157,18 +166,25 @@ export class PortGuesser {
   }
 
   deadline(): number {
-    let next = this.#guessMs;
+    let next = Math.min(this.#guessMs, this.#expiryMs);
     for (const spray of this.#sprays) next = Math.min(next, spray.deadline());
     return next;
   }
 
-  /** There is a direct path. Returns the sockets that are not needed for it. */
-  end(needed: ReadonlySet<number>): number[] {
+  /** There is a direct path: sockets that are not needed for it are given up. */
+  end(): void {
     this.#sprays = [];
     this.#guessMs = Number.POSITIVE_INFINITY;
-    const ids = [...this.#sockets.keys()].filter((id) => !needed.has(id));
+    this.#releaseSockets();
+  }
+
+  #releaseSockets(): void {
+    this.#expiryMs = Number.POSITIVE_INFINITY;
+    if (this.#sockets.size === 0) return;
+    const heard = this.#host.heardSockets();
+    const ids = [...this.#sockets.keys()].filter((id) => !heard.has(id));
     for (const id of ids) this.#sockets.delete(id);
-    return ids;
+    if (ids.length > 0) this.#host.release(ids);
   }
 
   #guess(now: number): void {
@@ -186,6 +202,7 @@ export class PortGuesser {
     if (this.#isOpening || this.#guessesLeft === 0) return;
     this.#guessesLeft -= 1;
     this.#isOpening = true;
+    this.#releaseSockets();
     this.#host.open(way, way === 'birthday' ? BIRTHDAY_SOCKETS : 1);
   }
 

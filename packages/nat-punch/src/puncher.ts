@@ -68,6 +68,8 @@ export type PuncherEffect =
   | { readonly type: 'permit'; readonly peer: Endpoint }
   | { readonly type: 'path'; readonly path: PathDescription | undefined };
 
+/** However often the peer begins new rounds. */
+const ROUND_PAUSE_MS = 200;
 /** How long we wait to hear that the peer's NAT is open to us. */
 const OPENING_WAIT_MS = 250;
 /** New rounds: while nothing works, and while a relay carries the talk. The last one repeats. */
@@ -96,6 +98,7 @@ export class Puncher {
   #remote: CandidatesSignal | undefined;
   #round = 0;
   #roundMs = Number.POSITIVE_INFINITY;
+  #lastRoundMs = Number.NEGATIVE_INFINITY;
   #startedRound = -1;
   #peerOpenedRound = -1;
   /** Paths whose checks wait for the peer's NAT to be open. */
@@ -277,12 +280,13 @@ export class Puncher {
   }
 
   #scheduleRound(now: number): void {
-    this.#roundMs = Math.max(now, this.#startMs);
+    this.#roundMs = Math.max(now, this.#startMs, this.#lastRoundMs + ROUND_PAUSE_MS);
     if (this.#roundMs <= now) this.#startRound(now);
   }
 
   #startRound(now: number): void {
     this.#roundMs = Number.POSITIVE_INFINITY;
+    this.#lastRoundMs = now;
     this.#startedRound = this.#round;
     this.#guesser.startRound();
     if (this.#needsOpenings()) {
@@ -382,12 +386,6 @@ export class Puncher {
     this.#effects.push(ttl === undefined ? send : { ...send, ttl });
   }
 
-  #endGuessing(): void {
-    const socketIds = this.#guesser.end(this.#paths.heardSockets());
-    for (const id of socketIds) this.#removeSocket(id);
-    if (socketIds.length > 0) this.#effects.push({ type: 'release', socketIds });
-  }
-
   #guessHost(): GuessHost {
     const round = () => this.#round;
     return {
@@ -399,6 +397,11 @@ export class Puncher {
       aims: () => this.#aims(),
       punchingSocket: () => this.#punchingSocket(),
       hasDirect: (now) => this.#paths.hasDirect(now),
+      heardSockets: () => this.#paths.heardSockets(),
+      release: (socketIds) => {
+        for (const id of socketIds) this.#removeSocket(id);
+        this.#effects.push({ type: 'release', socketIds });
+      },
       open: (way, count) => this.#effects.push({ type: 'open', way, count }),
       signal: (signal) => this.#signal(signal),
       shoot: (now, shot, origin) => {
@@ -487,7 +490,7 @@ export class Puncher {
     if (current !== undefined) {
       const waitedMs = now - current.waitingSinceMs;
       if (waitedMs > UNEASY_AFTER_MS) this.#checkReserve(now, current);
-      if (!current.isRelayed) this.#endGuessing();
+      if (!current.isRelayed) this.#guesser.end();
       current.nextProbeMs = Math.min(current.nextProbeMs, now + HEARTBEAT_MS);
     }
     this.#report(now, current);

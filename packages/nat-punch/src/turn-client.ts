@@ -33,6 +33,8 @@ const CHANNEL_RENEWAL_MS = 420_000;
 /** An allocation is renewed when this share of its lifetime is over. */
 const RENEWAL_SHARE = 0.5;
 const MIN_RENEWAL_MS = 5_000;
+/** Over TCP lost packets take longer. */
+const URGENT_STREAM_TIMES_MS = [0, 900] as const;
 
 export interface TurnClientOptions {
   readonly credentials: LongTermCredentials;
@@ -128,10 +130,14 @@ export class TurnClient {
     this.#requestChannel(now, channel);
   }
 
-  /** Asks whether the server still knows us: after a NAT has forgotten our mapping it doesn't, and `failed` follows. */
-  verify(now: number): void {
-    if (this.#state === 'allocated')
-      this.#refresh(now, this.#options.isStream ? [0, 700] : QUICK_TIMES_MS);
+  /**
+   * Asks whether the server still knows us: after a NAT has forgotten our mapping it doesn't, and `failed` follows; in less than a second when
+   * it `isUrgent`.
+   */
+  verify(now: number, isUrgent: boolean): void {
+    if (this.#state !== 'allocated') return;
+    const urgentTimesMs = this.#options.isStream ? URGENT_STREAM_TIMES_MS : QUICK_TIMES_MS;
+    this.#refresh(now, isUrgent ? urgentTimesMs : this.#timesMs());
   }
 
   /** Wraps a datagram for a peer: it is to be sent to the server. */

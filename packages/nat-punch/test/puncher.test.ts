@@ -2,7 +2,7 @@ import type { NatKind } from '@bt/simulator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CandidatesSignal, NatTraits } from '../src/candidate.ts';
-import { BIRTHDAY_SOCKETS, MAX_BIRTHDAY_PROBES } from '../src/guesses.ts';
+import { BIRTHDAY_SOCKETS, MAX_BIRTHDAY_PROBES, MAX_GUESSES } from '../src/guesses.ts';
 import type { PathDescription, PathSocket } from '../src/path.ts';
 import { MAX_PATHS } from '../src/path-table.ts';
 import { PROBE_BYTES, ProbeCodec } from '../src/probe.ts';
@@ -117,6 +117,16 @@ describe('birthday probing', () => {
     pair.run(12_000);
     expect(pair.b.guessSockets).toBe(1);
     expect(pair.until(isDirect, 0)).toBeDefined();
+  });
+
+  it('that fails gives its sockets up', () => {
+    const pair = met({ kind: 'port-restricted' }, { kind: 'symmetric' }, { seed: 1 });
+    pair.a.drops = pair.b.drops = () => true;
+    pair.run(1_000);
+    expect(pair.b.guessSockets).toBe(BIRTHDAY_SOCKETS);
+    pair.run(300_000);
+    expect([pair.b.guessSockets, pair.a.path?.kind]).toEqual([0, 'relay']);
+    expect(pair.b.openedGuesses).toBe(MAX_GUESSES * BIRTHDAY_SOCKETS);
   });
 
   it('keeps to 500 probes a second', () => {

@@ -141,13 +141,13 @@ describe('an allocation', () => {
     const side = client({
       fate: ({ method }) => (method === STUN_METHOD.refresh ? 437 : undefined),
     });
-    side.turn.verify(0);
+    side.turn.verify(0, true);
     side.run(10);
     expect(side.events().at(-1)).toMatchObject({ type: 'failed', error: { stunCode: 437 } });
     const silent = client({
       fate: ({ method }) => (method === STUN_METHOD.refresh ? 'lost' : undefined),
     });
-    silent.turn.verify(0);
+    silent.turn.verify(0, true);
     silent.run(800);
     expect(silent.events().at(-1)).toMatchObject({ type: 'failed', error: { code: 'timeout' } });
   });

@@ -17,11 +17,16 @@ export interface GathererOptions {
   onNatClass?(natClass: NatClass): void;
 }
 
+/** Pairs that have hundreds of sockets open at one time (see `BIRTHDAY_SOCKETS`): others wait for them. */
+const MAX_PAIRS_WITH_MANY_SOCKETS = 2;
+
 export class Gatherer {
   readonly #options: GathererOptions;
   readonly #live = new Set<PairSockets>();
   #spare: PairSockets | undefined;
   #natClass: NatClass | undefined;
+  #pairsWithMany = 0;
+  readonly #waiting: (() => void)[] = [];
   #isClosed = false;
 
   constructor(options: GathererOptions) {
@@ -89,11 +94,25 @@ export class Gatherer {
     this.#spare = undefined;
   }
 
+  async #leaveForMany(): Promise<() => void> {
+    if (this.#pairsWithMany < MAX_PAIRS_WITH_MANY_SOCKETS) this.#pairsWithMany += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let hasEnded = false;
+    return () => {
+      if (hasEnded) return;
+      hasEnded = true;
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#pairsWithMany -= 1;
+      else next();
+    };
+  }
+
   #make(): PairSockets {
     const sockets = new PairSockets({
       server: () => this.#options.server(),
       natTraits: () => this.#natClass?.traits,
       natFilter: this.#options.natFilter,
+      mayOpenMany: () => this.#leaveForMany(),
     });
     this.#live.add(sockets);
     return sockets;

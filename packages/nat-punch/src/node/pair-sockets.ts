@@ -35,6 +35,8 @@ export interface PairSocketsOptions {
   /** What is known of our NAT. */
   natTraits(): NatTraits | undefined;
   readonly natFilter: FilterKind | undefined;
+  /** Waits for leave to open hundreds of sockets; the leave ends with the call of what it resolves to. */
+  mayOpenMany(): Promise<() => void>;
 }
 
 /** Addresses of this host that are offered. */
@@ -44,6 +46,8 @@ const TCP_AFTER_MS = 200;
 const TLS_AFTER_MS = 600;
 /** A way that has failed is tried again, ever more seldom. */
 const CONNECT_AGAIN_MS = [200, 400, 800, 1_600, 3_200, 6_400] as const;
+/** Sockets of guessing that were met by the peer: the others are closed. */
+const MAX_KEPT_GUESSES = 8;
 /** Mappings and allocations are looked after so often. */
 const KEEP_ALIVE_MS = 15_000;
 /** A mapping that was asked for within this time is as it was. */
@@ -78,6 +82,7 @@ export class PairSockets {
   readonly #failures = new Map<RelayVia, number>();
   #relayFamily: AddressFamily = 4;
   #isRacing = false;
+  #endLeave: () => void = () => {};
   #askedMs = Number.NEGATIVE_INFINITY;
   #nextId = 1;
   #isClosed = false;
@@ -141,9 +146,9 @@ export class PairSockets {
   }
 
   /** Looks whether all is as it was; relays that don't answer are replaced. */
-  verify(): void {
+  verify(isUrgent = false): void {
     for (const base of this.#bases) this.#ask(base);
-    for (const relay of this.#relays.values()) relay.verify();
+    for (const relay of this.#relays.values()) relay.verify(isUrgent);
     for (const peer of this.#permits.values()) this.permit(peer);
     if (!this.#hasRelay()) this.#allocate();
   }
@@ -164,7 +169,7 @@ export class PairSockets {
 
   /** New sockets beside those in use: what the NATs know of the old ones may be spoilt. */
   async renew(): Promise<void> {
-    this.verify();
+    this.verify(true);
     await this.#addBases();
     const newest = new Set(
       ([4, 6] as const).map((family) => this.#bases.findLast(({ path }) => path.family === family)),
@@ -182,6 +187,12 @@ export class PairSockets {
     way: 'prediction' | 'birthday',
     count: number,
   ): Promise<{ sockets: PathSocket[]; mappedPort?: number }> {
+    if (way === 'birthday') {
+      const endLeave = await this.#options.mayOpenMany();
+      if (this.#isClosed) endLeave();
+      else this.#endLeave = endLeave;
+    }
+    if (this.#isClosed) return { sockets: [] };
     const results = await Promise.allSettled(
       Array.from({ length: count }, () => bindDatagramSocket(4, this.#options.natFilter)),
     );
@@ -209,6 +220,7 @@ export class PairSockets {
       this.#guesses.get(id)?.close();
       this.#guesses.delete(id);
     }
+    if (this.#guesses.size <= MAX_KEPT_GUESSES) this.#endLeave();
   }
 
   /** What is known of our NAT has changed. */
@@ -222,6 +234,7 @@ export class PairSockets {
     clearInterval(this.#keepAlive);
     this.#endRace();
     this.#queries.set(Number.POSITIVE_INFINITY);
+    this.#endLeave();
     for (const { socket } of this.#bases) socket.close();
     for (const socket of this.#guesses.values()) socket.close();
     for (const relay of this.#relays.values()) relay.close();

@@ -78,8 +78,8 @@ export class TurnConnection {
   }
 
   /** Asks whether the allocation still lives, which keeps the way to it open too. */
-  verify(): void {
-    this.#call((now) => this.#client.verify(now));
+  verify(isUrgent: boolean): void {
+    this.#call((now) => this.#client.verify(now, isUrgent));
   }
 
   /** Gives the allocation back. */

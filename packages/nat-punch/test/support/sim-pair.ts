@@ -140,6 +140,7 @@ export class SimMember {
   /** Of what comes to its own sockets. */
   drops: (from: Endpoint) => boolean = () => false;
   sentProbes = 0;
+  openedGuesses = 0;
   readonly probedPorts = new Map<string, number>();
   #sentNumber = 0;
 
@@ -336,6 +337,7 @@ export class SimMember {
 
   #openGuess(way: 'prediction' | 'birthday', count: number): void {
     const sockets = Array.from({ length: count }, () => this.#bind());
+    this.openedGuesses += count;
     for (const socket of sockets) {
       this.#sockets.splice(this.#sockets.indexOf(socket), 1);
       this.#guess.set(socket.id, socket);
