@@ -45,7 +45,7 @@ Members of a pool reach each other through the relay, and nobody else. A --turn-
 reaches public addresses, and others only by --allow-peer.
 
 It runs until it is interrupted: SIGTERM or Ctrl-C sends the clients away, lets relays
-end for at most three seconds, and ends with 0; the second one ends at once.
+end for at most 1.5 seconds, and ends with 0; the second one ends at once.
 
 Exit codes: 0 done, 2 wrong usage, 3 an address or port is not to be had, 4 a file
 can't be read or is no certificate or key, 70 a fault of the program itself.`;

@@ -49,8 +49,8 @@ export const MAKE_WAY_MS = 3_000;
 export const MAX_UNACKNOWLEDGED_SIGNALS = 256;
 
 /** HTTP and WebSocket connections at once, and of them from one address. */
-export const MAX_SIGNALLING_CONNECTIONS = 20_000;
-export const MAX_CONNECTIONS_PER_NETWORK = 320;
+export const MAX_SIGNALLING_CONNECTIONS = 4_096;
+export const MAX_CONNECTIONS_PER_NETWORK = 256;
 
 /** New connections of one address: so many at once, and a second. All of a room behind one NAT may come back at one time. */
 export const CONNECTIONS_BURST = 300;

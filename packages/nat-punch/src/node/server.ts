@@ -54,7 +54,7 @@ export interface ServerStatistics {
 }
 
 /** How long a server that drains waits for relays to end. */
-const DRAIN_MS = 3_000;
+const DRAIN_MS = 1_500;
 
 /** How often it looks. */
 const DRAIN_STEP_MS = 50;
@@ -159,7 +159,7 @@ export class PunchServer {
 
   /**
    * Ends in peace: members are told to look for another server, or for this one when it has restarted, and nothing new is allocated;
-   * what is relayed goes on for at most three seconds.
+   * what is relayed goes on for at most a second and a half.
    */
   async drain(): Promise<void> {
     this.#rendezvous.drain();

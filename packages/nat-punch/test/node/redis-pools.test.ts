@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { joinPoolBy, type Pool } from '../../src/node/pool.ts';
+import { joinPool, joinPoolBy, type Pool } from '../../src/node/pool.ts';
 import type { PoolPeer } from '../../src/node/pool-peer.ts';
 import type { RedisLogEvent } from '../../src/node/redis-pools.ts';
 import { type PunchServer, startServer } from '../../src/node/server.ts';
@@ -82,6 +82,21 @@ describe.skipIf(!hasRedis)('servers that share their pools by Redis', () => {
     expect((await toAda.messages().next()).done).toBe(true);
     const eve = await join(first.server, 'Eve');
     expect((await firstPeer(eve)).name).toBe('Bob');
+  });
+
+  it('relay from one to the other, where there is no other way', async () => {
+    const { url } = await startRedis();
+    const [first, second] = [await serve(url), await serve(url)];
+    const enter = async ({ port }: PunchServer, name: string) => {
+      const pool = await joinPool({ server: `127.0.0.1:${port}`, pool: '100', name, natType: 3 });
+      cleanUps.push(() => pool.leave(0));
+      return pool;
+    };
+    const [ada, bob] = [await enter(first.server, 'Ada'), await enter(second.server, 'Bob')];
+    const [toBob, toAda] = [await firstPeer(ada), await firstPeer(bob)];
+    await talk(toBob, toAda, 'hello');
+    await talk(toAda, toBob, 'and hello');
+    expect(toBob.path?.kind).toBe('relay');
   });
 
   it('go on with the chats that run while Redis is gone, say so, and find together again', async () => {
