@@ -1,13 +1,88 @@
 // `p2p-client doctor`: what the NAT does, and what that means, in one paragraph.
+import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { printEndpoint } from '@bt/endpoint';
+import { explainNat, type NatClass } from '@bt/nat-punch';
+import { discoverNat } from '@bt/nat-punch/node';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import type { DoctorOptions } from './options.ts';
 import type { Output } from './view/view.ts';
 
+const TCP_TIMEOUT_MS = 5_000;
+
 export async function doctor(
-  _options: DoctorOptions,
+  options: DoctorOptions,
   output: Output,
-  _interrupted: AbortSignal,
+  interrupted: AbortSignal,
 ): Promise<ExitCode> {
-  output.error('p2p-client: not yet\n');
-  return EXIT.internal;
+  const { host, port, json } = options;
+  const fail = (sentence: string, exitCode: ExitCode): ExitCode => {
+    if (json)
+      output.out(`${JSON.stringify({ event: 'error', code: exitCode, message: sentence })}\n`);
+    else output.error(`p2p-client: ${sentence}\n`);
+    return exitCode;
+  };
+  let address: string;
+  try {
+    ({ address } = await lookup(host));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return fail(`${host} can't be looked up (${code}).`, EXIT.server);
+  }
+  const [nat, hasTcp] = await Promise.all([
+    discoverNat({ server: { address, port } }),
+    answersTcp(address, port),
+  ]);
+  if (interrupted.aborted) return EXIT.interrupted;
+  if (!nat.hasUdp && !hasTcp) {
+    return fail(`${host} port ${port} answers neither by UDP nor by TCP.`, EXIT.server);
+  }
+  output.out(json ? `${jsonOf(nat, hasTcp)}\n` : `${textOf(nat, hasTcp)}\n`);
+  return EXIT.done;
+}
+
+function jsonOf(nat: NatClass, hasTcp: boolean): string {
+  const { hasUdp, mapping, filtering, hairpin, portOrder, reflexive } = nat;
+  return JSON.stringify({
+    event: 'nat',
+    hasUdp,
+    hasTcp,
+    reflexive: reflexive === undefined ? null : printEndpoint(reflexive),
+    mapping,
+    filtering,
+    hairpin: hairpin ?? null,
+    portOrder,
+    meaning: explainNat(nat),
+  });
+}
+
+function textOf(nat: NatClass, hasTcp: boolean): string {
+  if (!nat.hasUdp) return explainNat(nat);
+  const hairpin =
+    nat.hairpin === undefined
+      ? []
+      : [`hairpin    ${nat.hairpin ? 'leads back' : 'does not lead back'}`];
+  return [
+    `seen as    ${nat.reflexive === undefined ? 'unknown' : printEndpoint(nat.reflexive)}`,
+    `mapping    ${nat.mapping}`,
+    `filtering  ${nat.filtering}`,
+    `ports      ${nat.portOrder}`,
+    ...hairpin,
+    ...(hasTcp ? [] : ['TCP        the server is not reached, so there can be no chat']),
+    '',
+    explainNat(nat),
+  ].join('\n');
+}
+
+async function answersTcp(address: string, port: number): Promise<boolean> {
+  const socket = connect({ host: address, port });
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.timeout(TCP_TIMEOUT_MS) });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
 }

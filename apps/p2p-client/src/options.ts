@@ -10,14 +10,14 @@ export type NatType = 0 | 1 | 2 | 3;
 export interface ServerOptions {
   readonly host: string;
   readonly port: number;
-  /** TLS to the server. */
-  readonly tls: boolean;
   readonly json: boolean;
 }
 
 export interface ChatOptions extends ServerOptions {
   readonly command: 'chat';
   readonly pool: string;
+  /** TLS to the server. */
+  readonly tls: boolean;
   readonly natType: NatType | undefined;
   readonly name: string | undefined;
   /** True: it is to be typed. */
@@ -127,7 +127,6 @@ function parseDoctor(args: readonly string[]): Options | Printout {
     .description('Tell what the NAT between here and the server does, and what that means.')
     .argument('<host>', 'the server: a name or an address', host)
     .argument('<port>', 'its port', port)
-    .option('--tls', 'speak TLS to the server')
     .option('--json', 'print it as JSON')
     .helpOption('--help', 'print this')
     .addHelpText('after', DOCTOR_HELP);
@@ -139,7 +138,6 @@ function parseDoctor(args: readonly string[]): Options | Printout {
     command: 'doctor',
     host: hostOf,
     port: portOf,
-    tls: flags.tls === true,
     json: flags.json === true,
   };
 }

@@ -28,11 +28,10 @@ it('has a phrase typed where none is given', () => {
 });
 
 it('knows the doctor', () => {
-  expect(options('doctor', '::1', '3478', '--tls')).toEqual({
+  expect(options('doctor', '::1', '3478')).toEqual({
     command: 'doctor',
     host: '::1',
     port: 3478,
-    tls: true,
     json: false,
   });
 });

@@ -13,6 +13,7 @@ export class TextView implements View {
   readonly #now: () => number;
   readonly #shownAt = new Map<string, number>();
   #hasJoined = false;
+  #wasCut = false;
 
   constructor(output: Output, now: () => number) {
     this.#output = output;
@@ -34,6 +35,9 @@ export class TextView implements View {
   }
 
   connection(isUp: boolean): void {
+    // That it is reached for the first time says `joined`.
+    if (isUp && !this.#wasCut) return;
+    this.#wasCut = !isUp;
     this.#star(
       isUp ? 'The server is reached again.' : 'The server is not reached. Talk that runs goes on.',
     );
