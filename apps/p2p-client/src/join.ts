@@ -7,6 +7,10 @@ import type { ChatOptions } from './options.ts';
 
 export const join: Join = async (options, events, interrupted) => {
   const { host, port, pool, name, phraseText: phrase, natType, tls } = options;
+  // Once joined, an interruption is no abrupt end: the chat says goodbye.
+  const joining = new AbortController();
+  const abort = () => joining.abort();
+  interrupted.addEventListener('abort', abort);
   let joined: Pool;
   try {
     joined = await joinPool({
@@ -16,7 +20,7 @@ export const join: Join = async (options, events, interrupted) => {
       phrase,
       natType,
       tls,
-      signal: interrupted,
+      signal: joining.signal,
       onJoined: () => events.onJoined(),
       onWaiting: (ahead) => events.onWaiting(ahead),
       onSignalling: (isConnected) => events.onConnection(isConnected),
@@ -24,6 +28,8 @@ export const join: Join = async (options, events, interrupted) => {
     });
   } catch (error) {
     throw asFailure(error, options);
+  } finally {
+    interrupted.removeEventListener('abort', abort);
   }
   void watch(joined, events, options);
   return joined;
