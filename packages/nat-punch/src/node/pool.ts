@@ -2,9 +2,9 @@
 import { randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { parseHostPort, printEndpoint } from '@bt/endpoint';
+import { pairIdentities } from '../channel-handshake.ts';
 import { NatPunchError } from '../errors.ts';
 import { GuessLimit } from '../guess-limit.ts';
-import { clientTagOf } from '../pool-credentials.ts';
 import type { RendezvousClientEvent } from '../rendezvous-client.ts';
 import { CLIENT_ID_BYTES, type SignalData, type WelcomeMessage } from '../rendezvous-message.ts';
 import { type PhraseKey, phraseKeyInput, phraseKeyOf } from '../spake2.ts';
@@ -279,13 +279,13 @@ export class Pool implements AsyncIterable<PoolPeer> {
       kind === 'browser'
         ? undefined
         : this.#paths!.open({ pairKey, isControlling, peerSeen: seen, startInMs, signal });
-    const { pool, name: ownName } = this.#setup;
+    const { name: ownName } = this.#setup;
     const peer = new PoolPeer({
       kind,
       name,
       ownName,
       isControlling,
-      identities: { own: clientTagOf(pool, this.#client), peer: clientTag },
+      identities: pairIdentities(pairKey, isControlling),
       certificate: ownCertificate(),
       phraseKey: this.#setup.phraseKey,
       guesses: this.#guesses,
