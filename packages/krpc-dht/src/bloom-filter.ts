@@ -13,11 +13,12 @@ export class BloomFilter {
 
   /** Puts in an address of 4 or 16 bytes. */
   add(address: Uint8Array): void {
-    const hash = sha1(address);
-    for (let i = 0; i < 2 * BITS_PER_ADDRESS; i += 2) {
-      const bit = (hash[i]! | (hash[i + 1]! << 8)) % BITS;
-      this.bytes[bit >>> 3]! |= 1 << (bit & 7);
-    }
+    for (const bit of bitsOf(address)) this.bytes[bit >>> 3]! |= 1 << (bit & 7);
+  }
+
+  /** Whether an address of 4 or 16 bytes is in it: surely not, or probably. */
+  has(address: Uint8Array): boolean {
+    return bitsOf(address).every((bit) => (this.bytes[bit >>> 3]! & (1 << (bit & 7))) !== 0);
   }
 
   /** Joins in the 256 bytes at `offset`, so that what was in either is in this one. */
@@ -35,4 +36,12 @@ export class BloomFilter {
     const counted = Math.max(1, zeroBits);
     return Math.log(counted / BITS) / (BITS_PER_ADDRESS * Math.log(1 - 1 / BITS));
   }
+}
+
+function bitsOf(address: Uint8Array): number[] {
+  const hash = sha1(address);
+  return Array.from(
+    { length: BITS_PER_ADDRESS },
+    (_, i) => (hash[2 * i]! | (hash[2 * i + 1]! << 8)) % BITS,
+  );
 }

@@ -35,8 +35,9 @@ export const TOKEN_ROTATION_MS = 5 * 60_000;
 /** What is kept of the text of an error. */
 export const MAX_ERROR_TEXT_BYTES = 128;
 
-/** BEP 33: a filter of 256 bytes. */
+/** BEP 33: a filter of 256 bytes. One with more addresses in it says nothing any more, and isn't believed. */
 export const BLOOM_FILTER_BYTES = 256;
+export const MAX_FILTER_ADDRESSES = 6_000;
 
 /** Announced peers are forgotten after half an hour. */
 export const PEER_LIFETIME_MS = 30 * 60_000;
@@ -52,7 +53,7 @@ export const MAX_PEERS_PER_ADDRESS_AND_HASH = 4;
 /** Of one public address (IPv6: a /64) in the whole store, so that one can't fill it. */
 export const MAX_PEERS_PER_ADDRESS = 1_000;
 
-/** How often a store looks through all it has for what has expired. */
+/** How often stores look through all they have for what has expired. */
 export const SWEEP_INTERVAL_MS = 60_000;
 
 /** BEP 33: how old the filters of a scrape may be, and of how many info-hashes they are kept (512 bytes each). */
@@ -184,9 +185,6 @@ export const JOIN_NEWCOMER_MS = 500;
 /** Nodes that a join begins with, and nodes of one saved table. */
 export const MAX_JOIN_NODES = 100;
 export const MAX_SAVED_NODES = 2_000;
-
-/** How often stores forget what has expired. */
-export const EXPIRY_INTERVAL_MS = 60_000;
 
 /** Saved nodes that a join begins with, those nearest to us. */
 export const SAVED_ENTRANCES = 16;

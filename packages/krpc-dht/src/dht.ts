@@ -15,12 +15,12 @@ import { decodeMessage } from './decode.ts';
 import { type Ed25519, pureEd25519 } from './ed25519.ts';
 import { type DhtEffect, EffectQueue } from './effects.ts';
 import { DhtError } from './errors.ts';
-import { type Item, validateItem } from './item.ts';
+import { copyItem, type Item, validateItem } from './item.ts';
 import { Join } from './join.ts';
 import { Maintenance } from './maintenance.ts';
 import { Message } from './message.ts';
 import { randomId } from './node-id.ts';
-import { GetOperation, type ItemKey, PutOperation } from './operations/item-operations.ts';
+import { copyKey, GetOperation, type ItemKey, PutOperation } from './operations/item-operations.ts';
 import { FindNodeOperation, PingOperation, SampleOperation } from './operations/node-operations.ts';
 import type { Operation, OperationContext } from './operations/operation.ts';
 import {
@@ -34,6 +34,7 @@ import { Responder } from './responder.ts';
 import { decodeSavedTable, encodeSavedTable, type SavedOverlay } from './saved-table.ts';
 import { Source } from './source.ts';
 import { Counters, type DhtStatistics, type OverlayStatistics } from './statistics.ts';
+import { Stores } from './stores.ts';
 import { VerifiedAddresses } from './verified-addresses.ts';
 
 export interface DhtOptions {
@@ -77,6 +78,7 @@ export class Dht {
   readonly #counters = new Counters();
   readonly #querier: Querier;
   readonly #responder: Responder;
+  readonly #stores: Stores;
   readonly #maintenance: Maintenance;
   readonly #join: Join;
   readonly #context: OperationContext;
@@ -117,8 +119,10 @@ export class Dht {
       onExternalAddress: (now, changed) => this.#handleExternalAddress(now, changed, random),
     });
     this.#querier = querier;
+    const stores = new Stores(ed25519, random);
+    this.#stores = stores;
     this.#responder = new Responder({
-      ...{ overlays, querier, effects, counters, ed25519, random, readOnly, verified },
+      ...{ overlays, querier, effects, counters, stores, random, readOnly, verified },
       onNewcomer: (now) => this.#join.handleNewcomer(now),
     });
     const taken = [overlays.ipv4, overlays.ipv6].filter((each) => each !== undefined);
@@ -128,7 +132,8 @@ export class Dht {
       onEnd: (now, hasJoined) => this.#handleJoinEnd(now, hasJoined),
     });
     this.#context = {
-      ...{ querier, overlays, effects, ed25519, count, concurrency },
+      ...{ querier, overlays, effects, ed25519, count, concurrency, stores },
+      keeps: !readOnly,
       onEnd: (operation) => {
         if (this.#operations.delete(operation.id)) counters.lookupsEnded++;
       },
@@ -181,7 +186,7 @@ export class Dht {
     this.#querier.handleTimeout(now);
     this.#join.handleTimeout(now);
     this.#maintenance.handleTimeout(now);
-    this.#responder.handleTimeout(now);
+    this.#stores.handleTimeout(now);
   }
 
   /** When `handleTimeout` is to be called next; Infinity when there is nothing to wait for. */
@@ -190,7 +195,7 @@ export class Dht {
       this.#querier.deadline(),
       this.#join.deadline(),
       this.#maintenance.deadline(),
-      this.#responder.deadline(),
+      this.#stores.deadline(),
     );
   }
 
@@ -286,7 +291,7 @@ export class Dht {
   get(now: number, key: ItemKey): number {
     if ('target' in key) checkId(key.target, 'target');
     else check(key.publicKey.length === PUBLIC_KEY_BYTES, 'publicKey: 32 bytes');
-    return this.#begin(now, (id) => new GetOperation(this.#context, id, key));
+    return this.#begin(now, (id) => new GetOperation(this.#context, id, copyKey(key)));
   }
 
   /** Puts an item on the nodes nearest to it. `compareSequence`: the one that it is to take the place of (`cas`). */
@@ -295,7 +300,8 @@ export class Dht {
       throw new DhtError('invalid-item', 'too long a value or salt, or a wrong signature');
     }
     const { compareSequence } = options;
-    return this.#begin(now, (id) => new PutOperation(this.#context, id, item, compareSequence));
+    const copy = copyItem(item);
+    return this.#begin(now, (id) => new PutOperation(this.#context, id, copy, compareSequence));
   }
 
   /** Asks nodes towards and around a target which info-hashes they keep (BEP 51). */
@@ -334,7 +340,7 @@ export class Dht {
     return {
       ipv4: overlayStatistics(now, this.#overlays.ipv4),
       ipv6: overlayStatistics(now, this.#overlays.ipv6),
-      stored: this.#responder.stored,
+      stored: this.#stores.counts,
       queriesIn: { ...c.queriesIn },
       queriesOut: { ...c.queriesOut },
       answersIn: c.answersIn,

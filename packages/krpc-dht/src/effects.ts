@@ -27,12 +27,15 @@ export interface OperationResults {
   'get-peers': SearchCost & { readonly peerCount: number };
   announce: SearchCost & {
     readonly peerCount: number;
-    /** Nodes that have stored the announcement. */
+    /** Nodes that have stored the announcement, this one among them if it is one of the nearest. */
     readonly stored: number;
   };
   /** `item` is undefined when nobody has it. */
   get: SearchCost & { readonly item: Item | undefined };
-  /** `refusedWith`: the error of a node that refused it, where others took it; see {@link KRPC_ERROR}. */
+  /**
+   * `stored`: nodes that keep it, this one among them if it is one of the nearest. `refusedWith`: the error of a node that refused
+   * it, where others took it; see {@link KRPC_ERROR}.
+   */
   put: SearchCost & { readonly stored: number; readonly refusedWith: number | undefined };
   sample: SearchCost & { readonly infoHashCount: number };
   /** BEP 33: about how many there are; `nodes` is how many nodes told. */
@@ -58,12 +61,12 @@ export type DoneEffect = {
 export type DhtEffect =
   /** A datagram to send, from the socket of the family of `to`. */
   | { readonly type: 'send'; readonly to: Endpoint; readonly bytes: Uint8Array }
-  /** get-peers, announce: peers that were not told before. */
+  /** get-peers, announce: peers that were not told before. `from` is undefined for such as this node keeps itself. */
   | {
       readonly type: 'peers';
       readonly operation: number;
       readonly peers: readonly Endpoint[];
-      readonly from: Endpoint;
+      readonly from: Endpoint | undefined;
     }
   /** sample: what one node keeps (BEP 51). */
   | {

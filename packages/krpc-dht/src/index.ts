@@ -75,4 +75,5 @@ export type {
   OverlayStatistics,
   QueryCounts,
 } from './statistics.ts';
+export type { StoredCounts } from './stores.ts';
 export { Tokens } from './token.ts';

@@ -5,7 +5,7 @@ import { AddressCount } from './address-count.ts';
 import { ITEM_LIFETIME_MS, MAX_ITEMS, MAX_ITEMS_PER_ADDRESS } from './constants.ts';
 import type { Ed25519 } from './ed25519.ts';
 import { KRPC_ERROR, type KrpcErrorCode } from './errors.ts';
-import { type Item, isMutable, itemTarget, type MutableItem, validateItem } from './item.ts';
+import { copyItem, type Item, isMutable, itemTarget, validateItem } from './item.ts';
 import { idKey } from './node-id.ts';
 
 export interface ItemStoreOptions {
@@ -72,7 +72,7 @@ export class ItemStore {
     this.#items.set(key, {
       item: copyItem(item),
       expiresAt: now + ITEM_LIFETIME_MS,
-      address: copy(address.subarray(addressAt, addressAt + (family === 4 ? 4 : 16))),
+      address: Uint8Array.from(address.subarray(addressAt, addressAt + (family === 4 ? 4 : 16))),
     });
     return undefined;
   }
@@ -130,21 +130,4 @@ function isSameItem(stored: Item, item: Item): boolean {
 
 function isEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-function copyItem(item: Item): Item {
-  if (!isMutable(item)) return { value: copy(item.value) };
-  const copied: MutableItem = {
-    value: copy(item.value),
-    publicKey: copy(item.publicKey),
-    salt: copy(item.salt),
-    sequence: item.sequence,
-    signature: copy(item.signature),
-  };
-  return copied;
-}
-
-/** Not `slice`, which makes a view of a Node Buffer. */
-function copy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(bytes);
 }

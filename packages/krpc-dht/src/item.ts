@@ -39,6 +39,20 @@ export function isMutable(item: Item): item is MutableItem {
   return 'publicKey' in item;
 }
 
+/** An item whose arrays nobody else has. */
+export function copyItem(item: Item): Item {
+  // Not by `slice`, which makes a view of a Node Buffer.
+  if (!isMutable(item)) return { value: Uint8Array.from(item.value) };
+  const { value, publicKey, salt, sequence, signature } = item;
+  return {
+    value: Uint8Array.from(value),
+    publicKey: Uint8Array.from(publicKey),
+    salt: Uint8Array.from(salt),
+    sequence,
+    signature: Uint8Array.from(signature),
+  };
+}
+
 /** The 20 bytes under which an item is kept. */
 export function itemTarget(item: Item): Uint8Array {
   return isMutable(item) ? mutableTarget(item.publicKey, item.salt) : immutableTarget(item.value);

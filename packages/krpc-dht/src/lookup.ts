@@ -8,7 +8,7 @@ import type { AddressFamily } from '@bt/endpoint';
 import { CANDIDATE, CANDIDATE_KIND, Candidates } from './candidates.ts';
 import type { QueryArguments } from './encode.ts';
 import type { Message, Method } from './message.ts';
-import { equalIds } from './node-id.ts';
+import { compareDistance, equalIds } from './node-id.ts';
 import type { Overlay } from './overlay.ts';
 import type { Querier, Waiting } from './querier.ts';
 import { SecondLook } from './second-look.ts';
@@ -112,6 +112,15 @@ export class Lookup implements QueryListener, Waiting {
     return slots;
   }
 
+  /** Whether we are one of the nearest ourselves, with those that have answered. */
+  includesUs(): boolean {
+    const { target, count } = this.#options;
+    const slots = this.nearest();
+    if (slots.length < count) return true;
+    const last = this.candidates.copyNode(slots[count - 1]!);
+    return compareDistance(this.overlay.id, 0, last, 0, target, 0) < 0;
+  }
+
   resume(now: number): void {
     this.#proceed(now);
     this.#options.owner.onProgress(now);
@@ -176,9 +185,13 @@ export class Lookup implements QueryListener, Waiting {
     this.isIdle = isIdle && this.#hasLookedTwice(now);
   }
 
-  /** True when the second look is over; it begins when there is nobody else to ask, and tells of further nodes perhaps. */
+  /**
+   * True when the second look is over; it begins when as many as are wanted have answered and there is nobody else to ask, and
+   * tells of further nodes perhaps.
+   */
   #hasLookedTwice(now: number): boolean {
     if (this.#secondLook === undefined) {
+      if (this.nearest().length < this.#options.count) return true;
       const { querier, target, count, owner } = this.#options;
       const { overlay, candidates } = this;
       this.#secondLook = new SecondLook({

@@ -5,7 +5,6 @@ import type { AddressFamily, Endpoint } from '@bt/endpoint';
 import {
   ANSWER_BURST_BYTES,
   ANSWER_BYTES_PER_SECOND,
-  EXPIRY_INTERVAL_MS,
   ID_BYTES,
   MAX_AMPLIFICATION,
   MAX_ANSWER_BYTES,
@@ -21,20 +20,18 @@ import {
   TOKEN_BYTES,
 } from './constants.ts';
 import { datagramMemory } from './datagram.ts';
-import type { Ed25519 } from './ed25519.ts';
 import type { EffectQueue } from './effects.ts';
 import { type ResponseFields, writeError, writeResponse } from './encode.ts';
 import { KRPC_ERROR, type KrpcErrorCode } from './errors.ts';
 import { type Item, isMutable } from './item.ts';
-import { ItemStore } from './item-store.ts';
 import type { Message } from './message.ts';
 import { Newcomers } from './newcomers.ts';
 import { type Overlay, type Overlays, overlayOf } from './overlay.ts';
-import { PeerStore } from './peer-store.ts';
 import type { Querier } from './querier.ts';
 import { AddressRateLimit, ByteRateLimit, largeAnswerLimit, pingBackLimit } from './rate-limit.ts';
 import type { Source } from './source.ts';
 import type { Counters } from './statistics.ts';
+import type { Stores } from './stores.ts';
 import { Tokens } from './token.ts';
 import type { VerifiedAddresses } from './verified-addresses.ts';
 
@@ -43,7 +40,7 @@ export interface ResponderOptions {
   readonly querier: Querier;
   readonly effects: EffectQueue;
   readonly counters: Counters;
-  readonly ed25519: Ed25519;
+  readonly stores: Stores;
   readonly random: () => number;
   readonly readOnly: boolean;
   /** Undefined on trusted networks: then there are no rate limits either. */
@@ -59,10 +56,6 @@ export class Responder {
   readonly #queryLimit: AddressRateLimit | undefined;
   readonly #byteLimit: ByteRateLimit | undefined;
   readonly #strangersByteLimit: ByteRateLimit | undefined;
-  // Made when the first peer or item comes: most nodes of a simulation never need them.
-  #peers: PeerStore | undefined;
-  #items: ItemStore | undefined;
-  #expireAt = Number.POSITIVE_INFINITY;
   /** Of the query at hand: its address is known to be no forgery. */
   #isVerified = false;
 
@@ -90,15 +83,6 @@ export class Responder {
       ANSWER_BYTES_PER_SECOND / 2,
       ANSWER_BURST_BYTES / 2,
     );
-  }
-
-  get stored(): { infoHashes: number; peers: number; items: number; peerBytes: number } {
-    return {
-      infoHashes: this.#peers?.hashCount ?? 0,
-      peers: this.#peers?.peerCount ?? 0,
-      items: this.#items?.itemCount ?? 0,
-      peerBytes: this.#peers?.memoryBytes ?? 0,
-    };
   }
 
   /** Answers a query. `isRefused`: the decoder has found fault with it, `message.errorCode` says which. */
@@ -140,18 +124,6 @@ export class Responder {
     this.#respond(now, message, source, NO_FIELDS, undefined);
   }
 
-  /** Forgets what has expired. */
-  handleTimeout(now: number): void {
-    if (now < this.#expireAt) return;
-    this.#peers?.handleTimeout(now);
-    this.#items?.handleTimeout(now);
-    this.#expireAt = now + EXPIRY_INTERVAL_MS;
-  }
-
-  deadline(): number {
-    return this.#expireAt;
-  }
-
   #answer(now: number, message: Message, source: Source, overlay: Overlay, node: Uint8Array): void {
     // Undefined: the bounds that the encoder sets to every answer.
     const maxBytes = this.#isVerified
@@ -167,7 +139,7 @@ export class Responder {
       case 'get_peers': {
         const fields = this.#peersFields(now, message, source);
         const large = message.scrape
-          ? this.#peers?.filters(now, message.bytes, message.targetAt)
+          ? this.#options.stores.peers?.filters(now, message.bytes, message.targetAt)
           : undefined;
         const filters = large && { seedFilter: large.seeds, peerFilter: large.downloaders };
         this.#respondAtLarge(now, message, source, overlay, node, fields, filters, maxBytes);
@@ -175,7 +147,7 @@ export class Responder {
       }
       case 'get': {
         const fields = this.#nodesAndToken(now, message, source);
-        const item = this.#items?.get(now, message.bytes, message.targetAt);
+        const item = this.#options.stores.items?.get(now, message.bytes, message.targetAt);
         const large = item && itemFields(item, message);
         this.#respondAtLarge(now, message, source, overlay, node, fields, large, maxBytes);
         return;
@@ -220,7 +192,7 @@ export class Responder {
 
   #peersFields(now: number, message: Message, source: Source): Fields {
     const fields = this.#nodesAndToken(now, message, source);
-    const peers = this.#peers;
+    const { peers } = this.#options.stores;
     if (peers === undefined) return fields;
     const { bytes, targetAt, noSeed } = message;
     const { family } = source;
@@ -236,9 +208,10 @@ export class Responder {
 
   #sampleFields(now: number, message: Message, source: Source): Fields {
     const fields = this.#nodes(message, source.family);
-    const sample = this.#peers?.sampleHashes(now);
+    const { peers } = this.#options.stores;
+    const sample = peers?.sampleHashes(now);
     fields.samples = sample?.samples ?? NO_BYTES;
-    fields.hashCount = this.#peers?.hashCount ?? 0;
+    fields.hashCount = peers?.hashCount ?? 0;
     fields.intervalSeconds = sample?.intervalSeconds ?? 0;
     return fields;
   }
@@ -292,12 +265,8 @@ export class Responder {
       peer[addressLength] = message.port >>> 8;
       peer[addressLength + 1] = message.port & 0xff;
     }
-    if (this.#peers === undefined) {
-      this.#peers = new PeerStore({ random: this.#options.random });
-      this.#expireAt = Math.min(this.#expireAt, now + EXPIRY_INTERVAL_MS);
-    }
     const { bytes, targetAt, seed } = message;
-    const outcome = this.#peers.announce(now, bytes, targetAt, peer, 0, family, seed);
+    const outcome = this.#options.stores.announce(now, bytes, targetAt, peer, family, seed);
     if (outcome === 'stored') this.#respond(now, message, source, NO_FIELDS, undefined);
     else if (outcome === 'full') this.#refuse(now, message, source, KRPC_ERROR.server, 'full');
     else this.#refuse(now, message, source, KRPC_ERROR.protocol, 'no port of a peer');
@@ -308,15 +277,9 @@ export class Responder {
       this.#refuse(now, message, source, KRPC_ERROR.protocol, 'bad token');
       return;
     }
-    if (this.#items === undefined) {
-      const { ed25519, random } = this.#options;
-      this.#items = new ItemStore({ ed25519, random });
-      this.#expireAt = Math.min(this.#expireAt, now + EXPIRY_INTERVAL_MS);
-    }
-    const item = itemOf(message);
-    const { compareSequence } = message;
     const { bytes, family } = source;
-    const code = this.#items.put(now, item, compareSequence, bytes, 0, family);
+    const { compareSequence } = message;
+    const code = this.#options.stores.put(now, itemOf(message), compareSequence, bytes, family);
     if (code === undefined) this.#respond(now, message, source, NO_FIELDS, undefined);
     else this.#refuse(now, message, source, code, 'item refused');
   }

@@ -1,6 +1,7 @@
 // What a node has done and knows, as plain numbers that a person or a dashboard can read.
 import type { Method } from './message.ts';
 import type { TableCounts } from './routing-table.ts';
+import type { StoredCounts } from './stores.ts';
 
 /** Why a datagram was not handled, or a query not answered. */
 export type DropReason =
@@ -26,13 +27,7 @@ export interface DhtStatistics {
   /** By family, when the node takes part in it (BEP 32). */
   readonly ipv4: OverlayStatistics | undefined;
   readonly ipv6: OverlayStatistics | undefined;
-  readonly stored: {
-    readonly infoHashes: number;
-    readonly peers: number;
-    readonly items: number;
-    /** Memory of the peers, as counted by the store. */
-    readonly peerBytes: number;
-  };
+  readonly stored: StoredCounts;
   readonly queriesIn: QueryCounts & { readonly unknown: number };
   readonly queriesOut: QueryCounts;
   readonly answersIn: number;

@@ -17,14 +17,19 @@ import {
   QUERY_TIMEOUT_MS,
 } from '../src/constants.ts';
 import {
+  BloomFilter,
   Dht,
   type DhtEffect,
   type DhtOptions,
   idForAddress,
+  immutableTarget,
   isIdOfAddress,
+  pureEd25519,
+  type ResponseFields,
   randomId,
+  signItem,
 } from '../src/index.ts';
-import { id } from './bytes.ts';
+import { id, text } from './bytes.ts';
 import { acquaint, drain, type Sent, Stranger } from './stranger.ts';
 
 const random = createRandom(11);
@@ -359,6 +364,201 @@ describe('operations', () => {
         dht.handleDatagram(10, encode({ r, t, y: 'r' }), asked.endpoint);
       }
     }
+  });
+
+  /** Two nodes that know each other. */
+  function pair(): [Dht, Dht, () => DhtEffect[]] {
+    const endpoints = [1, 2].map((i) => neighbour(i).endpoint);
+    const dhts = [1, 2].map((i) => makeDht({ id: id(i), random: createRandom(i) }));
+    let now = 0;
+    const exchange = () => {
+      const told: DhtEffect[] = [];
+      for (let isBusy = true; isBusy; now += 10) {
+        isBusy = false;
+        dhts.forEach((dht, i) => {
+          for (let effect = dht.poll(); effect !== undefined; effect = dht.poll()) {
+            if (effect.type !== 'send') told.push(effect);
+            else dhts[1 - i]!.handleDatagram(now, effect.bytes, endpoints[i]!);
+            isBusy = true;
+          }
+        });
+      }
+      return told;
+    };
+    dhts[1]!.join(0, [endpoints[0]!]);
+    exchange();
+    expect(dhts.map((dht) => dht.nodeCount())).toEqual([1, 1]);
+    return [dhts[0]!, dhts[1]!, exchange];
+  }
+
+  it('look into what the node keeps itself', () => {
+    const [a, b, exchange] = pair();
+    const value = encode('kept');
+    const sign = (sequence: bigint) =>
+      signItem(pureEd25519, new Uint8Array(32), { value, sequence });
+    const item = sign(3n);
+    b.announce(100, id(9), { port: 7000, seed: true });
+    b.put(100, { value });
+    b.put(100, item);
+    // Both of them keep an item: b is one of the nearest, too.
+    const put = exchange().filter((effect) => effect.type === 'done' && effect.kind === 'put');
+    expect(put).toMatchObject([{ result: { stored: 2 } }, { result: { stored: 2 } }]);
+
+    a.getPeers(200, id(9));
+    a.scrape(200, id(9));
+    a.get(200, { target: immutableTarget(value) });
+    a.get(200, { publicKey: item.publicKey });
+    const told = exchange();
+    const port = 7000;
+    expect(told).toMatchObject([
+      { type: 'peers', peers: [{ address: neighbour(2).endpoint.address, port }], from: undefined },
+      { type: 'done', kind: 'get', result: { queries: 0, item: { value } } },
+      { type: 'done', kind: 'get-peers', result: { peerCount: 1 } },
+      { type: 'done', kind: 'scrape', result: { seeds: 1, downloaders: 0 } },
+      { type: 'done', kind: 'get', result: { item: { sequence: 3n } } },
+    ]);
+    a.getPeers(300, id(9), { noSeed: true });
+    expect(exchange()).toMatchObject([{ type: 'done', result: { peerCount: 0 } }]);
+    // Nor does the node take in itself what others would refuse.
+    a.put(400, sign(2n));
+    expect(exchange()).toMatchObject([{ type: 'failed', error: { krpcCode: 302 } }]);
+  });
+
+  it('give what the node keeps also when nobody answers', () => {
+    const [a, b, exchange] = pair();
+    const value = encode('kept');
+    b.announce(100, id(9), { port: 7000 });
+    b.put(100, signItem(pureEd25519, new Uint8Array(32), { value, sequence: 1n }));
+    exchange();
+    a.getPeers(200, id(9));
+    a.get(200, { publicKey: pureEd25519.publicKey(new Uint8Array(32)) });
+    a.findNode(200, id(9));
+    const { effects } = runUntil(a, 200, 200 + QUERY_TIMEOUT_MS);
+    expect(effects).toMatchObject([
+      { type: 'peers', peers: [{ port: 7000 }] },
+      { type: 'done', kind: 'get-peers' },
+      { type: 'done', kind: 'get', result: { item: { value } } },
+      { type: 'failed', error: { code: 'no-nodes' } },
+    ]);
+  });
+
+  it('a put that nobody keeps fails', () => {
+    const dht = makeDht({ readOnly: true });
+    const [other] = neighbours(1);
+    acquaint(dht, 0, [other!]);
+    dht.put(0, { value: encode('x') });
+    // It gives no token.
+    other!.respond(dht, 10, drain(dht).sent[0]!, { nodes: new Uint8Array() });
+    expect(drain(dht).effects).toMatchObject([{ type: 'failed', error: { code: 'not-stored' } }]);
+  });
+
+  it('keep what they are given: the caller may use his arrays for something else', () => {
+    const dht = makeDht();
+    const [other] = neighbours(1);
+    acquaint(dht, 0, [other!]);
+    const seed = new Uint8Array(32);
+    const item = signItem(pureEd25519, seed, { value: encode('mine'), sequence: 1n });
+    const target = immutableTarget(encode('other'));
+    const wanted = target.slice();
+    dht.put(0, item);
+    dht.get(0, { target });
+    item.value.fill(0x30);
+    target.fill(0);
+    const { sent } = drain(dht);
+    expect(sent[1]!.message.view(sent[1]!.message.targetAt, 20)).toEqual(wanted);
+    other!.respond(dht, 10, sent[0]!, { nodes: new Uint8Array(), token: text('t') });
+    const put = drain(dht).sent.find(({ message }) => message.method === 'put')!.message;
+    expect(put.view(put.valueAt, put.valueLength)).toEqual(encode('mine'));
+  });
+
+  it('a put with `cas` brings nodes up to date that have missed updates, and reads again where it lost a race', () => {
+    const dht = makeDht({ readOnly: true });
+    const [stale, current, racing, ahead] = neighbours(4);
+    const nodes = [stale!, current!, racing!, ahead!];
+    acquaint(dht, 0, nodes);
+    const seed = new Uint8Array(32);
+    const sign = (sequence: bigint) =>
+      signItem(pureEd25519, seed, { value: encode('v'), sequence });
+    const held = new Map([
+      [stale!, 2n],
+      [current!, 5n],
+      [racing!, 3n],
+      [ahead!, 6n],
+    ]);
+    const byPort = new Map(nodes.map((each) => [each.endpoint.port, each]));
+    dht.put(0, sign(7n), { compareSequence: 5n });
+    const puts: [Stranger, bigint | undefined][] = [];
+    const effects: DhtEffect[] = [];
+    for (let turn = drain(dht); ; turn = drain(dht)) {
+      effects.push(...turn.effects);
+      if (turn.sent.length === 0) break;
+      for (const each of turn.sent) {
+        const asked = byPort.get(each.to.port)!;
+        if (each.message.method === 'get') {
+          const fields = { ...sign(held.get(asked)!), nodes: new Uint8Array(), token: text('t') };
+          asked.respond(dht, 10, each, fields);
+          // Somebody updates it behind our back.
+          if (asked === racing) held.set(asked, 4n);
+          continue;
+        }
+        puts.push([asked, each.message.compareSequence]);
+        if (each.message.compareSequence === held.get(asked)) asked.respond(dht, 20, each);
+        else asked.refuse(dht, 20, each, 301);
+      }
+    }
+    const of = (node: Stranger) => puts.filter(([each]) => each === node).map(([, cas]) => cas);
+    expect([of(stale!), of(current!), of(racing!), of(ahead!)]).toEqual([
+      [2n],
+      [5n],
+      [3n, 4n],
+      [5n],
+    ]);
+    expect(effects).toMatchObject([{ kind: 'put', result: { stored: 3, refusedWith: 301 } }]);
+  });
+
+  it('a scrape believes no single node', () => {
+    const nodes = [1, 2, 3, 4, 0x80].map((first, i) => {
+      const nodeId = id(0).slice();
+      nodeId[0] = first;
+      return neighbour(i + 1, nodeId);
+    });
+    const scrape = (filters: ResponseFields[]) => {
+      const one = makeDht({ lookupCount: 4, readOnly: true, id: id(0xff) });
+      acquaint(one, 0, nodes);
+      one.scrape(0, id(0));
+      for (let turn = drain(one); ; turn = drain(one)) {
+        for (const each of turn.sent) {
+          const i = nodes.findIndex(({ endpoint }) => endpoint.port === each.to.port);
+          nodes[i]!.respond(one, 10, each, { nodes: new Uint8Array(), ...filters[i] });
+        }
+        const [done] = turn.effects;
+        if (done?.type === 'done' && done.kind === 'scrape') return done.result;
+      }
+    };
+    const filterOf = (addresses: number[]) => {
+      const filter = new BloomFilter();
+      for (const host of addresses) filter.add(Uint8Array.of(198, 51, 100, host));
+      return filter.bytes;
+    };
+    const honest = { seedFilter: filterOf([1, 2, 3]), peerFilter: filterOf([4]) };
+    const full = new Uint8Array(256).fill(0xff);
+    // One that is full, one that is half full of nothing.
+    const liars = [
+      { ...honest, seedFilter: full },
+      { ...honest, seedFilter: full.map(() => 0x55) },
+    ];
+    for (const liar of liars) {
+      expect(scrape([honest, honest, honest, liar])).toMatchObject({ seeds: 3, downloaders: 1 });
+    }
+    // Nor such as are not near.
+    const far = { seedFilter: filterOf([50, 51]), peerFilter: filterOf([52]) };
+    const near = [
+      honest,
+      honest,
+      { values: Uint8Array.of(198, 51, 100, 9, 1, 1, 198, 51, 100, 2, 1, 1) },
+    ];
+    // Who lists peers lists seeds as well: one that is known as such is no downloader (BEP 33).
+    expect(scrape([...near, honest, far])).toMatchObject({ seeds: 3, downloaders: 2 });
   });
 
   it('wrong arguments are the caller`s mistake', () => {

@@ -1,7 +1,15 @@
 // Operations that are about items (BEP 44): get and put, immutable and mutable.
 import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from '../constants.ts';
-import { DhtError } from '../errors.ts';
-import { type Item, immutableTarget, isMutable, mutableTarget, validateItem } from '../item.ts';
+import { DhtError, type KrpcErrorCode } from '../errors.ts';
+import {
+  copyItem,
+  type Item,
+  immutableTarget,
+  isMutable,
+  itemTarget,
+  mutableTarget,
+  validateItem,
+} from '../item.ts';
 import type { Lookup } from '../lookup.ts';
 import type { Message } from '../message.ts';
 import { equalIds } from '../node-id.ts';
@@ -12,6 +20,12 @@ import { type OperationContext, SearchOperation } from './operation.ts';
 export type ItemKey =
   | { readonly target: Uint8Array }
   | { readonly publicKey: Uint8Array; readonly salt?: Uint8Array | undefined };
+
+/** A key whose arrays nobody else has. */
+export function copyKey(key: ItemKey): ItemKey {
+  if ('target' in key) return { target: key.target.slice() };
+  return { publicKey: key.publicKey.slice(), salt: key.salt?.slice() };
+}
 
 export function targetOf(key: ItemKey): Uint8Array {
   return 'target' in key ? key.target : mutableTarget(key.publicKey, key.salt);
@@ -30,6 +44,13 @@ export class GetOperation extends SearchOperation {
     this.#target = target;
   }
 
+  override start(now: number): void {
+    const own = this.context.stores.items?.get(now, this.#target, 0);
+    this.#item = own && copyItem(own);
+    if (own !== undefined && !isMutable(own)) this.onFound();
+    else super.start(now);
+  }
+
   override onResponse(_now: number, _lookup: Lookup, _slot: number, message: Message): void {
     if (message.valueAt < 0 || this.#isOld(message)) return;
     const item = readItem(message, this.#key);
@@ -44,6 +65,10 @@ export class GetOperation extends SearchOperation {
       this.search.stop();
       this.onFound();
     }
+  }
+
+  protected override get hasOwn(): boolean {
+    return this.#item !== undefined;
   }
 
   protected onFound(): void {
@@ -61,9 +86,10 @@ export class GetOperation extends SearchOperation {
 /** Puts an item on the nodes nearest to its target. */
 export class PutOperation extends SearchOperation {
   readonly #item: Item;
+  readonly #target: Uint8Array;
   readonly #compareSequence: bigint | undefined;
-  /** Slots of the nodes that have a value already. */
-  readonly #holders = new Map<Lookup, Set<number>>();
+  /** By slot: nodes that have a mutable item already, and its number there. */
+  readonly #held = new Map<Lookup, Map<number, bigint>>();
   #round: StoreRound | undefined;
 
   /** `item` has to be valid. `compareSequence`: the sequence number that this one is to take the place of (`cas`). */
@@ -73,11 +99,10 @@ export class PutOperation extends SearchOperation {
     item: Item,
     compareSequence: bigint | undefined,
   ) {
-    const target = isMutable(item)
-      ? mutableTarget(item.publicKey, item.salt)
-      : immutableTarget(item.value);
+    const target = itemTarget(item);
     super(context, id, target, 'get');
     this.#item = item;
+    this.#target = target;
     this.#compareSequence = compareSequence;
   }
 
@@ -87,38 +112,68 @@ export class PutOperation extends SearchOperation {
   }
 
   override onResponse(_now: number, lookup: Lookup, slot: number, message: Message): void {
-    if (message.valueAt < 0 && message.sequence === undefined) return;
-    let slots = this.#holders.get(lookup);
-    if (slots === undefined) {
-      slots = new Set();
-      this.#holders.set(lookup, slots);
+    const { sequence } = message;
+    if (sequence === undefined) return;
+    let held = this.#held.get(lookup);
+    if (held === undefined) {
+      held = new Map();
+      this.#held.set(lookup, held);
     }
-    slots.add(slot);
+    held.set(slot, sequence);
   }
 
   protected onFound(now: number): void {
     const { querier, count } = this.context;
     const args = argsOf(this.#item);
-    const compareSequence = this.#compareSequence;
     this.#round = new StoreRound({
       ...{ querier, count, method: 'put' },
       // BEP 44: no `cas` for a node that returned no value.
-      argsFor: (lookup, slot) =>
-        this.#holders.get(lookup)?.has(slot) ? { ...args, compareSequence } : args,
+      argsFor: (lookup, slot) => {
+        const compareSequence = this.#compareWith(this.#held.get(lookup)?.get(slot));
+        return { ...args, compareSequence };
+      },
+      keep: (at, lookup) => this.#keep(at, lookup),
+      reread: {
+        target: this.#target,
+        onRead: (lookup, slot, message) => {
+          this.onResponse(now, lookup, slot, message);
+          const { sequence } = message;
+          return sequence === undefined || sequence <= (this.#compareSequence ?? sequence);
+        },
+      },
       onEnd: (_now, round) => this.#end(round),
     });
     this.#round.start(now, this.search);
   }
 
+  /** A node that has missed updates is to be brought up to date, too: there its own number is the one to compare with. */
+  #compareWith(held: bigint | undefined): bigint | undefined {
+    const compareSequence = this.#compareSequence;
+    if (compareSequence === undefined || held === undefined) return undefined;
+    return held < compareSequence ? held : compareSequence;
+  }
+
+  #keep(now: number, { overlay }: Lookup): 'stored' | KrpcErrorCode | undefined {
+    const { stores, keeps } = this.context;
+    if (!keeps) return undefined;
+    const own = stores.items?.get(now, this.#target, 0);
+    const held = own !== undefined && isMutable(own) ? own.sequence : undefined;
+    // An address that nobody has: our own items are counted for nobody.
+    const nowhere = new Uint8Array(overlay.family === 4 ? 4 : 16);
+    const { family } = overlay;
+    return stores.put(now, this.#item, this.#compareWith(held), nowhere, family) ?? 'stored';
+  }
+
   #end(round: StoreRound): void {
-    const { stored, refusal } = round;
-    if (stored === 0 && refusal !== undefined) {
-      const { krpcCode } = refusal;
-      const message = `the nodes refused the item with error ${krpcCode}`;
-      this.fail(new DhtError('krpc-error', message, { krpcCode }));
-      return;
+    const { stored, refusedWith } = round;
+    if (stored > 0) {
+      this.done('put', { ...this.search.cost(), stored, refusedWith });
+    } else if (refusedWith === undefined) {
+      this.fail(new DhtError('not-stored', 'no node has kept the item'));
+    } else {
+      const message = `the nodes refused the item with error ${refusedWith}`;
+      this.fail(new DhtError('krpc-error', message, { krpcCode: refusedWith }));
     }
-    this.done('put', { ...this.search.cost(), stored, refusedWith: refusal?.krpcCode });
   }
 }
 

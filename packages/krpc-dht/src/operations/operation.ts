@@ -8,6 +8,7 @@ import type { Message, Method } from '../message.ts';
 import type { Overlays } from '../overlay.ts';
 import type { Querier } from '../querier.ts';
 import { Search, type SearchOwner } from '../search.ts';
+import type { Stores } from '../stores.ts';
 
 /** What operations work with. */
 export interface OperationContext {
@@ -15,6 +16,9 @@ export interface OperationContext {
   readonly overlays: Overlays;
   readonly effects: EffectQueue;
   readonly ed25519: Ed25519;
+  /** What this node keeps itself; `keeps`: it does so (a read-only one doesn't). */
+  readonly stores: Stores;
+  readonly keeps: boolean;
   /** Kademlia's k and alpha. */
   readonly count: number;
   readonly concurrency: number;
@@ -78,7 +82,7 @@ export abstract class SearchOperation extends Operation implements SearchOwner {
   }
 
   onEnd(now: number): void {
-    if (this.search.cost().answers > 0) this.onFound(now);
+    if (this.search.cost().answers > 0 || this.hasOwn) this.onFound(now);
     else this.fail(new DhtError('no-nodes', 'no node of the DHT has answered'));
   }
 
@@ -86,6 +90,11 @@ export abstract class SearchOperation extends Operation implements SearchOwner {
     // Whoever wants more than the nodes themselves looks into it.
   }
 
-  /** The search has ended, and somebody has answered. */
+  /** Whether we have something ourselves of what is looked for, so that it is no failure when nobody answers. */
+  protected get hasOwn(): boolean {
+    return false;
+  }
+
+  /** The search has ended, and somebody has answered or we have something ourselves. */
   protected abstract onFound(now: number): void;
 }
