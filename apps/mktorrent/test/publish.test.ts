@@ -1,6 +1,8 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DhtError, KRPC_ERROR } from '@bt/krpc-dht';
+import { DhtError, decodeMessage, KRPC_ERROR, Message, writeResponse } from '@bt/krpc-dht';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
 import { parseMagnet, parseMetainfo, toHex } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
@@ -178,6 +180,29 @@ describe('mktorrent publish', () => {
     const { stdout } = await mktorrent(folder, ['publish', '--help']);
     expect(stdout).toMatch(/-d, --dht <HOST:PORT,\.\.\.>/);
     expect(stdout).toMatch(/the UDP port \(default: a free one\)\n/);
+  });
+
+  it('fails when nobody keeps it', async () => {
+    // A node that gives no token.
+    const socket = createSocket('udp4');
+    onTestFinished(() => {
+      socket.close();
+    });
+    const query = new Message();
+    socket.on('message', (datagram, { address, port }) => {
+      if (decodeMessage(new Uint8Array(datagram), query) !== 'ok') return;
+      const buffer = new Uint8Array(1500);
+      const end = writeResponse(buffer, 0, { id: new Uint8Array(20) }, query, {});
+      socket.send(buffer.subarray(0, end), port, address);
+    });
+    socket.bind(0, LOCALHOST);
+    await once(socket, 'listening');
+    const folder = makeTempFolder();
+    await torrentIn(folder, 'one');
+    const hub = `${LOCALHOST}:${socket.address().port}`;
+    const { code, stdout, stderr } = await publish(folder, 'one.torrent', hub);
+    expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+    expect(stderr).toContain('The DHT did not take it: no node has kept the item.\n');
   });
 
   it.each([

@@ -8,12 +8,12 @@ import {
   isMutable,
   itemTarget,
   KRPC_ERROR,
+  type OperationResults,
   signItem,
 } from '@bt/krpc-dht';
 import { type DhtNode, nodeEd25519, openKeyFile } from '@bt/krpc-dht/node';
 import { toHex } from '@bt/metainfo';
 import { EXIT, type ExitCode, Failure } from '../exit-codes.ts';
-import { withFullStop } from '../failures.ts';
 import type { Terminal } from '../view/view.ts';
 import type { PutOptions } from './dht-options.ts';
 import { factsOf } from './item-text.ts';
@@ -40,7 +40,7 @@ export async function putItem(
       ? { item: { value } }
       : await signed(node, { ...options, keyFile }, value, terminal, signal);
   const { item, compareSequence } = proposal;
-  const stored = await put(node, proposal, signal);
+  const { stored, refusedWith } = await put(node, proposal, signal);
   if (json) {
     terminal.out(`${JSON.stringify({ event: 'put', stored, ...factsOf(item) })}\n`);
     return EXIT.done;
@@ -49,6 +49,9 @@ export async function putItem(
   const number = isMutable(item) ? `, as number ${item.sequence}` : '';
   const instead = compareSequence === undefined ? '' : ` in the place of ${compareSequence}`;
   terminal.error(`Kept by ${stored} nodes under ${toHex(itemTarget(item))}${number}${instead}.\n`);
+  if (refusedWith !== undefined) {
+    terminal.error(`Not by all of them. ${reasonOf(refusedWith)}\n`);
+  }
   return EXIT.done;
 }
 
@@ -78,21 +81,26 @@ async function put(
   node: DhtNode,
   { item, compareSequence }: Proposal,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<OperationResults['put']> {
   try {
-    const { stored } = await node.put(item, { signal, compareSequence });
-    if (stored > 0) return stored;
+    return await node.put(item, { signal, compareSequence });
   } catch (error) {
-    if (!(error instanceof DhtError) || error.code !== 'krpc-error') throw error;
-    const why: Readonly<Record<number, string>> = {
-      [KRPC_ERROR.casMismatch]: 'Another item is there than the one that --cas names.',
-      [KRPC_ERROR.sequenceTooLow]: 'An item with a higher number is there: leave --seq away.',
-    };
-    const message =
-      why[error.krpcCode ?? 0] ?? withFullStop(`All nodes refuse it: ${error.message}`);
-    throw new Failure(EXIT.nobody, message, { cause: error });
+    if (!(error instanceof DhtError)) throw error;
+    if (error.code === 'not-stored') {
+      throw new Failure(EXIT.nobody, 'No node keeps it.', { cause: error });
+    }
+    if (error.code !== 'krpc-error') throw error;
+    throw new Failure(EXIT.nobody, reasonOf(error.krpcCode ?? 0), { cause: error });
   }
-  throw new Failure(EXIT.nobody, 'No node keeps it.');
+}
+
+/** Why nodes refuse an item: a sentence. */
+function reasonOf(krpcCode: number): string {
+  const reasons: Readonly<Record<number, string>> = {
+    [KRPC_ERROR.casMismatch]: 'Another item is there than the one that --cas names.',
+    [KRPC_ERROR.sequenceTooLow]: 'An item with a higher number is there: leave --seq away.',
+  };
+  return reasons[krpcCode] ?? `The nodes refuse it with error ${krpcCode}.`;
 }
 
 async function readValue({ text, file, bencoded }: PutOptions): Promise<Uint8Array> {

@@ -60,7 +60,8 @@ function failureOf(error: unknown, { port, bindAddress }: DhtCommand): Failure {
       const message = 'No node of the DHT has answered: name others with --bootstrap.';
       return new Failure(EXIT.nobody, message, { cause: error });
     }
-    const exitCode = error.code === 'krpc-error' ? EXIT.nobody : EXIT.usage;
+    const isRefused = error.code === 'krpc-error' || error.code === 'not-stored';
+    const exitCode = isRefused ? EXIT.nobody : EXIT.usage;
     return new Failure(exitCode, `The DHT: ${error.message}.`, { cause: error });
   }
   if (error instanceof DOMException && error.name === 'TimeoutError') {

@@ -8,11 +8,11 @@ import { LOCALHOST, useTempFolder } from '../harness.ts';
 
 const folder = useTempFolder();
 
-async function network(): Promise<string> {
+async function network(rateLimit = false): Promise<string> {
   const nodes: DhtNode[] = [];
   for (let i = 0; i < 4; i += 1) {
     const bootstrap = nodes.slice(0, 1).map(({ port }) => `${LOCALHOST}:${port}`);
-    const node = await createDht({ bind: LOCALHOST, bootstrap, rateLimit: false });
+    const node = await createDht({ bind: LOCALHOST, bootstrap, rateLimit });
     onTestFinished(() => node.close());
     nodes.push(node);
   }
@@ -24,9 +24,9 @@ async function network(): Promise<string> {
 /** `pieces dht ...args` on loopback. */
 async function dht(
   args: readonly string[],
-  watching: { signal?: AbortSignal; onOut?: (text: string) => void } = {},
+  watching: { signal?: AbortSignal; onOut?: (text: string) => void; bind?: string } = {},
 ) {
-  const parsed = parseDhtOptions([...args, '--bind', LOCALHOST]);
+  const parsed = parseDhtOptions([...args, '--bind', watching.bind ?? LOCALHOST]);
   if ('isError' in parsed) throw new Error(parsed.text);
   let [out, error] = ['', ''];
   const terminal = {
@@ -103,6 +103,16 @@ describe('an item that can not change', () => {
       text: 'Hello World!',
       bencoded: Buffer.from('12:Hello World!').toString('hex'),
     });
+  });
+
+  it('is got whatever its size, by a node that nobody has seen before', async () => {
+    const hub = await network(true);
+    for (const text of ['x'.repeat(400), 'y'.repeat(990)]) {
+      const put = await dht(['put', text, '--bootstrap', hub]);
+      expect(put.code).toBe(0);
+      const get = await dht(['get', put.out.trim(), '--bootstrap', hub], { bind: '127.0.0.99' });
+      expect(get).toEqual({ code: 0, out: `${text}\n`, error: '' });
+    }
   });
 
   it('may be any bencode, of a file', async () => {
