@@ -53,6 +53,12 @@ export const MAX_PEERS_PER_ADDRESS_AND_HASH = 4;
 /** Of one public address (IPv6: a /64) in the whole store, so that one can't fill it. */
 export const MAX_PEERS_PER_ADDRESS = 1_000;
 
+/** Of one public /24 (IPv6: a /48), which one owner may well have. */
+export const MAX_PEERS_PER_NETWORK = 4_000;
+
+/** Info-hashes that are looked at when a full store makes room for one more. */
+export const EVICTION_PROBES = 16;
+
 /** How often stores look through all they have for what has expired. */
 export const SWEEP_INTERVAL_MS = 60_000;
 
@@ -86,6 +92,8 @@ export const ITEM_LIFETIME_MS = 2 * 60 * 60_000;
 /** Caps of the item store. */
 export const MAX_ITEMS = 2_000;
 export const MAX_ITEMS_PER_ADDRESS = 100;
+/** Of one /24 (IPv6: a /48). */
+export const MAX_ITEMS_PER_NETWORK = 400;
 
 /**
  * Queries answered for one address (IPv6: a /64), and bytes sent in answers in all, half of which are kept for addresses that we

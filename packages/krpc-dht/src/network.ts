@@ -3,6 +3,15 @@
 import { type AddressFamily, addressClassAt } from '@bt/endpoint';
 
 /**
+ * A key for what one owner may well have: a public /24 or an IPv6 /48, elsewhere an address. For maps; it is exact.
+ */
+export function ownerOf(bytes: Uint8Array, at: number, family: AddressFamily): string {
+  const isPublic = addressClassAt(bytes, at, family) === 'public';
+  const length = family === 4 ? (isPublic ? 3 : 4) : isPublic ? 6 : 16;
+  return String.fromCharCode(...bytes.subarray(at, at + length));
+}
+
+/**
  * A number for the place of the compact endpoint at `at`. Exact for IPv4; of IPv6 a hash of 52 bits, by which two may be taken
  * for one.
  */

@@ -1,19 +1,22 @@
 // The peers that were announced to this node (BEP 5), by info-hash, as bytes in typed arrays; what a scrape (BEP 33) and a
 // sample of info-hashes (BEP 51) say of them.
 //
-// Caps refuse, they evict nothing: a flood can't drive out those who are there, and what it filled is free after half an hour.
-// One public address can't fill it: it has at most 4 peers under an info-hash (a fifth takes the place of its oldest) and 1,000
-// in all, so that 10,000 info-hashes take 10 addresses and a million peers 1,000.
+// One public address has at most 4 peers under an info-hash (a fifth takes the place of its oldest) and 1,000 in all, one network
+// (a /24, or an IPv6 /48) 4,000. Caps refuse: a flood can't drive out those who are there, and what it filled is free after half
+// an hour. But so that no few can hold all info-hashes for ever, one that a single peer is listed under makes room for another,
+// if his network has more of the store than the newcomer's.
 import { type AddressFamily, isMartianAt } from '@bt/endpoint';
 import { AddressCount } from './address-count.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import {
+  EVICTION_PROBES,
   ID_BYTES,
   MAX_CACHED_FILTERS,
   MAX_HASHES,
   MAX_PEERS,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_HASH,
+  MAX_PEERS_PER_NETWORK,
   MAX_SAMPLES,
   PEER_LIFETIME_MS,
   SAMPLE_INTERVAL_MS,
@@ -45,6 +48,7 @@ export class PeerStore {
   readonly #maxPeersPerHash: number;
   readonly #swarms = new Map<string, Swarm>();
   readonly #ofAddress: AddressCount;
+  readonly #ofNetwork: AddressCount;
   readonly #scrapes = new Map<string, Scrape>();
   #peerCount = 0;
   /** The time that seconds count from: that of the first call. */
@@ -59,6 +63,7 @@ export class PeerStore {
     this.#maxPeers = options.maxPeers ?? MAX_PEERS;
     this.#maxPeersPerHash = options.maxPeersPerHash ?? MAX_PEERS_PER_HASH;
     this.#ofAddress = new AddressCount(options.random);
+    this.#ofNetwork = new AddressCount(options.random, 'network');
   }
 
   get hashCount(): number {
@@ -104,20 +109,23 @@ export class PeerStore {
         return 'stored';
       }
       if (list.count >= this.#maxPeersPerHash) return 'full';
-    } else if (this.#swarms.size >= this.#maxHashes) {
-      return 'full';
     }
     if (this.#peerCount >= this.#maxPeers) return 'full';
     if (this.#ofAddress.get(endpoints, endpointAt, family) >= MAX_PEERS_PER_ADDRESS) return 'full';
+    if (this.#ofNetwork.get(endpoints, endpointAt, family) >= MAX_PEERS_PER_NETWORK) return 'full';
     if (swarm === undefined) {
+      if (this.#swarms.size >= this.#maxHashes) {
+        const evicted = this.#findToEvict(endpoints, endpointAt, family);
+        if (evicted === undefined) return 'full';
+        this.#evict(evicted);
+      }
       swarm = new Swarm();
       this.#swarms.set(key, swarm);
     }
     swarm
       .of(family)
       .add(endpoints, endpointAt, expirySeconds, isSeed, this.#maxPeersPerHash, this.#random);
-    this.#ofAddress.add(endpoints, endpointAt, family, 1);
-    this.#peerCount++;
+    this.#count(endpoints, endpointAt, family, 1);
     return 'stored';
   }
 
@@ -128,7 +136,11 @@ export class PeerStore {
   hasRoom(hashes: Uint8Array, hashAt: number, family: AddressFamily, address: Uint8Array): boolean {
     const swarm = this.#swarms.get(idKey(hashes, hashAt));
     const isFull = this.#peerCount >= this.#maxPeers;
-    if (swarm === undefined) return !isFull && this.#swarms.size < this.#maxHashes;
+    if (swarm === undefined) {
+      if (isFull) return false;
+      if (this.#swarms.size < this.#maxHashes) return true;
+      return this.#findToEvict(address, 0, family) !== undefined;
+    }
     const list = swarm.of(family);
     return (!isFull && list.count < this.#maxPeersPerHash) || list.hasAddress(address);
   }
@@ -221,11 +233,50 @@ export class PeerStore {
     let at = (list.count - 1) * list.recordBytes;
     for (; at >= 0; at -= list.recordBytes) {
       if (list.expirySeconds(at) > seconds) continue;
-      this.#ofAddress.add(list.bytes, at, list.family, -1);
-      this.#peerCount--;
+      this.#count(list.bytes, at, list.family, -1);
       list.remove(at);
     }
     list.shrink();
+  }
+
+  #count(endpoints: Uint8Array, at: number, family: AddressFamily, change: 1 | -1): void {
+    this.#ofAddress.add(endpoints, at, family, change);
+    this.#ofNetwork.add(endpoints, at, family, change);
+    this.#peerCount += change;
+  }
+
+  /**
+   * The key of an info-hash that may make room for one of the peer at `at`: of the next few with one peer each that whose network
+   * has most of the store, if that is more than the newcomer's will have.
+   */
+  #findToEvict(endpoints: Uint8Array, at: number, family: AddressFamily): string | undefined {
+    let most = this.#ofNetwork.get(endpoints, at, family) + 1;
+    let found: string | undefined;
+    let probes = 0;
+    for (const [key, swarm] of this.#swarms) {
+      if (probes++ === EVICTION_PROBES) break;
+      // The others get their turn.
+      this.#swarms.delete(key);
+      this.#swarms.set(key, swarm);
+      if (swarm.ipv4.count + swarm.ipv6.count > 1) continue;
+      const list = swarm.ipv4.count > 0 ? swarm.ipv4 : swarm.ipv6;
+      const count = this.#ofNetwork.get(list.bytes, 0, list.family);
+      if (count <= most) continue;
+      most = count;
+      found = key;
+    }
+    return found;
+  }
+
+  #evict(key: string): void {
+    const swarm = this.#swarms.get(key)!;
+    for (const list of [swarm.ipv4, swarm.ipv6]) {
+      for (let i = 0; i < list.count; i++) {
+        this.#count(list.bytes, i * list.recordBytes, list.family, -1);
+      }
+    }
+    this.#swarms.delete(key);
+    this.#scrapes.delete(key);
   }
 
   /** A random choice out of all, each as likely (Knuth, selection sampling). */

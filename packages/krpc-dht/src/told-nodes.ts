@@ -7,8 +7,8 @@ import type { Message } from './message.ts';
 /**
  * Calls `visit` with the offset of each node of a family that a message tells of, the first {@link MAX_TOLD_NODES} of them.
  * `teller` is the compact node info of the one it came from, of family `tellerFamily`. Passed over are ports of 0, addresses
- * that nobody has, loopback ones told from outside, and others that are not public told by somebody who is: they are on a
- * network of his, if anywhere.
+ * that nobody has, IPv4 ones among those of IPv6, loopback ones told from outside, and others that are not public told by somebody
+ * who is: they are on a network of his, if anywhere.
  */
 export function forEachToldNode(
   message: Message,
@@ -26,6 +26,7 @@ export function forEachToldNode(
   const { bytes } = message;
   for (let at = first; at < end; at += nodeBytes) {
     if (readCompactPort(bytes, at + ID_BYTES, family) === 0) continue;
+    if (family === 6 && isMapped(bytes, at + ID_BYTES)) continue;
     const kind = addressClassAt(bytes, at + ID_BYTES, family);
     if (kind !== 'public') {
       if (kind === 'unspecified' || kind === 'multicast' || kind === 'reserved') continue;
@@ -33,4 +34,10 @@ export function forEachToldNode(
     }
     visit(bytes, at);
   }
+}
+
+/** ::ffff:0:0/96 (RFC 4291 section 2.5.5.2): an IPv4 address, which belongs to the other DHT. */
+function isMapped(bytes: Uint8Array, at: number): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[at + i] !== 0) return false;
+  return bytes[at + 10] === 0xff && bytes[at + 11] === 0xff;
 }

@@ -69,6 +69,25 @@ describe('our external address', () => {
     expect(votes.address).toEqual(parseAddress('127.0.0.1'));
   });
 
+  it('nodes of the local network, however many, never outvote public ones', () => {
+    const votes = new ExternalAddress(4);
+    for (let i = 1; i <= MIN_ADDRESS_VOTES; i++) vote(votes, voter(i), OURS);
+    for (let port = 1; port <= 100; port++) {
+      const from = encodeCompact({ address: '192.168.0.66', port });
+      expect(vote(votes, from, '192.168.0.77')).toBe(false);
+    }
+    expect(votes.address).toEqual(parseAddress(OURS));
+    // Nor do they keep us from a public one.
+    const late = new ExternalAddress(4);
+    for (let port = 1; port <= 100; port++) {
+      vote(late, encodeCompact({ address: '192.168.0.66', port }), '192.168.0.77');
+    }
+    expect(late.address).toEqual(parseAddress('192.168.0.77'));
+    for (let i = 1; i < MIN_ADDRESS_VOTES; i++) expect(vote(late, voter(i), OURS)).toBe(false);
+    expect(vote(late, voter(200), OURS)).toBe(true);
+    expect(late.address).toEqual(parseAddress(OURS));
+  });
+
   it('serves IPv6, where a /64 has one vote', () => {
     const votes = new ExternalAddress(6);
     const from = (i: number, host: number) =>

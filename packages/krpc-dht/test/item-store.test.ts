@@ -2,7 +2,12 @@ import { encode } from '@bt/bencode';
 import { parseAddress } from '@bt/endpoint';
 import { createRandom } from '@bt/simulator';
 import { describe, expect, it } from 'vitest';
-import { ITEM_LIFETIME_MS, MAX_ITEMS, MAX_ITEMS_PER_ADDRESS } from '../src/constants.ts';
+import {
+  ITEM_LIFETIME_MS,
+  MAX_ITEMS,
+  MAX_ITEMS_PER_ADDRESS,
+  MAX_ITEMS_PER_NETWORK,
+} from '../src/constants.ts';
 import type { Ed25519 } from '../src/ed25519.ts';
 import { KRPC_ERROR } from '../src/errors.ts';
 import { type Item, itemTarget, type MutableItem, signItem } from '../src/item.ts';
@@ -126,17 +131,61 @@ describe('caps', () => {
     expect([MAX_ITEMS, MAX_ITEMS_PER_ADDRESS]).toEqual([2000, 100]);
   });
 
-  it('refuse what is new, and evict nothing', () => {
+  it('refuse what is new of somebody who has as much as anybody', () => {
     const store = storeOf({ maxItems: 2 });
-    put(store, value('one'));
-    put(store, version(1n));
-    expect(put(store, value('three'))).toBe(server);
+    put(store, value('one'), { from: '198.51.100.1' });
+    put(store, version(1n), { from: '203.0.113.1' });
+    expect(put(store, value('three'), { from: '192.0.2.1' })).toBe(server);
     expect(put(store, version(2n))).toBeUndefined();
     expect([got(store, value('one')), got(store, version(1n))]).toEqual([
       value('one'),
       version(2n),
     ]);
     expect(put(store, value('three'), { now: ITEM_LIFETIME_MS })).toBeUndefined();
+  });
+
+  it('give somebody who has little a place of those who have most, their oldest', () => {
+    const store = storeOf({ maxItems: 4 });
+    put(store, value('mine'), { from: '192.0.2.1' });
+    for (const n of [1, 2, 3]) put(store, value(`${n}`), { from: `198.51.100.${n}`, now: n });
+    // Again: it is their youngest now.
+    put(store, value('1'), { from: '198.51.100.1', now: 4 });
+    expect(put(store, value('new'), { from: '203.0.113.1', now: 5 })).toBeUndefined();
+    expect([1, 2, 3].map((n) => got(store, value(`${n}`)) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(got(store, value('mine'))).toBeDefined();
+    // Now nobody has two more than they.
+    expect(put(store, value('4'), { from: '198.51.100.4', now: 6 })).toBe(server);
+    expect(put(store, { value: text('x') }, { from: '203.0.114.1', now: 6 })).toBe(protocol);
+    expect(store.itemCount).toBe(4);
+  });
+
+  it('are not held for ever by twenty addresses', () => {
+    const store = storeOf();
+    for (let n = 0; n < MAX_ITEMS; n++) {
+      expect(put(store, value(`${n}`), { from: `198.51.${n % 20}.1` })).toBeUndefined();
+    }
+    for (let n = 0; n < 50; n++) {
+      expect(put(store, value(`honest ${n}`), { from: `203.0.${n}.1` })).toBeUndefined();
+    }
+    expect(store.itemCount).toBe(MAX_ITEMS);
+  });
+
+  it('400 of a /24 or an IPv6 /48, whatever addresses it has', () => {
+    for (const from of [
+      (n: number) => `198.51.100.${n % 256}`,
+      (n: number) => `2001:db8:1:${n.toString(16)}::1`,
+    ]) {
+      const store = storeOf();
+      for (let n = 0; n < MAX_ITEMS_PER_NETWORK; n++) {
+        expect(put(store, value(`${n}`), { from: from(n) })).toBeUndefined();
+      }
+      expect(put(store, value('more'), { from: from(7) })).toBe(server);
+      expect(put(store, value('more'), { from: '203.0.113.1' })).toBeUndefined();
+    }
   });
 
   it('of a public address, a /64; others are exempt', () => {

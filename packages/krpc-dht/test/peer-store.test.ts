@@ -18,6 +18,7 @@ import {
   MAX_PEERS,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_HASH,
+  MAX_PEERS_PER_NETWORK,
 } from '../src/constants.ts';
 import { PeerStore, type PeerStoreOptions } from '../src/peer-store.ts';
 import { id } from './bytes.ts';
@@ -158,7 +159,7 @@ function hasRoom(store: PeerStore, hash: Uint8Array, family: 4 | 6, address?: st
   return store.hasRoom(hash, 0, family, parseAddress(asker)!);
 }
 
-describe('caps refuse, and evict nothing', () => {
+describe('caps', () => {
   it('threat D4: their defaults', () => {
     expect([MAX_PEERS_PER_HASH, MAX_HASHES, MAX_PEERS]).toEqual([500, 10_000, 1_000_000]);
   });
@@ -192,6 +193,41 @@ describe('caps refuse, and evict nothing', () => {
     expect(announce(store, 0, hashOf(2), publicPeer(3))).toBe('stored');
     expect(store.hashCount).toBe(3);
     expect(announce(store, 30 * MINUTE, hashOf(3), publicPeer(3))).toBe('stored');
+  });
+
+  it('info-hashes of those who have most of them make room for others', () => {
+    const store = storeOf({ maxHashes: 100 });
+    for (let n = 0; n < 98; n++) announce(store, 0, hashOf(n), `198.51.100.${n % 4}:1`);
+    // One of somebody else, and one with two peers.
+    announce(store, 0, hashOf(98), '192.0.2.1:1');
+    for (const host of [1, 2]) announce(store, 0, hashOf(99), `198.51.100.${host}:1`);
+    for (let n = 100; n < 120; n++) {
+      const address = `203.0.${n}.1`;
+      expect(hasRoom(store, hashOf(n), 4, address)).toBe(true);
+      expect(announce(store, 0, hashOf(n), `${address}:1`)).toBe('stored');
+    }
+    expect([store.hashCount, store.peerCount]).toEqual([100, 101]);
+    expect([98, 99, 119].map((n) => sample(store, 0, hashOf(n)).length)).toEqual([1, 2, 1]);
+    expect(announce(store, 0, hashOf(200), '198.51.100.77:1')).toBe('full');
+    // What has gone counts no longer.
+    store.handleTimeout(30 * MINUTE);
+    expect([store.hashCount, store.peerCount]).toEqual([0, 0]);
+    for (let n = 0; n < 100; n++) announce(store, 30 * MINUTE, hashOf(n), publicPeer(n));
+    expect(announce(store, 30 * MINUTE, hashOf(100), publicPeer(100))).toBe('full');
+  });
+
+  it('of one public /24 or IPv6 /48 4,000 in all', () => {
+    for (const from of [
+      (n: number) => `198.51.100.${n % 256}:1`,
+      (n: number) => `[2001:db8:1:${(n % 256).toString(16)}::1]:1`,
+    ]) {
+      const store = storeOf();
+      for (let n = 0; n < MAX_PEERS_PER_NETWORK; n++) {
+        expect(announce(store, 0, hashOf(n), from(n))).toBe('stored');
+      }
+      expect(announce(store, 0, hashOf(5000), from(77))).toBe('full');
+      expect(announce(store, 0, hashOf(5000), publicPeer(1))).toBe('stored');
+    }
   });
 
   it('peers in all', () => {
@@ -394,6 +430,13 @@ it('keeps its counts and its order of records through anything', () => {
         const peer = `${isPublic ? '20' : '10'}.0.0.${address}:${port}`;
         if (announce(store, now, hashOf(hash), peer, seed) !== 'stored') continue;
         model.set(`${hash} ${peer}`, now + 30 * MINUTE);
+        // A full store may have made room: an info-hash with a single public peer is gone then.
+        for (const other of [0, 1, 2, 3].filter((n) => n !== hash)) {
+          const there = [...model].filter(([key, at]) => at > now && key.startsWith(`${other} `));
+          const isSingle = there.length === 1 && there[0]![0].includes(' 20.');
+          if (isSingle && sample(store, now, hashOf(other)).length === 0)
+            model.delete(there[0]![0]);
+        }
         if (!isPublic) continue;
         const ofAddress = [...model]
           .filter(([key, at]) => at > now && key.startsWith(`${hash} 20.0.0.${address}:`))

@@ -49,3 +49,8 @@ it('the first 16 of an answer are taken', () => {
   const nodes = Array.from({ length: 50 }, (_, i) => node(`192.0.2.${i}`));
   expect(taken('198.51.100.1', nodes)).toHaveLength(MAX_TOLD_NODES);
 });
+
+it('an IPv4 address in the form of IPv6 is passed over: it belongs to the other DHT', () => {
+  const mapped = Uint8Array.of(...id(7), ...new Uint8Array(10), 255, 255, 192, 0, 2, 1, 1, 1);
+  expect(taken('2001:db8::1', [mapped, node('2001:db8::2')], 6)).toEqual([1]);
+});
