@@ -58,7 +58,7 @@ export interface DhtOptions {
   readonly isOnLoopback?: boolean | undefined;
   /** Rate limits and the verification of addresses. False only on trusted networks and in benchmarks. Default true. */
   readonly rateLimit?: boolean | undefined;
-  /** Kademlia's k: how many nearest nodes a lookup wants. Default 8, at most 32. */
+  /** How many nearest nodes a lookup wants: Kademlia's k, but for buckets and answers, which have 8. Default 8, at most 32. */
   readonly lookupCount?: number | undefined;
   /** Kademlia's alpha: queries under way in one lookup and family. Default 3. */
   readonly lookupConcurrency?: number | undefined;

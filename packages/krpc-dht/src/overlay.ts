@@ -12,7 +12,6 @@ export interface OverlayOptions {
   readonly id: Uint8Array;
   readonly version?: Uint8Array | undefined;
   readonly readOnly: boolean;
-  readonly bucketSize?: number | undefined;
 }
 
 export class Overlay {
@@ -22,10 +21,10 @@ export class Overlay {
   #sender: Sender;
 
   constructor(options: OverlayOptions) {
-    const { family, version, readOnly, bucketSize } = options;
+    const { family, version, readOnly } = options;
     this.family = family;
     this.#sender = { id: options.id.slice(), version, readOnly };
-    this.table = new RoutingTable({ family, ownId: options.id, bucketSize });
+    this.table = new RoutingTable({ family, ownId: options.id });
     this.externalAddress = new ExternalAddress(family);
   }
 

@@ -653,6 +653,33 @@ describe('lookups', () => {
     expect(dht.nodeCount()).toBe(2);
   });
 
+  it('of a family that nobody is known of at first take their second look when it is due', () => {
+    const dht = makeDht({ id: id(0xff), ipv6: true, lookupCount: 2 });
+    const teller = neighbour(1);
+    acquaint(dht, 0, [teller]);
+    const [dead, ...living] = [1, 2, 3].map((first) => {
+      const nodeId = id(0).slice();
+      nodeId[0] = first;
+      return new Stranger(nodeId, { address: `2001:db8:${first}::1`, port: first });
+    });
+    dht.findNode(100, id(0));
+    const nodes6 = Uint8Array.of(...[dead!, ...living].flatMap(({ node }) => [...node]));
+    teller.respond(dht, 110, drain(dht).sent[0]!, { nodes6 });
+    const asked: Sent[] = [];
+    for (let now = 120; now < QUERY_TIMEOUT_MS; now += 10) {
+      dht.handleTimeout(now);
+      for (const each of drain(dht).sent) {
+        asked.push(each);
+        const node = living.find(({ endpoint }) => endpoint.port === each.to.port);
+        node?.respond(dht, now, each, { nodes6: new Uint8Array() });
+      }
+    }
+    const isAside = ({ message }: Sent) =>
+      message.view(message.targetAt, 20).some((byte) => byte > 0);
+    expect(asked.filter((each) => !isAside(each)).map(({ to }) => to.port)).toEqual([1, 2, 3]);
+    expect(new Set(asked.filter(isAside).map(({ to }) => to.port))).toEqual(new Set([2, 3]));
+  });
+
   it('nodes near the target that a liar made up cost their queries and no more', () => {
     const { dht, nodes } = begin([0x10, 0x20, 0x30]);
     const madeUp = Array.from({ length: 100 }, (_, i) =>
@@ -714,6 +741,18 @@ describe('the table', () => {
     expect(drain(local).sent).toHaveLength(1);
     acquaint(dht, 0, neighbours(1));
     expect(dht.nodeCount()).toBe(1);
+  });
+
+  it('forgets none that it was told of while too many queries were under way', () => {
+    const dht = makeDht();
+    for (let i = 0; i < MAX_OPERATIONS; i++) dht.ping(0, neighbour(2_000 + i).endpoint);
+    const told = Array.from({ length: 60 }, (_, i) => ({ address: '10.1.1.1', port: 1 + i }));
+    for (const endpoint of told) dht.addNode(0, endpoint);
+    const { sent } = runUntil(dht, 0, 10 * QUERY_TIMEOUT_MS);
+    const pinged = new Set(
+      sent.filter(({ to }) => to.address === '10.1.1.1').map(({ to }) => to.port),
+    );
+    expect(pinged.size).toBe(told.length);
   });
 
   it('pings 32 new nodes at a time, and remembers a thousand', () => {
@@ -787,6 +826,13 @@ describe('our external address', () => {
     ]);
     expect(asked[0]!.message.view(asked[0]!.message.idAt, 20)).toEqual(dht.id());
   });
+});
+
+it('a node takes little memory before anybody asks it something', () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const dhts = Array.from({ length: 100 }, () => makeDht());
+  const bytes = process.memoryUsage().arrayBuffers - before;
+  expect(bytes / dhts.length).toBeLessThan(20_000);
 });
 
 describe('statistics', () => {
