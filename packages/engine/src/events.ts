@@ -33,7 +33,7 @@ export interface TorrentStats {
   readonly duplicateBytes: number;
   /** Of pieces that failed their hash. */
   readonly rejectedBytes: number;
-  /** Bytes a second over the last 20 s. */
+  /** Bytes a second over the last four to five seconds: 0 when nothing has come since. */
   readonly downRate: number;
   readonly upRate: number;
   /** Uploaded by downloaded; by the torrent's size where nothing was downloaded. */

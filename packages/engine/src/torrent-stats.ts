@@ -12,6 +12,9 @@ import type { PieceExchange } from './swarm/piece-exchange.ts';
 import type { Upload } from './upload.ts';
 import type { WebSeeds } from './web-seed/web-seeds.ts';
 
+/** Whole seconds that rates are told of, beside the one that runs: people see whether something comes, and how much. */
+const RATE_SECONDS = 4;
+
 export interface StatsParts {
   readonly info: Info;
   readonly holdings: Holdings;
@@ -54,8 +57,8 @@ export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentSta
     uploadedBytes,
     duplicateBytes: download.duplicateBytes,
     rejectedBytes: download.rejectedBytes,
-    downRate: download.meter.rate(now),
-    upRate: upload.meter.rate(now),
+    downRate: download.meter.recentRate(now, RATE_SECONDS),
+    upRate: upload.meter.recentRate(now, RATE_SECONDS),
     ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
     ...presence.counts(),
     seedsConnected,

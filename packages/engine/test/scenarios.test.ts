@@ -62,6 +62,22 @@ describe.each([1, 2, 3])('with seed %i', (seed) => {
     checkInvariants(swarm, `churn, seed ${seed}`);
   });
 
+  it('tells the rates of the last seconds', () => {
+    const swarm = new SimSwarm(content, { seed });
+    const source = swarm.addNode({ isSeed: true, lineUp: 200 * KiB, announces: false }).start();
+    const leecher = swarm.addNode({ announces: false }).start();
+    leecher.connectTo(source);
+    swarm.clock.runUntil(12 * SECOND);
+    for (const rate of [leecher.stats.downRate, source.stats.upRate]) {
+      expect(rate).toBeGreaterThan(150 * KiB);
+      expect(rate).toBeLessThan(250 * KiB);
+    }
+    leecher.host.goOfflineFor(60 * SECOND);
+    swarm.clock.runUntil(18 * SECOND);
+    expect(leecher.stats.downRate).toBe(0);
+    stopAll(swarm, `rates, seed ${seed}`);
+  });
+
   it('goes on after the network was cut for a minute', () => {
     const swarm = new SimSwarm(content, { seed });
     const source = swarm.addNode({ isSeed: true, lineUp: 300 * KiB }).start();

@@ -29,8 +29,8 @@ export interface AddTorrentOptions {
    */
   readonly checkOnly?: boolean;
   /**
-   * Get the info dictionary of a magnet link, and the piece layers of a v2 one, and stop: `metadata` resolves when all of it
-   * is there. Nothing is read or written in `dir`.
+   * Get the info dictionary of a magnet link, and the piece layers of a v2 one, and stop. Then
+   * `metadata` resolves, and the torrent can be added again. Nothing is read or written in `dir`.
    */
   readonly metadataOnly?: boolean;
   /** The longest info dictionary that is taken from peers, at most 16 MiB. Default 8 MiB. */

@@ -69,6 +69,8 @@ export class TorrentHandle {
   #opening: Promise<FileStore> | undefined;
   #state: TorrentState;
   #store: FileStore | undefined;
+  /** All that `metadataOnly` asks for is there. */
+  #isFetched = false;
   #hasWarnedOfRecord = false;
   #checkedShare = 0;
   #lastStats: TorrentStats;
@@ -310,8 +312,7 @@ export class TorrentHandle {
       if (isFirst) this.#dialNamed();
       if ((await Promise.race([came, aborted(this.#abort.signal)])) === undefined) return;
     }
-    this.#resolveMetadata(metainfo);
-    this.#resolveComplete();
+    this.#isFetched = true;
     await this.stop();
   }
 
@@ -541,6 +542,11 @@ export class TorrentHandle {
     this.#driver.close();
     this.#state = 'stopped';
     this.#session.removed(this);
+    if (this.#isFetched) {
+      // Not before: whoever has waited for it adds the torrent again, to go on with.
+      this.#resolveMetadata(this.#metainfo!);
+      this.#resolveComplete();
+    }
     const message = `${this.name} was stopped before it was complete`;
     const error = this.#error ?? new EngineError('aborted', message);
     this.#rejectMetadata(error);

@@ -3,7 +3,14 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { formatMagnet, type Magnet, MetainfoError, magnetOf, toHex } from '@bt/metainfo';
+import {
+  formatMagnet,
+  type Magnet,
+  MetainfoError,
+  magnetOf,
+  parseMagnet,
+  toHex,
+} from '@bt/metainfo';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EngineError, type TorrentEvent } from '../../src/index.ts';
 import {
@@ -342,6 +349,23 @@ describe('the metadata alone', () => {
       expect(handle.stats().downloadedBytes).toBe(0);
     },
   );
+
+  it('is there when the torrent can be added again, to go on with', async () => {
+    const link = await seed(contents.hybrid);
+    const session = await open();
+    const dir = path.join(root, 'leech');
+    const handle = await session.add(link, { dir, metadataOnly: true });
+    const metainfo = await handle.metadata;
+    const download = await session.add(metainfo, {
+      dir,
+      files: [1],
+      peers: parseMagnet(link).peers,
+    });
+    await download.complete;
+    const again = await session.add(contents.v1.torrent, { dir, metadataOnly: true });
+    await again.complete;
+    await (await session.add(contents.v1.torrent, { dir, metadataOnly: true })).stopped;
+  });
 
   it('of a .torrent is there at once', async () => {
     const session = await open();
