@@ -44,8 +44,8 @@ Examples:
 Members of a pool reach each other through the relay, and nobody else. A --turn-user
 reaches public addresses, and others only by --allow-peer.
 
-It runs until it is interrupted: SIGTERM or Ctrl-C sends the clients away, lets relays
-end for at most 1.5 seconds, and ends with 0; the second one ends at once.
+It runs until it is interrupted: after SIGTERM or Ctrl-C relays may end for at most 1.5
+seconds, clients are sent away, and it ends with 0; the second one ends at once.
 
 Exit codes: 0 done, 2 wrong usage, 3 an address or port is not to be had, 4 a file
 can't be read or is no certificate or key, 70 a fault of the program itself.`;

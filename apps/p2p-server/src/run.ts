@@ -121,7 +121,7 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
     case 'redis-back':
       return 'Redis is back.';
     case 'draining':
-      return 'Draining: clients are sent away, relays may end.';
+      return 'Draining: nobody is let in, relays may end.';
     default:
       return undefined;
   }

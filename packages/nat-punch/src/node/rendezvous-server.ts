@@ -72,7 +72,7 @@ export class RendezvousServer {
   readonly #webSockets: WebSocketServer;
   readonly #page: Page;
   readonly #sweep: NodeJS.Timeout;
-  #isDraining = false;
+  #isShut = false;
   #connectionCount = 0;
   #refusals = 0;
   #signals = 0;
@@ -167,9 +167,14 @@ export class RendezvousServer {
     if (connection !== undefined) this.#pools.setAllocation(connection, member, relayed, isThere);
   }
 
+  /** Lets nobody in any more. */
+  shut(): void {
+    this.#isShut = true;
+  }
+
   /** Sends everybody away, to come back to another server or to this one when it has restarted. What runs by the relay goes on. */
   drain(): void {
-    this.#isDraining = true;
+    this.#isShut = true;
     for (const connection of this.#connections.values()) {
       connection.refuse('restarting', 'The server is about to restart.');
     }
@@ -208,7 +213,7 @@ export class RendezvousServer {
         ? '404 Not Found'
         : !isOwnOrigin(origin, host)
           ? '403 Forbidden'
-          : this.#isDraining
+          : this.#isShut
             ? '503 Service Unavailable'
             : undefined;
     if (known === undefined || status !== undefined) {

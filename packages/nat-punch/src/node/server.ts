@@ -158,11 +158,12 @@ export class PunchServer {
   }
 
   /**
-   * Ends in peace: members are told to look for another server, or for this one when it has restarted, and nothing new is allocated;
-   * what is relayed goes on for at most a second and a half.
+   * Ends in peace: nobody is let in and nothing is allocated any more; what is relayed goes on for at most a second and a half. Members are
+   * sent to the other servers at once; where there are none, at the end, so that they come back soon when this one has restarted.
    */
   async drain(): Promise<void> {
-    this.#rendezvous.drain();
+    if (this.#shared === undefined) this.#rendezvous.shut();
+    else this.#rendezvous.drain();
     this.#relay.drain();
     const end = performance.now() + DRAIN_MS;
     while (

@@ -64,9 +64,10 @@ describe('startServer', () => {
     expect((await messages.next()).value).toBe('before');
     const probe = await SignallingProbe.join(server.port, 'Eve', 'other');
     const drained = server.drain();
-    expect(await probe.next('error')).toMatchObject({ code: 'restarting' });
     await toBob.send('meanwhile');
     expect((await messages.next()).value).toBe('meanwhile');
+    await expect(SignallingProbe.join(server.port, 'Dan', 'other')).rejects.toThrow('503');
+    expect(await probe.next('error')).toMatchObject({ code: 'restarting' });
     await drained;
     await expect(fetch(`http://127.0.0.1:${server.port}/health`)).rejects.toThrow();
     await server.close();
