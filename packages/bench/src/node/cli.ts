@@ -16,11 +16,12 @@ import { machineLine } from './machine.ts';
 import { installNpmContenders } from './npm-contenders.ts';
 import { picker } from './picker/benchmark.ts';
 import { recheck } from './recheck/benchmark.ts';
+import { relay } from './relay/benchmark.ts';
 import { runCase } from './rounds.ts';
 import { saveBenchmark } from './save.ts';
 import { wire } from './wire/benchmark.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [bencode, create, dht, picker, recheck, wire];
+const BENCHMARKS: readonly Benchmark[] = [bencode, create, dht, picker, recheck, relay, wire];
 const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 const USAGE = `Usage: pnpm bench [NAME...] [--rounds N] [--quick] [--json FILE] [--save]
 

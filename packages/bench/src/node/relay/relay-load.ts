@@ -1,0 +1,62 @@
+// One run: relay-load.ts COMMAND PORT FLAGS... Starts the server, lets turnutils_uclient send messages through it to turnutils_peer, which sends
+// them back, and tells what one relayed packet cost the server. A message is two packets: to the peer, and back.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { printMeasured } from '../measured.ts';
+import type { Command } from '../program.ts';
+import { ServerProcess } from './server-process.ts';
+
+const [commandJson, portText, ...flags] = process.argv.slice(2) as [string, string, ...string[]];
+const port = Number(portText);
+const peerPort = port + 5;
+const HOST = '127.0.0.1';
+
+const server = await ServerProcess.start(JSON.parse(commandJson) as Command, port);
+const peer = spawn('turnutils_peer', ['-L', HOST, '-p', `${peerPort}`], { stdio: 'ignore' });
+try {
+  const before = server.cpu();
+  const start = performance.now();
+  const output = await outputOf(
+    spawn('turnutils_uclient', [
+      ...['-u', 'alice', '-w', 'secret', '-p', portText, '-e', HOST, '-r', `${peerPort}`],
+      ...[...flags, HOST],
+    ]),
+  );
+  const seconds = (performance.now() - start) / 1e3;
+  const after = server.cpu();
+  const sent = lastNumber(output, /tot_send_msgs=(\d+)/g);
+  const received = lastNumber(output, /tot_recv_msgs=(\d+)/g);
+  const lost = lastNumber(output, /Total lost packets (\d+)/g);
+  const packets = 2 * received;
+  const cpuSeconds = after.user - before.user + after.system - before.system;
+  printMeasured(
+    {
+      wallSeconds: seconds / packets,
+      userSeconds: (after.user - before.user) / packets,
+      systemSeconds: (after.system - before.system) / packets,
+      peakBytes: server.peakBytes(),
+      figures: { 'packets per CPU s': packets / cpuSeconds, lost },
+    },
+    `${sent} sent, ${lost} lost`,
+  );
+} finally {
+  peer.kill();
+  await server.stop();
+}
+
+async function outputOf(child: ChildProcess): Promise<string> {
+  let output = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  child.stderr?.resume();
+  const code = await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  if (code !== 0) throw new Error(`turnutils_uclient ended with ${code}: ${output.slice(-500)}`);
+  return output;
+}
+
+function lastNumber(text: string, pattern: RegExp): number {
+  return Number([...text.matchAll(pattern)].at(-1)?.[1] ?? Number.NaN);
+}
