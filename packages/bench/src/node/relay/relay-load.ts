@@ -1,11 +1,17 @@
-// One run: relay-load.ts COMMAND PORT FLAGS... Starts the server, lets turnutils_uclient send messages through it to turnutils_peer, which sends
-// them back, and tells what one relayed packet cost the server. A message is two packets: to the peer, and back.
+// One run: relay-load.ts COMMAND PORT MESSAGES FLAGS... Starts the server, lets turnutils_uclient send so many messages a client through it to
+// turnutils_peer, which sends them back, and tells what one relayed packet cost the server. A message is two packets: to the peer, and back.
+// A fifth as many go before, to warm up.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { printMeasured } from '../measured.ts';
 import type { Command } from '../program.ts';
 import { ServerProcess } from './server-process.ts';
 
-const [commandJson, portText, ...flags] = process.argv.slice(2) as [string, string, ...string[]];
+const [commandJson, portText, messages, ...flags] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  ...string[],
+];
 const port = Number(portText);
 const peerPort = port + 5;
 const HOST = '127.0.0.1';
@@ -13,14 +19,10 @@ const HOST = '127.0.0.1';
 const server = await ServerProcess.start(JSON.parse(commandJson) as Command, port);
 const peer = spawn('turnutils_peer', ['-L', HOST, '-p', `${peerPort}`], { stdio: 'ignore' });
 try {
+  await send(Math.ceil(Number(messages) / 5));
   const before = server.cpu();
   const start = performance.now();
-  const output = await outputOf(
-    spawn('turnutils_uclient', [
-      ...['-u', 'alice', '-w', 'secret', '-p', portText, '-e', HOST, '-r', `${peerPort}`],
-      ...[...flags, HOST],
-    ]),
-  );
+  const output = await send(Number(messages));
   const seconds = (performance.now() - start) / 1e3;
   const after = server.cpu();
   const sent = lastNumber(output, /tot_send_msgs=(\d+)/g);
@@ -41,6 +43,15 @@ try {
 } finally {
   peer.kill();
   await server.stop();
+}
+
+async function send(count: number): Promise<string> {
+  return await outputOf(
+    spawn('turnutils_uclient', [
+      ...['-u', 'alice', '-w', 'secret', '-p', portText, '-e', HOST, '-r', `${peerPort}`],
+      ...['-n', `${count}`, ...flags, HOST],
+    ]),
+  );
 }
 
 async function outputOf(child: ChildProcess): Promise<string> {
