@@ -131,6 +131,8 @@ export class TcpFront {
   #serve(socket: Socket, remote: Endpoint, isSecure: boolean): void {
     const { server } = this.#options;
     const link = new StreamLink(socket, remote, isSecure ? 'tls' : 'tcp', placeOf(socket));
+    // One message a TLS record: turnutils_uclient takes the first of each alone. Without this method a stream doesn't join what waits.
+    if (isSecure) Object.defineProperty(socket, '_writev', { value: null });
     this.#links.add(link);
     socket.once('close', () => {
       this.#links.delete(link);

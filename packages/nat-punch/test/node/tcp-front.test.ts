@@ -122,6 +122,24 @@ describe.each(['tcp', 'tls'] as const)('STUN and TURN over %s', (transport) => {
   });
 });
 
+it('sends one message a TLS record, however many wait: some clients take no more of it', async () => {
+  const server = await start();
+  const socket = await dialTls(server);
+  const sizes: number[] = [];
+  let answered = (): void => undefined;
+  const done = new Promise<void>((resolve) => {
+    answered = resolve;
+  });
+  socket.on('data', (chunk: Buffer) => {
+    sizes.push(chunk.length);
+    if (sizes.reduce((sum, size) => sum + size) === 20 * 32) answered();
+  });
+  const request = writerOf(STUN_METHOD.binding).finish();
+  socket.write(Uint8Array.from(Array.from({ length: 20 }, () => [...request]).flat()));
+  await done;
+  expect(sizes).toEqual(Array.from({ length: 20 }, () => 32));
+});
+
 describe('the first byte of a connection', () => {
   it.each(['\x90', 'SSH-2.0\r\n', 'POST / HTTP/1.1\r\n\r\n', '\xff'])(
     '%j: closed at once',

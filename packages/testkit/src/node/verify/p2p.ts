@@ -10,6 +10,7 @@ import { lossLine } from './p2p/loss.ts';
 import { natKindsLine } from './p2p/nat-kinds.ts';
 import { oneMachineLine } from './p2p/one-machine.ts';
 import { pairsLine } from './p2p/pairs.ts';
+import { programsLine } from './p2p/programs.ts';
 import { redisLine } from './p2p/redis.ts';
 import { sameNatLine } from './p2p/same-nat.ts';
 import { strangerLine } from './p2p/stranger.ts';
@@ -26,6 +27,7 @@ export const p2p: readonly VerifyLine[] = [
   sameNatLine,
   browserRoomLine,
   filesLine,
+  programsLine,
   redisLine,
   strangerLine,
 ];
