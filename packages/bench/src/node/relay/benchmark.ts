@@ -10,8 +10,8 @@ const RELAY_LOAD = new URL('relay-load.ts', import.meta.url);
 const BINDING_LOAD = new URL('binding-load.ts', import.meta.url);
 const CLIENTS = 10;
 const MESSAGE_BYTES = 1_000;
-/** A client's pause between messages: as many as a busy machine relays without loss. */
-const PACE_MS = '5';
+/** A client's pause between messages: so many that the server's code stays in the caches, as under load it does. */
+const PACE_MS = '2';
 
 export const relay: Benchmark = {
   name: 'relay',
@@ -50,7 +50,7 @@ function servers(folder: string): Server[] {
 }
 
 async function prepare({ quick, folder }: Setting): Promise<BenchCase[]> {
-  const messages = quick ? 500 : 2_000;
+  const messages = quick ? 1_000 : 4_000;
   const bindings = quick ? 20_000 : 200_000;
   const contenders = (load: URL, ...args: readonly string[]) =>
     servers(folder).map(({ name, missing, command }, i) => ({

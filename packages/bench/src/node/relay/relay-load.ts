@@ -38,7 +38,8 @@ try {
       peakBytes: server.peakBytes(),
       figures: { 'packets per CPU s': packets / cpuSeconds, lost },
     },
-    `${sent} sent, ${lost} lost`,
+    // What is lost is told, and not compared: a machine that is busy with other things loses some of what it is sent in bursts.
+    `${sent} sent`,
   );
 } finally {
   peer.kill();
