@@ -29,6 +29,7 @@ export class UdpFront {
   readonly #socket: Socket;
   /** Links with an allocation, by address and port. */
   readonly #links = new Map<string, Map<number, UdpLink>>();
+  #isClosed = false;
 
   constructor(options: UdpFrontOptions) {
     this.#options = options;
@@ -43,6 +44,7 @@ export class UdpFront {
   }
 
   send(bytes: Uint8Array, to: Endpoint): void {
+    if (this.#isClosed) return;
     this.#socket.send(bytes, to.port, to.address);
   }
 
@@ -73,6 +75,7 @@ export class UdpFront {
   }
 
   close(): Promise<void> {
+    this.#isClosed = true;
     return new Promise((resolve) => this.#socket.close(resolve));
   }
 
