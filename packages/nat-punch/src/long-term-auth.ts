@@ -47,23 +47,29 @@ export class LongTermAuth {
     return this.#nonces.issue(now, address);
   }
 
+  /** Whether a request has a nonce that was issued to this IP address lately: it comes from there, and no other sender can have made it. */
+  hasNonce(now: number, request: StunMessage, address: string): boolean {
+    const nonce = request.text(STUN_ATTRIBUTE.nonce);
+    return nonce !== undefined && this.#nonces.isValid(now, nonce, address);
+  }
+
   /**
-   * Judges a request that came from this IP address. The nonce is judged before the password: only whoever has proved where he is can make
-   * the server compute.
+   * Judges a request, whose nonce {@link hasNonce} has judged before: only whoever has proved where he is can make the server compute.
    */
-  check(now: number, request: StunMessage, address: string): Authenticated | Refusal {
+  check(now: number, request: StunMessage, hasNonce: boolean): Authenticated | Refusal {
     const hash = integrityHash(request);
     if (hash === undefined) return 401;
     const username = request.text(STUN_ATTRIBUTE.username);
-    const nonce = request.text(STUN_ATTRIBUTE.nonce);
-    if (username === undefined || username === '' || !request.has(STUN_ATTRIBUTE.realm)) return 400;
     if (
-      nonce === undefined ||
-      request.value(STUN_ATTRIBUTE.username)!.length > MAX_USERNAME_BYTES
+      username === undefined ||
+      username === '' ||
+      request.value(STUN_ATTRIBUTE.username)!.length > MAX_USERNAME_BYTES ||
+      !request.has(STUN_ATTRIBUTE.realm) ||
+      !request.has(STUN_ATTRIBUTE.nonce)
     ) {
       return 400;
     }
-    if (!this.#nonces.isValid(now, nonce, address)) return 438;
+    if (!hasNonce) return 438;
     const password = this.#passwordOf(username, now);
     // A name that nobody has takes as long as a wrong password.
     const key = longTermKey(username, this.realm, password ?? '');

@@ -133,7 +133,9 @@ export class TurnServer {
   };
   readonly #options: TurnServerOptions;
   readonly #auth: LongTermAuth;
-  readonly #requests: AddressRateLimit;
+  /** Of addresses that may be forged, and of those that were proved: a flood in a client's name doesn't keep it from refreshing. */
+  readonly #unproved: AddressRateLimit;
+  readonly #proved: AddressRateLimit;
   readonly #table: AllocationTable;
   readonly #owner: AllocationOwner;
   #isDraining = false;
@@ -148,12 +150,14 @@ export class TurnServer {
       secret: randomBytes(32),
       passwordOf: (username, now) => access.passwordOf(username, now),
     });
-    this.#requests = new AddressRateLimit({
+    const limit = {
       perSecond: options.requestsPerSecond ?? REQUESTS_PER_SECOND,
       burst: REQUEST_BURST,
       slots: RATE_LIMIT_SLOTS,
       random: () => randomBytes(4).reduce((number, byte) => 256 * number + byte, 0) / 2 ** 32,
-    });
+    };
+    this.#unproved = new AddressRateLimit(limit);
+    this.#proved = new AddressRateLimit(limit);
     this.#table = new AllocationTable({
       quota,
       bytesPerSecond,
@@ -221,13 +225,16 @@ export class TurnServer {
   }
 
   #handleRequest(now: number, request: StunMessage, link: ClientLink): void {
-    if (!this.#requests.take(now, link.remote.address)) {
+    const { address } = link.remote;
+    const hasNonce = this.#auth.hasNonce(now, request, address);
+    const isProved = hasNonce || link.transport !== 'udp';
+    if (!(isProved ? this.#proved : this.#unproved).take(now, address)) {
       this.statistics.limited += 1;
       return;
     }
     const { method } = request;
     if (method === STUN_METHOD.binding) {
-      this.#bind(now, request, link);
+      this.#bind(now, request, link, hasNonce);
       return;
     }
     const isKnown =
@@ -236,7 +243,7 @@ export class TurnServer {
       method === STUN_METHOD.createPermission ||
       method === STUN_METHOD.channelBind;
     if (!isKnown) return;
-    const sender = this.#auth.check(now, request, link.remote.address);
+    const sender = this.#auth.check(now, request, hasNonce);
     if (typeof sender === 'number') {
       this.#challenge(now, request, link, sender);
       return;
@@ -256,14 +263,14 @@ export class TurnServer {
   }
 
   /** Binding needs no credentials. With a user name it is judged like the others: the server learns then where its user is. */
-  #bind(now: number, request: StunMessage, link: ClientLink): void {
+  #bind(now: number, request: StunMessage, link: ClientLink, hasNonce: boolean): void {
     let sender: Authenticated | undefined;
     if (
       request.has(STUN_ATTRIBUTE.username) ||
       request.has(STUN_ATTRIBUTE.messageIntegrity) ||
       request.has(STUN_ATTRIBUTE.messageIntegritySha256)
     ) {
-      const result = this.#auth.check(now, request, link.remote.address);
+      const result = this.#auth.check(now, request, hasNonce);
       if (typeof result === 'number') {
         this.#challenge(now, request, link, result);
         return;

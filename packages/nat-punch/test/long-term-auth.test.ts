@@ -42,8 +42,10 @@ describe('RFC 8489 section 9.2.4', () => {
   const server = auth();
   const nonce = server.issueNonce(NOW, ADDRESS);
   const good: Parts = { realm: 'p2p', nonce, hash: 'sha1' };
-  const check = (parts: Parts, now = NOW, address = ADDRESS) =>
-    server.check(now, request(parts), address);
+  const check = (parts: Parts, now = NOW, address = ADDRESS) => {
+    const message = request(parts);
+    return server.check(now, message, server.hasNonce(now, message, address));
+  };
 
   it('knows who has the password, by either hash', () => {
     expect(check(good)).toMatchObject({ username: 'alice', hash: 'sha1' });

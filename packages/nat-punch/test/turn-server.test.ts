@@ -146,6 +146,19 @@ describe('authentication', () => {
     expect(lab.handle(other, request)!.class).toBe('success');
   });
 
+  it('a flood in the name of a client does not keep it from refreshing', () => {
+    const lab = new TurnLab();
+    const link = new FakeLink();
+    expect(lab.allocate(link)).toBe('ok');
+    const refresh = lab.signed(link, STUN_METHOD.refresh);
+    const forged = new StunWriter('request', STUN_METHOD.binding, lab.transactionId()).finish();
+    for (let i = 0; i < 2 * REQUEST_BURST; i++) lab.handle(link, forged);
+    expect(lab.handle(link, forged)).toBeUndefined();
+    expect(lab.handle(link, refresh)!.class).toBe('success');
+    const tcp = new FakeLink(link.remote, 'tcp');
+    expect(lab.handle(tcp, forged)!.class).toBe('success');
+  });
+
   it('arbitrary attributes, signed, throw nothing', () => {
     const { lab, link } = allocated({ server: { requestsPerSecond: Number.POSITIVE_INFINITY } });
     const types = fc.constantFrom(...Object.values(STUN_ATTRIBUTE), 0x7fff);
