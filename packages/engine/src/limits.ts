@@ -102,8 +102,8 @@ export const READ_BUFFER_BYTES = 256 * KiB;
 export const MAX_CANDIDATES = 1_000;
 /** Known ports of one public address (IPv6: of a /64) that strangers name: a flood must not make us knock at all doors of a victim. */
 export const MAX_HEARSAY_PORTS = 3;
-/** Of one address, public or not, that a message of local discovery names: clients on one host. */
-export const MAX_LSD_PORTS = 8;
+/** Of one address, public or not, that messages of local discovery name, or a magnet link: clients on one host. */
+export const MAX_UNPROVED_PORTS = 8;
 /** Wait after the first failed connection; doubles with each further failure. */
 export const REDIAL_FIRST_MS = 15_000;
 export const REDIAL_MAX_MS = 1_800_000;
@@ -143,6 +143,10 @@ export const MAX_LSD_HASHES = 24;
 export const MAX_LSD_MESSAGES_PER_MINUTE = 120;
 /** Addresses whose messages are taken in a minute. */
 export const MAX_LSD_TELLERS = 1_000;
+/** Peers of a magnet link (`x.pe`) that are looked for ... */
+export const MAX_LINK_PEERS = 50;
+/** ... and of these, host names that are resolved. */
+export const MAX_LINK_NAMES = 10;
 /** DHT nodes of a .torrent that are asked to enter the network (BEP 5 `nodes`). */
 export const MAX_TORRENT_NODES = 20;
 /** Networks whose word about our own address is remembered, for each family; the oldest is forgotten first. */

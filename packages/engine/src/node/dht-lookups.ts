@@ -42,8 +42,13 @@ export class DhtLookups {
   ): Promise<DhtLookups> {
     if (isNode(dht)) return new DhtLookups(dht, false, external);
     const options = dht === true ? {} : dht;
+    const bind = [options.bind ?? []].flat();
+    if (bindAddress !== undefined && bind.some((address) => address !== bindAddress)) {
+      const where = `${bind.join(', ')}, and the session to ${bindAddress}`;
+      throw new EngineError('bad-argument', `the DHT node is bound to ${where}`);
+    }
     try {
-      const node = await createDht({ bind: bindAddress, ...options });
+      const node = await createDht({ ...options, bind: bindAddress ?? options.bind });
       return new DhtLookups(node, true, external);
     } catch (error) {
       if (!(error instanceof DhtError)) throw error;

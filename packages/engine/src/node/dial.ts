@@ -1,9 +1,10 @@
 // Connecting to peers: bounded in number and time, from the bound address, into one static read buffer.
 
 import { connect, type Socket } from 'node:net';
-import { addressFamily, type Endpoint } from '@bt/endpoint';
+import { addressFamily, type Endpoint, isLoopback } from '@bt/endpoint';
 import { HANDSHAKE_TIMEOUT_MS, MAX_HALF_OPEN, READ_BUFFER_BYTES } from '../limits.ts';
 import type { Connections } from './connections.ts';
+import { isBoundToLoopback } from './named-peers.ts';
 import { PeerSocket, type SocketOwner } from './peer-socket.ts';
 
 /** What becomes of one attempt. */
@@ -56,10 +57,11 @@ export class Dialler {
     this.#halfOpen.clear();
   }
 
-  /** A socket that is bound to one family doesn't reach the other. */
-  #canReach(endpoint: Endpoint): boolean {
+  /** A socket that is bound to one family doesn't reach the other, and from loopback nothing may leave the host. */
+  #canReach({ address }: Endpoint): boolean {
     if (this.#localAddress === undefined) return true;
-    return addressFamily(endpoint.address) === addressFamily(this.#localAddress);
+    if (isBoundToLoopback(this.#localAddress) && !isLoopback(address)) return false;
+    return addressFamily(address) === addressFamily(this.#localAddress);
   }
 
   #next(): void {

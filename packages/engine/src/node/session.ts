@@ -23,10 +23,10 @@ import { DhtLookups } from './dht-lookups.ts';
 import { Dialler } from './dial.ts';
 import { type AcceptedOwner, Listener } from './listen.ts';
 import { LocalDiscoveryService, localNetworks } from './local-discovery.ts';
+import { checkPeer, resolvePeer } from './named-peers.ts';
 import { MappedPorts } from './port-mapping/mapped-ports.ts';
 import { mayHaveGateway, type PortMapping } from './port-mapping/port-mapper.ts';
 import { createSystemRandom } from './random.ts';
-import { checkPeer, resolvePeer } from './resolve-peer.ts';
 import type { SessionParts } from './session-parts.ts';
 import { TorrentHandle } from './torrent-handle.ts';
 import { checkFiles, sourceOf, type TorrentSource } from './torrent-source.ts';
@@ -52,7 +52,7 @@ export interface SessionOptions {
   /**
    * A DHT node (BEP 5), one for all torrents that are not private: true for one that enters the network by the public
    * routers, options for one to make, or a node of yours, which stays open when the session stops. A node that is made is
-   * bound to `bindAddress`; bound to loopback it knows no routers and resolves no names. Default false, as above.
+   * bound to `bindAddress` and nowhere else; bound to loopback it knows no routers and resolves no names. Default false, as above.
    */
   readonly dht?: boolean | CreateDhtOptions | DhtNode;
   /**

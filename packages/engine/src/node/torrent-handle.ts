@@ -22,8 +22,8 @@ import type { AddTorrentOptions } from './add-torrent-options.ts';
 import { diskEvents } from './disk-events.ts';
 import { EventQueue } from './event-queue.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
+import { checkPeer, findLinkPeers, isBoundToLoopback, resolvePeer } from './named-peers.ts';
 import type { PeerSocket } from './peer-socket.ts';
-import { checkPeer, resolvePeer } from './resolve-peer.ts';
 import { SavedMetadata } from './saved-metadata.ts';
 import type { SessionParts } from './session-parts.ts';
 import { clockNow } from './timer.ts';
@@ -361,13 +361,12 @@ export class TorrentHandle {
   /** Peers that the user names, and those that the link does. */
   #dialNamed(): void {
     for (const { host, port } of this.#options.peers ?? []) this.addPeer(host, port);
-    for (const { host, port } of this.#magnet?.peers ?? []) {
-      resolvePeer(host, port, this.#session.bindAddress).then(
-        (endpoints) => this.addCandidates(endpoints, 'magnet', true),
-        // One that is not found is one less.
-        () => {},
-      );
-    }
+    const { bindAddress } = this.#session;
+    void findLinkPeers(this.#magnet?.peers ?? [], {
+      bindAddress,
+      isStopped: () => this.#stopping !== undefined,
+      found: (endpoints) => this.addCandidates(endpoints, 'magnet', isBoundToLoopback(bindAddress)),
+    });
   }
 
   /** Those that the user wants, or the link; undefined for all. @throws {EngineError} `bad-argument` */

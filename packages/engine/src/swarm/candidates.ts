@@ -17,7 +17,7 @@ import {
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
   MAX_HEARSAY_PORTS,
-  MAX_LSD_PORTS,
+  MAX_UNPROVED_PORTS,
   REDIAL_FIRST_MS,
   REDIAL_KEPT_MAX_MS,
   REDIAL_MAX_MS,
@@ -93,8 +93,7 @@ export class Candidates {
 
   /**
    * Takes note of an address. Port 0, unspecified, multicast and broadcast are refused, loopback where a teller that isn't
-   * on loopback names it, and a public address that strangers name with one port after the other. Undefined when it was
-   * refused.
+   * on loopback names it, and an address that strangers name with one port after the other. Undefined when it was refused.
    */
   add(
     now: number,
@@ -112,8 +111,9 @@ export class Candidates {
       if (sourceRank(source) < sourceRank(known.source)) known.source = source;
       return known;
     }
-    if (isHearsay(source) && this.#portsOf(endpoint) >= MAX_HEARSAY_PORTS) return;
-    if (source === 'lsd' && this.#lsdPortsOf(endpoint) >= MAX_LSD_PORTS) return;
+    const isUnproved = source === 'lsd' || source === 'magnet';
+    if (isUnproved && this.#portsNamedBy(source, endpoint) >= MAX_UNPROVED_PORTS) return;
+    if ((isUnproved || isHearsay(source)) && this.#portsOf(endpoint) >= MAX_HEARSAY_PORTS) return;
     if (this.#entries.size >= MAX_CANDIDATES && !this.#makeRoom(source)) return;
     const entry: Candidate = {
       endpoint,
@@ -282,11 +282,11 @@ export class Candidates {
     return this.#ports.get(networkOf(address)) ?? 0;
   }
 
-  /** Counted anew each time: messages of local discovery are few. */
-  #lsdPortsOf({ address }: Endpoint): number {
+  /** Counted anew each time: local discovery and links name few. */
+  #portsNamedBy(source: PeerSource, { address }: Endpoint): number {
     let ports = 0;
-    for (const { source, endpoint } of this.#entries.values()) {
-      if (source === 'lsd' && endpoint.address === address) ports += 1;
+    for (const entry of this.#entries.values()) {
+      if (entry.source === source && entry.endpoint.address === address) ports += 1;
     }
     return ports;
   }

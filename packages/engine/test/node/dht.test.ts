@@ -178,6 +178,15 @@ describe('sessions with a DHT on loopback', () => {
     expect(queriesIn.announce_peer).toBe(1);
   });
 
+  it('are bound where the session is, and nowhere else', async () => {
+    for (const bind of ['0.0.0.0', [loopback, '::']]) {
+      await expect(open({ dht: { bind } })).rejects.toMatchObject({ code: 'bad-argument' });
+    }
+    const hub = await openNode();
+    const session = await open({ dht: { bind: loopback } });
+    await session.dht?.ping({ address: loopback, port: hub.port });
+  });
+
   it('say which port can not be had', async () => {
     const hub = await openNode();
     await expect(open({ dht: { port: hub.port } })).rejects.toMatchObject({

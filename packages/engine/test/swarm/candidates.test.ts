@@ -5,7 +5,7 @@ import {
   MAX_CANDIDATES,
   MAX_DIAL_FAILURES,
   MAX_HEARSAY_PORTS,
-  MAX_LSD_PORTS,
+  MAX_UNPROVED_PORTS,
 } from '../../src/limits.ts';
 import { Candidates } from '../../src/swarm/candidates.ts';
 
@@ -202,7 +202,7 @@ describe('a full list', () => {
 });
 
 describe('hearsay of one address', () => {
-  const ports = (source: 'pex' | 'tracker' | 'lsd', address: string) => {
+  const ports = (source: 'pex' | 'tracker' | 'lsd' | 'magnet', address: string) => {
     const candidates = new Candidates({ random: middle });
     for (let port = 1; port <= 50; port += 1) candidates.add(0, { address, port }, source, false);
     return candidates.size;
@@ -213,14 +213,15 @@ describe('hearsay of one address', () => {
     expect(ports('tracker', here.address)).toBe(50);
     expect(ports('pex', '10.0.0.1')).toBe(50);
     expect(ports('lsd', here.address)).toBe(MAX_HEARSAY_PORTS);
+    expect(ports('magnet', here.address)).toBe(MAX_HEARSAY_PORTS);
   });
 
-  it('is believed for a few more ports where the local network tells of it', () => {
-    expect(ports('lsd', '10.0.0.1')).toBe(MAX_LSD_PORTS);
+  it.each(['lsd', 'magnet'] as const)('is believed for a few more ports of source %s', (source) => {
+    expect(ports(source, '10.0.0.1')).toBe(MAX_UNPROVED_PORTS);
     const candidates = new Candidates({ random: middle });
     const at = (port: number) => ({ address: '10.0.0.1', port });
     for (let port = 1; port <= 50; port += 1) candidates.add(0, at(port), 'tracker', false);
-    expect(candidates.add(0, at(60), 'lsd', false)).toBeDefined();
+    expect(candidates.add(0, at(60), source, false)).toBeDefined();
   });
 
   it('is believed again when what was there has gone', () => {
