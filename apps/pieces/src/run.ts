@@ -10,7 +10,7 @@ import { follow } from './follow.ts';
 import { followKey, isKeyLink } from './key-link.ts';
 import type { Options } from './options.ts';
 import { hasPeerSource } from './peer-sources.ts';
-import { checkTarget, saveTorrent } from './saved-torrent.ts';
+import { SavedTorrent } from './saved-torrent.ts';
 import { selectFiles } from './selection.ts';
 import { pruneRecords, TorrentRecord } from './state-folder.ts';
 import { strategiesOf } from './strategies.ts';
@@ -33,9 +33,10 @@ export async function run(
   const records = new Records(options.dir);
   let session: Session | undefined;
   try {
-    await checkTarget(options);
+    const saved = new SavedTorrent(options, output);
+    await saved.check();
     const source = await readSource(options.torrent);
-    const environment = { options, output, view, records, interrupted };
+    const environment = { options, view, records, saved, interrupted };
     if ('info' in source && options.checkOnly) return await checkTorrent(source, environment);
     session = await open(options, source);
     if ('info' in source) return await download(source, session, environment);
@@ -59,9 +60,9 @@ export async function run(
 /** What all ways of running have in common. */
 interface Environment {
   readonly options: Options;
-  readonly output: Output;
   readonly view: View;
   readonly records: Records;
+  readonly saved: SavedTorrent;
   readonly interrupted: AbortSignal;
 }
 
@@ -105,7 +106,7 @@ async function fetchMetadata(
   session: Session,
   environment: Environment,
 ): Promise<ExitCode> {
-  const { options, output, view, interrupted } = environment;
+  const { options, view, saved, interrupted } = environment;
   const torrent = await session.add(magnet, { ...addOptions(options), metadataOnly: true });
   view.searching(magnet, session);
   const failure = await follow(torrent, {
@@ -119,7 +120,7 @@ async function fetchMetadata(
   const metainfo = await torrent.metadata;
   if (!options.checkOnly) view.started(metainfo, session);
   if (options.saveTorrent !== undefined) {
-    view.saved(await saveTorrent(metainfo, options, output));
+    view.saved(await saved.write(metainfo));
   }
   return options.checkOnly ? await checkTorrent(metainfo, environment, magnet) : EXIT.done;
 }
@@ -131,7 +132,7 @@ async function download(
   environment: Environment,
   replaced?: AbortSignal,
 ): Promise<ExitCode> {
-  const { options, output, view, records, interrupted } = environment;
+  const { options, view, records, saved, interrupted } = environment;
   if ('info' in source) {
     chosenFiles(source, options);
     await records.begin(source);
@@ -158,7 +159,7 @@ async function download(
       }
       if (!isSaved && torrent.isMetadataComplete) {
         isSaved = true;
-        view.saved(await saveTorrent(await torrent.metadata, options, output));
+        view.saved(await saved.write(await torrent.metadata));
       }
       if (event.type === 'checked') hasBegun = true;
       if (event.type === 'done') isDone = true;

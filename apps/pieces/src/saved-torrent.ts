@@ -10,43 +10,60 @@ import { withFullStop } from './failures.ts';
 import type { Options } from './options.ts';
 import type { Output } from './view/view.ts';
 
-/** Says no before the metadata is looked for rather than after. Throws a disk `Failure`. */
-export async function checkTarget({ saveTorrent: path, force }: Options): Promise<void> {
-  if (path === undefined || path === '-') return;
-  const stats = await stat(path).catch(() => undefined);
-  if (stats?.isDirectory() === true) return;
-  if (stats !== undefined && !force) throw exists(path);
-  if (stats !== undefined && !stats.isFile()) {
-    throw new Failure(EXIT.disk, `${path} is not a file: name another one with --save-torrent.`);
-  }
-  // The dot refuses a file in the folder's place.
-  const folder = path.endsWith(sep) ? path : dirname(path);
-  await access(`${folder}/.`, constants.W_OK).catch((error) => {
-    throw cannotWrite(path, error);
-  });
-}
+/** Where the .torrent of a run goes. A later one of the same run (BEP 46) takes the place of the one before. */
+export class SavedTorrent {
+  readonly #named: string | undefined;
+  readonly #isForced: boolean;
+  readonly #output: Output;
+  readonly #written = new Set<string>();
 
-/** Returns where it was written; undefined for standard output. Throws a disk `Failure`. */
-export async function saveTorrent(
-  metainfo: Metainfo,
-  { saveTorrent: named, force }: Options,
-  output: Output,
-): Promise<string | undefined> {
-  const { info, announceTiers, webSeeds, pieceLayers } = metainfo;
-  const bytes = buildMetainfo({
-    info: info.bytes,
+  constructor({ saveTorrent, force }: Options, output: Output) {
+    this.#named = saveTorrent;
+    this.#isForced = force;
+    this.#output = output;
+  }
+
+  /** Says no before the metadata is looked for rather than after. Throws a disk `Failure`. */
+  async check(): Promise<void> {
+    const path = this.#named;
+    if (path === undefined || path === '-') return;
+    const stats = await stat(path).catch(() => undefined);
+    if (stats?.isDirectory() === true) return;
+    if (stats !== undefined && !this.#isForced) throw exists(path);
+    if (stats !== undefined && !stats.isFile()) {
+      throw new Failure(EXIT.disk, `${path} is not a file: name another one with --save-torrent.`);
+    }
+    // The dot refuses a file in the folder's place.
+    const folder = path.endsWith(sep) ? path : dirname(path);
+    await access(`${folder}/.`, constants.W_OK).catch((error) => {
+      throw cannotWrite(path, error);
+    });
+  }
+
+  /** Returns where it was written; undefined for standard output. Throws a disk `Failure`. */
+  async write({
+    info,
     announceTiers,
     webSeeds,
-    ...(info.version === 'v1' ? {} : { pieceLayers }),
-  });
-  if (named === '-' || named === undefined) {
-    output.outBytes(bytes);
-    return undefined;
+    pieceLayers,
+  }: Metainfo): Promise<string | undefined> {
+    const named = this.#named;
+    const bytes = buildMetainfo({
+      info: info.bytes,
+      announceTiers,
+      webSeeds,
+      ...(info.version === 'v1' ? {} : { pieceLayers }),
+    });
+    if (named === '-' || named === undefined) {
+      this.#output.outBytes(bytes);
+      return undefined;
+    }
+    const isFolder = (await stat(named).catch(() => undefined))?.isDirectory() === true;
+    const path = isFolder ? join(named, `${info.name}.torrent`) : named;
+    await writeWhole(path, bytes, this.#isForced || this.#written.has(path));
+    this.#written.add(path);
+    return path;
   }
-  const isFolder = (await stat(named).catch(() => undefined))?.isDirectory() === true;
-  const path = isFolder ? join(named, `${info.name}.torrent`) : named;
-  await writeWhole(path, bytes, force);
-  return path;
 }
 
 async function writeWhole(path: string, bytes: Uint8Array, isForced: boolean): Promise<void> {

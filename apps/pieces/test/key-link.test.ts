@@ -63,18 +63,24 @@ describe('a magnet link of a key (BEP 46)', () => {
     const dir = join(folder.path, 'copy');
     const abort = new AbortController();
     const peers = ['--peer', one.peer, '--peer', two.peer];
-    const args = ['-m', formatMagnet({ publicKey }), '-d', hub, ...peers, '--dir', dir];
+    const saved = join(folder.path, 'saved.torrent');
+    const save = ['--save-torrent', saved, '--dir', dir];
+    const args = ['-m', formatMagnet({ publicKey }), '-d', hub, ...peers, ...save];
     let seeding = 0;
-    const { code, events } = await pieces([...args, '--seed', '--update-every', '1', '--json'], {
-      interrupted: abort.signal,
-      onEvent: ({ event }) => {
-        if (event !== 'seeding') return;
-        seeding += 1;
-        if (seeding === 1) void publisher.publishTorrent(seed, two.infoHash);
-        else abort.abort();
+    const { code, events, error } = await pieces(
+      [...args, '--seed', '--update-every', '1', '--json'],
+      {
+        interrupted: abort.signal,
+        onEvent: ({ event }) => {
+          if (event !== 'seeding') return;
+          seeding += 1;
+          if (seeding === 1) void publisher.publishTorrent(seed, two.infoHash);
+          else abort.abort();
+        },
       },
-    });
-    expect(code).toBe(0);
+    );
+    expect({ code, error }).toEqual({ code: 0, error: '' });
+    expect(parseMetainfo(await readFile(saved)).info.infoHash).toEqual(two.infoHash);
     const pointers = events.filter(({ event }) => event === 'pointer');
     expect(pointers.map(({ sequence }) => sequence)).toEqual([undefined, '1', '2']);
     expect(await textIn(dir, 'one')).toBe('the text of one');
