@@ -80,4 +80,8 @@ async function start(
 process.exitCode = await main();
 // From here on they end what is left.
 for (const signal of SIGNALS) process.removeAllListeners(signal);
-setTimeout(() => process.exit(), LINGER_MS).unref();
+setTimeout(() => {
+  // As a second signal does: `process.exit` would wait for the thread that reads from a pipe.
+  if (process.exitCode === EXIT.interrupted) process.kill(process.pid, 'SIGINT');
+  else process.exit();
+}, LINGER_MS).unref();

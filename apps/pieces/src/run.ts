@@ -35,7 +35,8 @@ export async function run(
   try {
     const saved = new SavedTorrent(options, output);
     await saved.check();
-    const source = await readSource(options.torrent);
+    const source = await readSource(options.torrent, interrupted);
+    if (source === undefined) return EXIT.interrupted;
     const environment = { options, view, records, saved, interrupted };
     if ('info' in source && options.checkOnly) return await checkTorrent(source, environment);
     session = await open(options, source);

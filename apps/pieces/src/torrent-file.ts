@@ -4,9 +4,17 @@ import { MAX_METAINFO_BYTES, type Metainfo, MetainfoError, parseMetainfo } from 
 import { EXIT, Failure } from './exit-codes.ts';
 import { withFullStop } from './failures.ts';
 
-/** Also from a pipe or a device. Throws a `Failure` with the exit code of a bad torrent. */
-export async function readTorrent(path: string): Promise<Metainfo> {
-  const bytes = await readBounded(path);
+/**
+ * Also from a pipe or a device, where that may take for ever: undefined when it is interrupted. Throws a `Failure` with the
+ * exit code of a bad torrent.
+ */
+export async function readTorrent(
+  path: string,
+  interrupted: AbortSignal,
+): Promise<Metainfo | undefined> {
+  // What the system reads from a pipe can't be called off.
+  const bytes = await Promise.race([readBounded(path), aborted(interrupted)]);
+  if (bytes === undefined) return undefined;
   try {
     return parseMetainfo(bytes);
   } catch (cause) {
@@ -31,6 +39,12 @@ async function readBounded(path: string): Promise<Uint8Array> {
     throw new Failure(EXIT.badTorrent, `${path} is larger than 64 MiB and so no .torrent file.`);
   }
   return Buffer.concat(chunks);
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
 }
 
 /** Why the system refused, in words. */

@@ -7,11 +7,14 @@ import { withFullStop } from './failures.ts';
 import { isMagnetLink, linkOfHash } from './options.ts';
 import { readTorrent } from './torrent-file.ts';
 
-/** Throws a `Failure` with the exit code of a bad torrent. */
-export async function readSource(torrent: string): Promise<Metainfo | Magnet> {
+/** Undefined when it is interrupted. Throws a `Failure` with the exit code of a bad torrent. */
+export async function readSource(
+  torrent: string,
+  interrupted: AbortSignal,
+): Promise<Metainfo | Magnet | undefined> {
   if (isMagnetLink(torrent)) return readMagnet(torrent);
   try {
-    return await readTorrent(torrent);
+    return await readTorrent(torrent, interrupted);
   } catch (error) {
     throw hinted(error, torrent);
   }

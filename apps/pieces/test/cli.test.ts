@@ -7,6 +7,7 @@ import {
 } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -111,6 +112,22 @@ describe('the pieces process', () => {
     execFileSync('mkfifo', [pipe]);
     const before = withWorker(`require('node:fs').readFileSync(${JSON.stringify(pipe)})`);
     expect(await interruptTwice(before)).toEqual(atOnce);
+  });
+
+  it('ends when it is interrupted while it waits for the .torrent from a pipe', async () => {
+    const pipe = join(folder.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const { child, events, ended } = start(['-t', pipe, '--dir', folder.path], () => {});
+    // Opens when the other end does.
+    const writer = await open(pipe, 'w');
+    try {
+      await writer.write('d8:announce');
+      child.kill('SIGINT');
+      expect(await ended).toEqual(atOnce);
+      expect(events).toEqual([]);
+    } finally {
+      await writer.close();
+    }
   });
 
   it('ends without complaint when its reader goes away', async () => {
