@@ -31,7 +31,8 @@ export function asFailure(cause: unknown): Failure {
     return new Failure(EXIT.badTorrent, withFullStop(cause.message), { cause });
   }
   if (cause instanceof EngineError) {
-    return new Failure(EXIT.usage, sentence(cause.message), { cause });
+    const exitCode = cause.code === 'bad-magnet' ? EXIT.badTorrent : EXIT.usage;
+    return new Failure(exitCode, sentence(cause.message), { cause });
   }
   const message = withFullStop(cause instanceof Error ? cause.message : String(cause));
   return new Failure(EXIT.internal, `This is a fault of pieces itself: ${message}`, { cause });

@@ -1,7 +1,7 @@
 // One run of `pieces`: a session with one torrent, from its options to an exit code.
 import { resolve } from 'node:path';
-import { type AddTorrentOptions, openSession, type Session } from '@bt/engine/node';
-import { type Magnet, type Metainfo, selectedFilesOf } from '@bt/metainfo';
+import { type AddTorrentOptions, filesOfLink, openSession, type Session } from '@bt/engine/node';
+import type { Magnet, Metainfo } from '@bt/metainfo';
 import { check } from './check.ts';
 import { dhtOf } from './dht-choice.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
@@ -94,9 +94,7 @@ async function checkTorrent(
   { options, view, records, interrupted }: Environment,
   magnet?: Magnet,
 ): Promise<ExitCode> {
-  const files =
-    chosenFiles(metainfo, options) ??
-    (magnet && selectedFilesOf(magnet, metainfo.info.files.count));
+  const files = chosenFiles(metainfo, options) ?? (magnet && filesOfLink(magnet, metainfo.info));
   await records.begin(metainfo);
   return await check({ metainfo, files, dir: options.dir }, view, interrupted);
 }

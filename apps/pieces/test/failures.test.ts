@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { asFailure } from '../src/failures.ts';
 
 it.each([
+  [new EngineError('bad-magnet', 'the link is wrong'), 3, 'The link is wrong.'],
   [new EngineError('stopped', 'the session is stopped'), 2, 'The session is stopped.'],
   [
     storageError('is-directory', { path: 'my film' }),

@@ -88,6 +88,14 @@ describe('pieces -m', () => {
     const none = await pieces(['-m', link, '--dir', named, '--files', 'd.*']);
     expect(none.code).toBe(2);
     expect(none.error).toMatch(/--files d\.\* names no file of this torrent/);
+    const nothing = await linkTo(shared, { selectedFiles: [{ first: 7, last: 9 }] });
+    for (const args of [[], ['--check']]) {
+      const { code, error } = await pieces(['-m', nothing, '--dir', named, ...args]);
+      expect({ code, error }).toEqual({
+        code: 3,
+        error: 'pieces: The magnet link selects none of the 3 files that there are.\n',
+      });
+    }
   });
 
   it('goes on without anybody where the metadata was there before', async () => {

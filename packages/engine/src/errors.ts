@@ -2,6 +2,7 @@
 
 /**
  * - `bad-argument`: the caller's mistake
+ * - `bad-magnet`: the magnet link contradicts itself, or selects none of the torrent's files
  * - `duplicate-torrent`: the session has a torrent with this info-hash
  * - `too-many`: a cap of limits.ts is reached
  * - `listen`: the port or address can't be listened on; see `cause`
@@ -10,6 +11,7 @@
  */
 export type EngineErrorCode =
   | 'bad-argument'
+  | 'bad-magnet'
   | 'duplicate-torrent'
   | 'too-many'
   | 'listen'

@@ -313,6 +313,8 @@ export const MAX_METADATA_REQUESTS = 16;
 export const MAX_METADATA_SENDERS = 8;
 /** Of those who have put a wrong one together, so many are asked for a whole one each; the rest begin another one. */
 export const MAX_METADATA_SOLOS = 4;
+/** Four times as many after each wrong one that follows, up to here: of a crowd of liars each has its turn soon. */
+export const MAX_LATER_METADATA_SOLOS = 64;
 /** What is kept of all attempts together: four of 16 MiB. */
 export const MAX_METADATA_BUFFER_BYTES = 64 * MiB;
 /** A piece that hasn't come by then is asked of one more peer. */

@@ -48,6 +48,10 @@ export class MagnetTorrent extends TorrentMachine {
       infoHashV2,
       maxBytes: options.maxMetadataBytes,
       tooLong: (lengthBytes) => this.#tooLong(lengthBytes),
+      contradicted: () => {
+        const message = 'the info-hashes of the magnet link are those of two different torrents';
+        this.presence.push({ type: 'failed', error: new EngineError('bad-magnet', message) });
+      },
       complete: (infoBytes) => {
         this.#isComplete = true;
         this.presence.metadata.infoBytes = infoBytes;

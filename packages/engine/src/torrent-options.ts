@@ -6,6 +6,7 @@ import type { Disk, StorageError } from '@bt/storage';
 import type { AnnounceEffect } from './announcing.ts';
 import type { DiscoveryEffect } from './discovery/discovery.ts';
 import type { ExternalAddress } from './discovery/external-address.ts';
+import type { EngineError } from './errors.ts';
 import type { TorrentEvent } from './events.ts';
 import type { Direction } from './peer.ts';
 import type { Presence } from './presence.ts';
@@ -75,6 +76,8 @@ export type TorrentEffect =
   | WebFetchEffect
   /** A MagnetTorrent has got the info dictionary: open the files, and make the Torrent. */
   | { readonly type: 'metadata'; readonly infoBytes: Uint8Array<ArrayBuffer> }
+  /** A MagnetTorrent can come to no end: stop it. */
+  | { readonly type: 'failed'; readonly error: EngineError }
   /** The chunk that a reader waited for; without bytes the read failed. */
   | {
       readonly type: 'chunk';

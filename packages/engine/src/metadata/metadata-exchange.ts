@@ -21,6 +21,8 @@ export interface MetadataExchangeOptions
   readonly peers: Peers;
   /** A peer says that the dictionary is longer than is taken. */
   readonly tooLong: (lengthBytes: number) => void;
+  /** The link's two info-hashes are those of different torrents. */
+  readonly contradicted: () => void;
   /** Verified. */
   readonly complete: (infoBytes: Uint8Array<ArrayBuffer>) => void;
 }
@@ -34,7 +36,7 @@ export class MetadataExchange implements Exchange {
   readonly #peers: Peers;
 
   constructor(options: MetadataExchangeOptions) {
-    const { tooLong, complete } = options;
+    const { tooLong, contradicted, complete } = options;
     this.#moment = options.moment;
     this.#swarm = options.swarm;
     this.#peers = options.peers;
@@ -44,6 +46,7 @@ export class MetadataExchange implements Exchange {
         request: (peer, pieceIndex) => this.#request(peer, pieceIndex),
         liarFound: (peer) => this.#swarm.ban(peer.identity, 'bad-metadata'),
         tooLong,
+        contradicted,
         complete,
       },
     });

@@ -17,6 +17,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import {
   DEFAULT_MAX_METADATA_BYTES,
   LATE_METADATA_MS,
+  MAX_LATER_METADATA_SOLOS,
   MAX_METADATA_BUFFER_BYTES,
   MAX_METADATA_REQUESTS,
   MAX_METADATA_SENDERS,
@@ -46,6 +47,8 @@ export interface MetadataFetchObserver<Peer> {
   liarFound(peer: Peer): void;
   /** A peer says that the dictionary is longer than is taken. */
   tooLong(lengthBytes: number): void;
+  /** One of the two info-hashes is that of a dictionary, the other isn't: there is none that has both. The fetch is over. */
+  contradicted(): void;
   /** Verified. */
   complete(infoBytes: Uint8Array<ArrayBuffer>): void;
 }
@@ -83,6 +86,8 @@ export class MetadataFetch<Peer> {
   readonly #shared = new Map<number, Assembly<Source<Peer>>>();
   /** Those of one peer each, which has to send everything itself. */
   readonly #solos = new Set<Assembly<Source<Peer>>>();
+  /** Assemblies that were complete and wrong. */
+  #wrongCount = 0;
   #isDone = false;
 
   constructor(options: MetadataFetchOptions<Peer>) {
@@ -312,32 +317,54 @@ export class MetadataFetch<Peer> {
   /** An assembly is complete: the moment of truth. */
   #judge(assembly: Assembly<Source<Peer>>): void {
     const bytes = assembly.join();
-    if (this.#isRight(bytes)) {
-      this.#finish(bytes);
-      return;
-    }
+    const { infoHashV1, infoHashV2 } = this.#options;
+    const isV1 = infoHashV1 && isEqual(sha1(bytes), infoHashV1);
+    const isV2 = infoHashV2 && isEqual(sha256(bytes), infoHashV2);
+    if (isV1 !== false && isV2 !== false) this.#finish(bytes);
+    // Nobody can make up what has one of the hashes: it is the link that is wrong.
+    else if (isV1 === true || isV2 === true) this.#contradicted();
+    else this.#suspect(assembly);
+  }
+
+  /** It is wrong. Whoever has sent a part is to send all of it; and so are more and more of those who wait. */
+  #suspect(assembly: Assembly<Source<Peer>>): void {
+    const { lengthBytes } = assembly;
     this.#dismiss(assembly);
+    const maxSolos = Math.min(
+      MAX_METADATA_SOLOS * 4 ** this.#wrongCount,
+      Math.max(MAX_METADATA_SOLOS, Math.floor(MAX_METADATA_BUFFER_BYTES / (2 * lengthBytes))),
+      MAX_LATER_METADATA_SOLOS,
+    );
+    this.#wrongCount += 1;
     const contributors = assembly.contributors();
     const [liar] = contributors;
     if (liar !== undefined && contributors.length === 1) {
-      this.#blame(liar);
-      return;
+      this.#forget(liar);
+      this.#options.observer.liarFound(liar.peer);
+    } else {
+      // Further ones, if there are any, begin the next assembly together with those who have sent nothing.
+      for (const source of contributors.slice(0, MAX_METADATA_SOLOS)) {
+        this.#joinAlone(source, assembly.partOf(source));
+      }
     }
-    // Further ones, if there are any, begin the next assembly together with those who have sent nothing.
-    for (const source of contributors.slice(0, MAX_METADATA_SOLOS)) {
-      const solo = assembly.partOf(source);
-      this.#solos.add(solo);
-      this.#join(source, solo);
+    for (const source of this.#sources.values()) {
+      if (this.#solos.size >= maxSolos) break;
+      const isFree = source.assembly === undefined && !this.#isResting(source);
+      if (!isFree || source.lengthBytes !== lengthBytes) continue;
+      this.#joinAlone(source, new Assembly(lengthBytes));
     }
     this.#askAll();
   }
 
-  #isRight(bytes: Uint8Array): boolean {
-    const { infoHashV1, infoHashV2 } = this.#options;
-    return (
-      (infoHashV1 === undefined || isEqual(sha1(bytes), infoHashV1)) &&
-      (infoHashV2 === undefined || isEqual(sha256(bytes), infoHashV2))
-    );
+  #joinAlone(source: Source<Peer>, solo: Assembly<Source<Peer>>): void {
+    this.#solos.add(solo);
+    this.#join(source, solo);
+    source.pipeline = MAX_METADATA_REQUESTS;
+  }
+
+  #contradicted(): void {
+    this.#end();
+    this.#options.observer.contradicted();
   }
 
   #finish(bytes: Uint8Array<ArrayBuffer>): void {
@@ -348,12 +375,16 @@ export class MetadataFetch<Peer> {
     for (const assembly of this.#assemblies()) {
       for (const liar of assembly.liars(bytes)) liars.add(liar);
     }
+    this.#end();
+    this.#options.observer.complete(bytes);
+    for (const { peer } of liars) this.#options.observer.liarFound(peer);
+  }
+
+  #end(): void {
     this.#isDone = true;
     this.#sources.clear();
     this.#shared.clear();
     this.#solos.clear();
-    this.#options.observer.complete(bytes);
-    for (const { peer } of liars) this.#options.observer.liarFound(peer);
   }
 
   #blame(source: Source<Peer>): void {

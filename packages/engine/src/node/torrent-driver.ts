@@ -24,6 +24,8 @@ export interface DriverOwner {
   heard(event: TorrentEvent): void;
   chunkRead(reader: Reader, bytes: Uint8Array | undefined, error: StorageError | undefined): void;
   metadataCame(infoBytes: Uint8Array<ArrayBuffer>): void;
+  /** It is to be stopped. */
+  failed(error: Error): void;
   /** The info-hashes of the torrent, as far as they are known, 20 bytes each. */
   infoHashes(): readonly Uint8Array[];
 }
@@ -159,6 +161,9 @@ export class TorrentDriver {
         return;
       case 'metadata':
         this.#owner.metadataCame(effect.infoBytes);
+        return;
+      case 'failed':
+        this.#owner.failed(effect.error);
         return;
       case 'chunk':
         this.#owner.chunkRead(effect.reader, effect.bytes, effect.error);

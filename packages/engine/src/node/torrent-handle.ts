@@ -3,7 +3,7 @@
 // is done by the driver (torrent-driver.ts).
 
 import type { Endpoint } from '@bt/endpoint';
-import { type Magnet, type Metainfo, parseInfo, selectedFilesOf, toHex } from '@bt/metainfo';
+import { type Magnet, type Metainfo, parseInfo, toHex } from '@bt/metainfo';
 import { MemoryDisk } from '@bt/storage';
 import { FileStore } from '@bt/storage/node';
 import { redactUrl } from '@bt/tracker';
@@ -30,6 +30,7 @@ import { clockNow } from './timer.ts';
 import { TorrentDriver } from './torrent-driver.ts';
 import {
   checkFiles,
+  filesOfLink,
   infoHashesOf,
   isMeantBy,
   metainfoOf,
@@ -101,6 +102,7 @@ export class TorrentHandle {
       heard: (event) => this.#heard(event),
       chunkRead: (reader, bytes, error) => this.#streams.deliver(reader, bytes, error),
       metadataCame: (infoBytes) => this.#infoCame(infoBytes),
+      failed: (error) => this.#failed(error),
       infoHashes: () => this.infoHashes,
     });
     this.#streams = new FileStreams({
@@ -241,9 +243,15 @@ export class TorrentHandle {
       if (this.#options.metadataOnly === true) await this.#findLayers();
       else await this.#open();
     } catch (error) {
-      if (this.#stopping === undefined) this.#error = asError(error);
+      this.#failed(error);
       await this.stop();
     }
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopping !== undefined) return;
+    this.#error = asError(error);
+    void this.stop();
   }
 
   /** For the session: what concerns all its torrents. */
@@ -369,12 +377,12 @@ export class TorrentHandle {
     });
   }
 
-  /** Those that the user wants, or the link; undefined for all. @throws {EngineError} `bad-argument` */
+  /** Those that the user wants, or the link; undefined for all. @throws {EngineError} `bad-argument`, `bad-magnet` */
   #filesOf({ info }: Metainfo): readonly number[] | undefined {
     const { files } = this.#options;
     const named = typeof files === 'function' ? files(this.#metainfo!) : files;
     checkFiles(named, info);
-    return named ?? (this.#magnet && selectedFilesOf(this.#magnet, info.files.count));
+    return named ?? (this.#magnet && filesOfLink(this.#magnet, info));
   }
 
   // The files.

@@ -1,7 +1,7 @@
 // What a torrent begins with: the whole .torrent, or a magnet link, from which a .torrent can be made once the info dictionary
 // is there (BEP 9).
 
-import { type Info, type Magnet, type Metainfo, swarmHashes } from '@bt/metainfo';
+import { type Info, type Magnet, type Metainfo, selectedFilesOf, swarmHashes } from '@bt/metainfo';
 import { EngineError } from '../errors.ts';
 
 export type TorrentSource =
@@ -46,6 +46,14 @@ export function metainfoOf(
     nodes: [],
     pieceLayers,
   };
+}
+
+/** The files that a link selects (BEP 53); undefined for all. @throws {EngineError} `bad-magnet`: there is none of them */
+export function filesOfLink(magnet: Magnet, { files }: Info): readonly number[] | undefined {
+  const selected = selectedFilesOf(magnet, files.count);
+  if (selected?.every((fileIndex) => files.isPad(fileIndex)) !== true) return selected;
+  const message = `the magnet link selects none of the ${files.count} files that there are`;
+  throw new EngineError('bad-magnet', message);
 }
 
 /** @throws {EngineError} `bad-argument` for a file that there isn't */

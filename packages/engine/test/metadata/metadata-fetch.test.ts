@@ -72,11 +72,24 @@ describe('fetching an info dictionary', () => {
     expect(peers.liars).toEqual(['liar']);
   });
 
-  it('believes nothing that matches one hash of two', () => {
-    const peers = new MetadataPeers(PIECE, { infoHashV2: new Uint8Array(32) });
-    peers.join('a');
+  it.each([
+    ['v1', { infoHashV2: new Uint8Array(32) }, ['a']],
+    ['v1, of several peers', { infoHashV2: new Uint8Array(32) }, ['a', 'b', 'c']],
+    ['v2', { infoHashV1: new Uint8Array(20) }, ['a', 'b']],
+  ])('knows a link whose hashes contradict each other by a match of %s', (_, wrong, names) => {
+    const { infoBytes } = new MetadataPeers(3 * PIECE);
+    const infoHashV2 = createHash('sha256').update(infoBytes).digest();
+    const peers = new MetadataPeers(3 * PIECE, { infoHashV2, ...wrong });
+    const all = names.map((name) => peers.join(name));
     expect(peers.run(SECOND)).toBeUndefined();
-    expect(peers.liars).toEqual(['a']);
+    expect(peers).toMatchObject({ contradictions: 1, liars: [], result: undefined });
+    expect(peers.fetch.bufferedBytes).toBe(0);
+    // Nobody is asked any more.
+    const asked = () => all.reduce((sum, peer) => sum + peer.asked.length, 0);
+    const before = asked();
+    peers.join('late');
+    peers.run(60 * SECOND);
+    expect(asked()).toBe(before);
   });
 });
 
@@ -105,6 +118,19 @@ describe('a liar', () => {
       fetched(peers);
       expect(tookMs - undisturbedMs).toBeLessThan(1.5 * SECOND);
       expect(peers.liars).toEqual(['liar']);
+    },
+  );
+
+  it.each([1, 3, 20])(
+    'among a hundred that take their time: %i pieces come soon all the same',
+    (count) => {
+      const peers = new MetadataPeers(count * PIECE);
+      for (let index = 0; index < 100; index += 1) {
+        peers.join(`liar ${index}`, { ...always('wrong'), latencyMs: 1_500 });
+      }
+      peers.join('seed');
+      expect(peers.run(60 * SECOND)).toBeLessThan(10 * SECOND);
+      fetched(peers);
     },
   );
 

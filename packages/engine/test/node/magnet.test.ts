@@ -135,6 +135,25 @@ describe('a magnet link', () => {
     },
   );
 
+  it('whose info-hashes are those of two torrents ends with an error, and bans nobody', async () => {
+    const link = await seed(contents.v1, { infoHashV2: contents.v2.info.infoHashV2! });
+    const { handle, events } = await get(link);
+    const failure = { name: 'EngineError', code: 'bad-magnet' };
+    await expect(handle.metadata).rejects.toMatchObject(failure);
+    await handle.stopped;
+    expect(events.at(-1)).toMatchObject({ type: 'stopped', error: failure });
+    expect(events.map(({ type }) => type)).not.toContain('peer-banned');
+  });
+
+  it('that selects no file of the torrent ends with an error', async () => {
+    const link = await seed(contents.v1, { selectedFiles: [{ first: 77, last: 99 }] });
+    const { handle } = await get(link);
+    await expect(handle.complete).rejects.toMatchObject({
+      code: 'bad-magnet',
+      message: 'the magnet link selects none of the 3 files that there are',
+    });
+  });
+
   it('has the name that it says until the true one is known', async () => {
     const session = await open();
     const infoHashV1 = contents.v1.info.infoHashV1!;

@@ -28,6 +28,7 @@ export class MetadataPeers {
   readonly fetch: MetadataFetch<MetadataPeer>;
   readonly liars: string[] = [];
   readonly tooLong: number[] = [];
+  contradictions = 0;
   result: Uint8Array | undefined;
   doneMs: number | undefined;
   readonly #connected = new Set<MetadataPeer>();
@@ -49,6 +50,9 @@ export class MetadataPeers {
           this.leave(peer);
         },
         tooLong: (length) => void this.tooLong.push(length),
+        contradicted: () => {
+          this.contradictions += 1;
+        },
         complete: (bytes) => {
           this.result = bytes;
           this.doneMs = this.clock.now;
