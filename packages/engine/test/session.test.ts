@@ -32,6 +32,8 @@ afterEach(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
+const loopback = '127.0.0.1';
+
 async function open(options: Parameters<typeof openSession>[0] = {}): Promise<Session> {
   const session = await openSession({ bindAddress: '127.0.0.1', resumeDir: null, ...options });
   sessions.push(session);
@@ -156,6 +158,38 @@ describe('a session over loopback', () => {
       { type: 'state', state: 'stopped' },
       { type: 'stopped', stats: handle.stats(), error },
     ]);
+  });
+
+  it('is closed when it is aborted while it opens', async () => {
+    const before = await open({ dht: true });
+    const [listenPort, dht] = [before.port, { port: before.dht!.port }];
+    await before.stop();
+    // In each turn of the opening something else is waited for.
+    for (let turns = 0; turns < 6; turns += 1) {
+      const abort = new AbortController();
+      const { signal } = abort;
+      const opening = openSession({
+        bindAddress: loopback,
+        resumeDir: null,
+        listenPort,
+        dht,
+        signal,
+      });
+      let isOpen = false;
+      const ended = opening.then(
+        async (session) => {
+          isOpen = true;
+          await session.stop();
+        },
+        (error: unknown) => expect(error).toMatchObject({ name: 'EngineError', code: 'aborted' }),
+      );
+      for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+      const wasOpen = isOpen;
+      abort.abort();
+      await ended;
+      expect(isOpen).toBe(wasOpen);
+    }
+    expect((await open({ listenPort, dht })).port).toBe(listenPort);
   });
 
   it('refuses peers and files that there can not be', async () => {

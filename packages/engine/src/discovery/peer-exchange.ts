@@ -97,7 +97,9 @@ export class PeerExchange {
     const { candidates, moment } = this.#options;
     const wasKnown = candidates.find(endpoint) !== undefined;
     const candidate = candidates.add(moment.now, endpoint, 'pex', tellerIsLoopback);
-    if (candidate !== undefined && !wasKnown) candidate.isSeed = (flags & PEX_FLAG.seed) !== 0;
+    if (candidate !== undefined && !wasKnown) {
+      candidate.isSaidToSeed = (flags & PEX_FLAG.seed) !== 0;
+    }
   }
 
   #tell(peer: Peer, extendedId: number, talk: Talk, contacts: Contacts): void {

@@ -66,7 +66,7 @@ export interface SessionOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Opens a session and its port. @throws {EngineError} `listen`, `bad-argument` */
+/** Opens a session and its port. @throws {EngineError} `listen`, `bad-argument`, `aborted` */
 export async function openSession(options: SessionOptions = {}): Promise<Session> {
   checkOptions(options);
   const session = new Session(options);
@@ -167,7 +167,7 @@ export class Session {
   /** For `openSession`. */
   async listen(): Promise<void> {
     const { bindAddress, listenPort = 0, signal } = this.#options;
-    if (signal?.aborted === true) throw new EngineError('aborted', 'aborted', signal.reason);
+    this.#checkAborted();
     if (this.#options.listen !== false) {
       this.#listener = await Listener.open(
         { address: bindAddress, port: listenPort, connections: this.#connections },
@@ -175,9 +175,16 @@ export class Session {
       );
     }
     await this.#openDht();
+    if (signal?.aborted === true) await this.stop();
+    this.#checkAborted();
     if (this.#options.localDiscovery === true) this.#openLocalDiscovery();
     if (this.#options.portMapping === true) this.#openMappedPorts();
     signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  #checkAborted(): void {
+    const { signal } = this.#options;
+    if (signal?.aborted === true) throw new EngineError('aborted', 'aborted', signal.reason);
   }
 
   async #openDht(): Promise<void> {

@@ -45,6 +45,8 @@ export interface Candidate {
   state: 'idle' | 'dialling' | 'connected';
   /** It had everything when we last saw it. */
   isSeed: boolean;
+  /** Other peers say so (BEP 11), and nobody better has named it. */
+  isSaidToSeed: boolean;
   /** Of a hybrid torrent: it is dialled under the v2 info-hash (BEP 52). */
   isV2: boolean;
 }
@@ -108,7 +110,11 @@ export class Candidates {
     if (known !== undefined) {
       if (source === 'user' && known.source !== 'user') this.#keep(now, known);
       known.sources.add(source);
-      if (sourceRank(source) < sourceRank(known.source)) known.source = source;
+      if (sourceRank(source) < sourceRank(known.source)) {
+        known.source = source;
+        known.isSaidToSeed = false;
+        this.#nextMs = undefined;
+      }
       return known;
     }
     const isUnproved = source === 'lsd' || source === 'magnet';
@@ -124,6 +130,7 @@ export class Candidates {
       dialAtMs: now,
       state: 'idle',
       isSeed: false,
+      isSaidToSeed: false,
       isV2: false,
     };
     this.#insert(entry);
@@ -159,7 +166,8 @@ export class Candidates {
     this.#updatePriorities();
     let best: Candidate | undefined;
     for (const entry of this.#entries.values()) {
-      if (entry.state !== 'idle' || entry.dialAtMs > now || (skipSeeds && entry.isSeed)) continue;
+      if (entry.state !== 'idle' || entry.dialAtMs > now) continue;
+      if (skipSeeds && isTakenForSeed(entry)) continue;
       if (best === undefined || isBefore(entry, best)) best = entry;
     }
     if (best !== undefined) best.state = 'dialling';
@@ -172,7 +180,7 @@ export class Candidates {
     if (this.#nextMs !== undefined && this.#nextSkipsSeeds === skipSeeds) return this.#nextMs;
     let next = Number.POSITIVE_INFINITY;
     for (const entry of this.#entries.values()) {
-      if (entry.state !== 'idle' || (skipSeeds && entry.isSeed)) continue;
+      if (entry.state !== 'idle' || (skipSeeds && isTakenForSeed(entry))) continue;
       if (entry.dialAtMs < next) next = entry.dialAtMs;
     }
     this.#nextMs = next;
@@ -314,6 +322,10 @@ export class Candidates {
 export function isLocalAddress(address: string): boolean {
   const kind = addressClass(address);
   return kind === 'loopback' || kind === 'private' || kind === 'link-local';
+}
+
+function isTakenForSeed({ isSeed, isSaidToSeed }: Candidate): boolean {
+  return isSeed || isSaidToSeed;
 }
 
 function isBefore(a: Candidate, b: Candidate): boolean {

@@ -145,6 +145,22 @@ describe('what a peer names', () => {
     expect(dialled(bare)).toEqual(['3.3.3.3']);
   });
 
+  it.each(['tracker', 'dht', 'user'] as const)(
+    'as a seed is dialled by a seed all the same when %s names it',
+    (source) => {
+      const bare = new BareTorrent({ have: Uint8Array.of(0xf0) });
+      hear(bare, join(bare, at('1.1.1.1')), [at('2.2.2.2')], PEX_FLAG.seed);
+      expect(dialled(bare)).toEqual([]);
+      bare.torrent.handleCandidates(0, [at('2.2.2.2')], source, false);
+      expect(dialled(bare)).toEqual(['2.2.2.2']);
+      // Nor does it help to say so again.
+      bare.torrent.handleDialFailed(0, at('2.2.2.2'), 'refused');
+      bare.runTo(60_000);
+      bare.torrent.handleTimeout(bare.now);
+      expect(dialled(bare)).toContain('2.2.2.2');
+    },
+  );
+
   it('is nobody who is connected to us already', () => {
     const bare = new BareTorrent();
     join(bare, at('1.1.1.1', 40_000), { direction: 'in', listenPort: 6881 });
