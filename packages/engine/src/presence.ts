@@ -127,7 +127,9 @@ export class Presence {
     this.discovery.becomePrivate();
     this.candidates.becomePrivate();
     for (const peer of this.peers.snapshot()) {
-      if (!isAllowedForPrivate(peer.source)) this.swarm.close(peer, 'private');
+      // Who has come to us may be of the tracker, and can't be told from others.
+      if (peer.source === 'incoming' || isAllowedForPrivate(peer.source)) continue;
+      this.swarm.close(peer, 'private');
     }
   }
 

@@ -87,11 +87,12 @@ export class MetadataExchange implements Exchange {
 
   attend(): void {}
 
+  watch(peer: Peer): void {
+    if (this.fetch.isSource(peer)) peer.uselessSinceMs = this.#moment.now;
+  }
+
   tick(): void {
     this.fetch.tick();
-    for (const peer of this.#peers) {
-      if (this.fetch.isSource(peer)) peer.uselessSinceMs = this.#moment.now;
-    }
   }
 
   leave(peer: Peer): void {

@@ -31,7 +31,9 @@ export interface Exchange {
   uploadOnlyChanged(peer: Peer): void;
   /** Something has come from the peer. */
   attend(peer: Peer): void;
-  /** About once a second. */
+  /** About once a second, for each peer whose handshakes are done. */
+  watch(peer: Peer): void;
+  /** The same for all of them, behind it. */
   tick(): void;
   /** The connection has ended. */
   leave(peer: Peer): void;

@@ -45,7 +45,7 @@ export function isHearsay(source: PeerSource): boolean {
   return sourceRank(source) >= sourceRank('incoming');
 }
 
-/** BEP 27: the peers of a private torrent come from its trackers, and what the user or the peers themselves say stays. */
+/** BEP 27: who is dialled for a private torrent is named by its trackers, or by the user. */
 export function isAllowedForPrivate(source: PeerSource): boolean {
-  return source === 'user' || source === 'tracker' || source === 'incoming';
+  return source === 'user' || source === 'tracker';
 }

@@ -105,6 +105,16 @@ export class PieceExchange implements Exchange, ConversationObserver {
     this.#options.upload.pump(peer);
   }
 
+  watch(peer: Peer): void {
+    const { download, upload } = this.#options;
+    download.checkTimeouts(peer);
+    this.#updateInterest(peer);
+    download.request(peer);
+    // Where little was left waiting, no transport tells that it has gone.
+    upload.pump(peer);
+    this.#notePeer(peer);
+  }
+
   leave(peer: Peer): void {
     this.#options.download.peerGone(peer);
     this.#options.hashes.leave(peer);
@@ -134,16 +144,7 @@ export class PieceExchange implements Exchange, ConversationObserver {
 
   tick(): void {
     const { now } = this.#moment;
-    const { download, upload, superSeed, hashes } = this.#options;
-    for (const peer of this.#peers) {
-      if (!peer.isReady) continue;
-      download.checkTimeouts(peer);
-      this.#updateInterest(peer);
-      download.request(peer);
-      // Where little was left waiting, no transport tells that it has gone.
-      upload.pump(peer);
-      this.#notePeer(peer);
-    }
+    const { download, superSeed, hashes } = this.#options;
     this.prospects.noteBytes(now, download.meter.totalBytes - download.duplicateBytes);
     // Hashes are of use when they come, whoever may have them.
     this.prospects.noteUse(hashes.lastUsefulMs);

@@ -215,10 +215,12 @@ export class Swarm implements GreetingObserver {
     peer.lastReceivedMs = peer.listeningMs(this.#moment.now);
     const handler = this.#handlers.get(peer);
     if (handler === undefined) return;
-    this.#guard(peer, () => peer.session.handleBytes(chunk, handler));
-    if (peer.isClosed) return;
-    this.#exchange.attend(peer);
-    this.#peers.markDirty(peer);
+    this.#guard(peer, () => {
+      peer.session.handleBytes(chunk, handler);
+      if (peer.isClosed) return;
+      this.#exchange.attend(peer);
+      this.#peers.markDirty(peer);
+    });
   }
 
   // What the peer says.
@@ -294,20 +296,27 @@ export class Swarm implements GreetingObserver {
 
   /** About once a second: time limits, keep-alives, and what the exchange does by time. */
   tick(): void {
+    for (const peer of this.#peers.snapshot()) this.#guard(peer, () => this.#watch(peer));
+    try {
+      this.#exchange.tick();
+      this.#options.discovery.tick();
+    } catch (error) {
+      this.#warnOf(error, 'nothing closed');
+    }
+  }
+
+  #watch(peer: Peer): void {
     const { now } = this.#moment;
-    for (const peer of this.#peers.snapshot()) {
-      peer.checkOutput(now);
-      const reason = this.#overdue(peer);
-      if (reason !== undefined) {
-        this.close(peer, reason);
-        continue;
-      }
-      if (!peer.isReady || now - peer.lastSentMs < KEEP_ALIVE_MS) continue;
+    if (peer.isClosed) return;
+    peer.checkOutput(now);
+    const reason = this.#overdue(peer);
+    if (reason !== undefined) this.close(peer, reason);
+    if (peer.isClosed || !peer.isReady) return;
+    if (now - peer.lastSentMs >= KEEP_ALIVE_MS) {
       peer.session.keepAlive();
       this.#peers.markDirty(peer);
     }
-    this.#exchange.tick();
-    this.#options.discovery.tick();
+    this.#exchange.watch(peer);
   }
 
   close(peer: Peer, reason: CloseReason, message?: string): void {
@@ -432,12 +441,13 @@ export class Swarm implements GreetingObserver {
       );
     } else {
       this.close(peer, 'internal-error', error instanceof Error ? error.message : String(error));
-      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#options.emit({
-        type: 'warning',
-        message: `internal error, one peer closed: ${message}`,
-      });
+      this.#warnOf(error, 'one peer closed');
     }
+  }
+
+  #warnOf(error: unknown, consequence: string): void {
+    const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.emit({ type: 'warning', message: `internal error, ${consequence}: ${message}` });
   }
 
   /** Whether one more may come in; it may displace another one (BEP 40). */

@@ -1,6 +1,12 @@
 // BEP 27: a private torrent has peers of its trackers, and of its user, and no others.
 
-import { decodeExtendedHandshake, encodeExtendedHandshake, encodePex } from '@bt/wire';
+import {
+  decodeExtendedHandshake,
+  encodeExtendedHandshake,
+  encodeHandshake,
+  encodePex,
+  HandshakeReader,
+} from '@bt/wire';
 import { describe, expect, it } from 'vitest';
 import { EXTENDED_ID } from '../../src/extensions.ts';
 import { PEX_PAUSE_MS } from '../../src/limits.ts';
@@ -91,6 +97,17 @@ describe.each([
     },
   );
 
+  it(`dials a peer that came to it, when that has gone: ${isOpen}`, () => {
+    const bare = torrentOf(content);
+    const peer = bare.connect({ ...here, port: 40_000 }, 'peer', 'in');
+    const handshake = encodeExtendedHandshake({ messages: new Map(), listenPort: here.port });
+    bare.receive(peer, extendedMessage(0, handshake));
+    expect(peer.transport.isClosed).toBe(false);
+    bare.torrent.handleClosed(0, peer.peer);
+    bare.runTo(60_000);
+    expect(dials(bare)).toBe(expected);
+  });
+
   it.each(['user', 'tracker'] as const)('dials peers of source %s', (source) => {
     const bare = torrentOf(content);
     bare.torrent.handleCandidates(0, [here], source, false);
@@ -119,6 +136,7 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
       metadataAnswered: () => {},
       uploadOnlyChanged: () => {},
       attend: () => {},
+      watch: () => {},
       tick: () => {},
       leave: () => {},
     });
@@ -155,6 +173,28 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
     expect(presence.discovery.exchange).toBeUndefined();
     expect(presence.discovery.poll()).toEqual({ type: 'dht-lookup-cancel' });
     expect(presence.discovery.poll()).toBeUndefined();
+  });
+
+  it('keeps those that have come to it, and does not dial them later', () => {
+    const { presence, effects } = begin();
+    const transport = new BareTransport();
+    const reader = new HandshakeReader();
+    const features = { extended: true };
+    const peerId = new Uint8Array(20).fill(1);
+    reader.handleBytes(encodeHandshake({ infoHash: open.info.infoHash, peerId, features }));
+    const endpoint = { ...here, port: 40_000 };
+    const added = { endpoint, direction: 'in', handshake: reader.handshake! } as const;
+    const peer = presence.swarm.add(transport, added)!;
+    const listening = encodeExtendedHandshake({ messages: new Map(), listenPort: here.port });
+    presence.swarm.extended(peer, 0, listening);
+    expect(presence.candidates.size).toBe(1);
+    presence.becomePrivate();
+    expect(transport.isClosed).toBe(false);
+    expect(presence.candidates.size).toBe(0);
+    presence.swarm.close(peer, 'stopped');
+    presence.moment.now = 60_000;
+    presence.settle();
+    expect(effects().map(({ type }) => type)).not.toContain('dial');
   });
 
   it('takes back the question to the DHT that is under way', () => {
