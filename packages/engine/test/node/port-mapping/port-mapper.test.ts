@@ -1,7 +1,6 @@
 // Mapping ports in gateways of our own making on loopback: the gateway is 127.0.0.2, we are 127.0.0.1.
 
 import { afterEach, describe, expect, it } from 'vitest';
-import { openSession } from '../../../src/node/index.ts';
 import {
   PortMapper,
   type PortMapperOptions,
@@ -312,22 +311,5 @@ describe('a port mapper', () => {
     await mapper.close();
     expect(gateway.requests).toEqual([]);
     expect(heard).toEqual({ mapped: [], failures: [] });
-  });
-});
-
-describe('a session', () => {
-  it('that is bound to loopback, or does not listen, maps nothing', async () => {
-    const resources = () =>
-      process.getActiveResourcesInfo().filter((name) => name.startsWith('UDP'));
-    const before = resources();
-    const bound = await openSession({
-      bindAddress: '127.0.0.1',
-      resumeDir: null,
-      portMapping: true,
-    });
-    const deaf = await openSession({ listen: false, resumeDir: null, portMapping: true });
-    expect(bound.portMappings()).toEqual([]);
-    expect(resources()).toEqual(before);
-    await Promise.all([bound.stop(), deaf.stop()]);
   });
 });
