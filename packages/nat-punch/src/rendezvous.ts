@@ -265,7 +265,7 @@ export class Rendezvous {
     }
     let pool = this.#pools.get(join.pool);
     if (pool === undefined) {
-      pool = { name: join.pool, members: new Map() };
+      pool = { name: join.pool, createdAt: now, members: new Map() };
       this.#pools.set(join.pool, pool);
     }
     const held = heldOf(join.pairs);
@@ -282,7 +282,7 @@ export class Rendezvous {
       isAway: false,
       awayUntil: 0,
       held,
-      heldUntil: join.pairs === undefined ? now : now + (held.size > 0 ? REUNION_MS : MAKE_WAY_MS),
+      heldUntil: heldUntil(now, pool.createdAt, join.pairs),
       isSeated: false,
       waitsBehind: undefined,
       seen: new Set([origin.address]),
@@ -483,6 +483,7 @@ export class Rendezvous {
 
 interface Pool {
   readonly name: string;
+  readonly createdAt: number;
   /** By client id, in the order in which they came. */
   readonly members: Map<string, Member>;
 }
@@ -515,6 +516,12 @@ const REFUSALS = {
   full: 'The server or the pool has no room for another member.',
   crowded: 'There are too many members from this address.',
 } as const;
+
+/** Who was in touch with others waits for them; who was alone makes way for such pairs where the pool has only just begun. */
+function heldUntil(now: number, createdAt: number, pairs: JoinMessage['pairs']): number {
+  if (pairs === undefined) return now;
+  return pairs.length > 0 ? now + REUNION_MS : createdAt + MAKE_WAY_MS;
+}
 
 function heldOf(pairs: readonly HeldPair[] = []): Map<string, Uint8Array> {
   return new Map(pairs.map(({ clientTag, pairKey }) => [clientTag, pairKey]));

@@ -263,6 +263,21 @@ describe('a restart of the server', () => {
     expect(peerIn(server.take('c')).peer).toBe(server.member('fresh'));
   });
 
+  it('lets who was alone make way only while the pool has just begun', () => {
+    const server = new Bench();
+    server.join('first');
+    server.advance(MAKE_WAY_MS - 1);
+    server.join('c', { pairs: [] });
+    expect(server.machine.statistics.pairs).toBe(0);
+    server.advance(1);
+    expect(server.machine.statistics.pairs).toBe(1);
+    const old = new Bench();
+    old.join('first');
+    old.advance(MAKE_WAY_MS);
+    old.join('c', { pairs: [] });
+    expect(old.machine.statistics.pairs).toBe(1);
+  });
+
   it('keeps nobody free for ever', () => {
     const told = before('a', 'b');
     const server = new Bench();

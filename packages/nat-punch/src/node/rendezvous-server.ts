@@ -60,7 +60,8 @@ export class RendezvousServer {
   readonly #secret = randomBytes(32);
   readonly #scopes = new RelayScopes();
   readonly #connections = new Map<string, RendezvousConnection>();
-  readonly #sockets = new Map<Duplex, { readonly remote: Endpoint; readonly isSecure: boolean }>();
+  /** All connections, and where they come from. */
+  readonly #sockets = new Map<Duplex, Endpoint>();
   readonly #networks = new Map<string, number>();
   readonly #arrivals = new AddressRateLimit({
     perSecond: CONNECTIONS_PER_SECOND,
@@ -73,6 +74,8 @@ export class RendezvousServer {
   readonly #page: Page;
   readonly #sweep: NodeJS.Timeout;
   #isShut = false;
+  /** As the last decision had it. */
+  #roomSize = 2;
   #connectionCount = 0;
   #refusals = 0;
   #signals = 0;
@@ -110,7 +113,7 @@ export class RendezvousServer {
   }
 
   /** Takes a connection on which an HTTP request begins. */
-  handleSocket(socket: Duplex, remote: Endpoint, isSecure: boolean): void {
+  handleSocket(socket: Duplex, remote: Endpoint): void {
     socket.on('error', () => {});
     const network = networkOf(remote.address);
     const neighbours = this.#networks.get(network) ?? 0;
@@ -124,7 +127,7 @@ export class RendezvousServer {
       return;
     }
     this.#networks.set(network, neighbours + 1);
-    this.#sockets.set(socket, { remote, isSecure });
+    this.#sockets.set(socket, remote);
     const timer = setTimeout(() => socket.destroy(), REQUEST_TIMEOUT_MS);
     socket.once('upgraded', () => clearTimeout(timer));
     socket.once('close', () => {
@@ -206,7 +209,7 @@ export class RendezvousServer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const known = this.#sockets.get(socket);
+    const remote = this.#sockets.get(socket);
     const { origin, host } = request.headers;
     const status =
       request.url !== SIGNALLING_PATH
@@ -216,7 +219,7 @@ export class RendezvousServer {
           : this.#isShut
             ? '503 Service Unavailable'
             : undefined;
-    if (known === undefined || status !== undefined) {
+    if (remote === undefined || status !== undefined) {
       socket.end(`HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`);
       return;
     }
@@ -224,7 +227,7 @@ export class RendezvousServer {
       socket.emit('upgraded');
       this.#connectionCount += 1;
       const id = `c${this.#connectionCount}`;
-      const connection = new RendezvousConnection(id, known.remote, webSocket, {
+      const connection = new RendezvousConnection(id, remote, webSocket, {
         handleMessage: (from, message) => this.#handleMessage(from, message),
         handleDelay: (from, delayMs) => this.#pools.setDelay(from.id, delayMs),
         handleRenewal: (from) => this.#welcome(from),
@@ -294,8 +297,6 @@ export class RendezvousServer {
         break;
     }
   }
-
-  #roomSize = 2;
 
   #welcome(connection: RendezvousConnection): void {
     const { member, join } = connection;

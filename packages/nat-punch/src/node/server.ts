@@ -99,7 +99,7 @@ export class PunchServer {
           mayReach: (username, peer) =>
             users.has(username) ? 'class' : rendezvous.mayReach(username, peer) ? 'yes' : 'no',
         },
-        onHttp: (socket, remote, isSecure) => rendezvous.handleSocket(socket, remote, isSecure),
+        onHttp: (socket, remote) => rendezvous.handleSocket(socket, remote),
         onBinding: (username, reflexive) => rendezvous.handleSeen(username, reflexive.address),
         onAllocation: (username, relayed) => {
           rendezvous.handleAllocation(username, relayed, true);

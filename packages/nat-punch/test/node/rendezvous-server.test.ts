@@ -34,7 +34,7 @@ async function start(options: Partial<RendezvousServerOptions> = {}) {
   });
   const listener = createServer((socket) => {
     const remote = makeEndpoint(socket.remoteAddress!, socket.remotePort!)!;
-    server.handleSocket(socket, remote, false);
+    server.handleSocket(socket, remote);
   }).listen({ host: '127.0.0.1', port: 0 });
   await once(listener, 'listening');
   cleanUps.push(async () => {
