@@ -5,6 +5,9 @@ import type { Join, PoolEvents } from './chat.ts';
 import { EXIT, Failure } from './exit-codes.ts';
 import type { ChatOptions } from './options.ts';
 
+/** A network that loses packets needs two or three tries of TCP. */
+const JOIN_TIMEOUT_MS = 6_000;
+
 export const join: Join = async (options, events, interrupted) => {
   const { host, port, pool, name, phraseText: phrase, natType, tls } = options;
   // Once joined, an interruption is no abrupt end: the chat says goodbye.
@@ -20,6 +23,7 @@ export const join: Join = async (options, events, interrupted) => {
       phrase,
       natType,
       tls,
+      timeoutMs: JOIN_TIMEOUT_MS,
       signal: joining.signal,
       onJoined: () => events.onJoined(),
       onWaiting: (ahead) => events.onWaiting(ahead),

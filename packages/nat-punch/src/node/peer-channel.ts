@@ -223,6 +223,16 @@ export class PeerChannel {
       return;
     }
     attempt.route = route;
+    try {
+      this.#makeConnection(attempt, route, ice);
+      this.#connect(attempt);
+    } catch {
+      // What node-datachannel throws is a text about its own inside.
+      this.#died(attempt);
+    }
+  }
+
+  #makeConnection(attempt: Attempt, route: ChannelRoute, ice: IceCredentials): void {
     const { certificate } = this.#options;
     const { connection, channels } = openPeerConnection(
       {
@@ -238,7 +248,6 @@ export class PeerChannel {
     attempt.channels = channels;
     this.#listen(attempt, connection, channels);
     connection.setLocalDescription('offer', { iceUfrag: ice.ufrag, icePwd: ice.password });
-    this.#connect(attempt);
   }
 
   #listen(attempt: Attempt, connection: PeerConnection, channels: readonly DataChannel[]): void {
@@ -355,7 +364,13 @@ export class PeerChannel {
           if (attempt !== undefined) attempt.isTrusted = true;
       }
     }
-    if (this.#attempt !== undefined) this.#connect(this.#attempt);
+    const attempt = this.#attempt;
+    try {
+      if (attempt !== undefined) this.#connect(attempt);
+    } catch {
+      // The other end said something that ICE can't use.
+      if (attempt !== undefined) this.#died(attempt);
+    }
     this.#schedule();
   }
 
