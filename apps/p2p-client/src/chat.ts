@@ -1,4 +1,5 @@
 // One stay in a pool, from joining to leaving.
+import { mkdir } from 'node:fs/promises';
 import type { PoolPeer } from '@bt/nat-punch/node';
 import { COMMAND_HELP, parseCommand } from './commands.ts';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
@@ -64,6 +65,7 @@ export async function chat(
   refused.catch(() => {});
   let pool: JoinedPool | undefined;
   try {
+    if (options.saveTo !== undefined) await makeFolder(options.saveTo);
     const phraseText = await phraseOf(options, input);
     if (interrupted.aborted) return EXIT.interrupted;
     pool = await join(
@@ -136,6 +138,15 @@ async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'end
     }
   }
   return 'ended';
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Failure(EXIT.usage, `The folder ${path} can't be made (${code}).`, { cause });
+  }
 }
 
 async function phraseOf(options: ChatOptions, input: Input): Promise<string | undefined> {

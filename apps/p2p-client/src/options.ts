@@ -91,7 +91,11 @@ function parseChat(args: readonly string[], version: string): Options | Printout
     .argument('[nattype]', 'for tests: 0, 1, 2 or 3', natType)
     .option('--name <name>', 'what the partners see', name)
     .option('--phrase [text]', 'what all partners must know; typed where no text is given', phrase)
-    .option('--save-to <folder>', 'take files without asking, into this folder', folder)
+    .option(
+      '--save-to <folder>',
+      'take files without asking, into this folder (made if need be)',
+      folder,
+    )
     .addOption(
       new Option('--max-file <size>', 'refuse files that are larger')
         .argParser(size)

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -126,8 +126,7 @@ describe('files', () => {
 
   it('are taken without asking with --save-to', async () => {
     const pool = new MemoryPool();
-    const into = join(folder, 'into');
-    await mkdir(into);
+    const into = join(folder, 'made', 'into');
     const ada = new Chat(pool);
     const bob = new Chat(pool, ['--save-to', into, '--json']);
     await ada.until('is here');
@@ -204,6 +203,15 @@ it('ends when the server refuses, with a sentence', async () => {
   pool.refuse('The server is full.');
   expect(await ada.code).toBe(3);
   expect(ada.error).toBe('p2p-client: The server is full.\n');
+});
+
+it('says that a folder can not be made', async () => {
+  await writeFile(join(folder, 'file'), '');
+  const ada = new Chat(new MemoryPool(), ['--save-to', join(folder, 'file')]);
+  expect(await ada.code).toBe(2);
+  expect(ada.error).toBe(
+    `p2p-client: The folder ${join(folder, 'file')} can't be made (EEXIST).\n`,
+  );
 });
 
 it('has a phrase typed on a terminal only', async () => {

@@ -2,7 +2,7 @@
 // lies beside it as `NAME.LENGTH.part`, from which a later try of the same file goes on.
 import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { numberedFileName, safeFileName } from '../../chat/file-name.ts';
 import type { FileHash } from '../../chat/file-transfer.ts';
@@ -165,14 +165,5 @@ export async function openSource(
   } catch (error) {
     await file.close();
     throw error;
-  }
-}
-
-/** Is it a folder that there is? */
-export async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch {
-    return false;
   }
 }
