@@ -27,6 +27,7 @@ export class Gatherer {
   #natClass: NatClass | undefined;
   #pairsWithMany = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #closing = new AbortController();
   #isClosed = false;
 
   constructor(options: GathererOptions) {
@@ -76,7 +77,8 @@ export class Gatherer {
     const [port, otherPort] = stunPorts;
     if (port === undefined) return;
     const server = { address, port };
-    discoverNat({ server, otherPort, alternateAddress, natFilter }).then(
+    const { signal } = this.#closing;
+    discoverNat({ server, otherPort, alternateAddress, natFilter, signal }).then(
       (natClass) => {
         // Nothing came back: that is no reason to forget what was known.
         if (this.#isClosed || (!natClass.hasUdp && this.#natClass !== undefined)) return;
@@ -90,6 +92,7 @@ export class Gatherer {
 
   close(): void {
     this.#isClosed = true;
+    this.#closing.abort();
     if (this.#spare !== undefined) this.giveBack(this.#spare);
     this.#spare = undefined;
   }

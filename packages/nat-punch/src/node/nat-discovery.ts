@@ -16,12 +16,13 @@ export interface DiscoverNatOptions {
   /** Its second address; it may also tell it by itself. */
   readonly alternateAddress?: string | undefined;
   readonly natFilter?: FilterKind | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Takes up to a second, and never fails for what the network does: then `hasUdp` is false.
  *
- * @throws {NatPunchError} `invalid-argument` for a server that is no IP address, `socket`.
+ * @throws {NatPunchError} `invalid-argument` for a server that is no IP address, `socket`, `aborted` by the signal.
  */
 export async function discoverNat(options: DiscoverNatOptions): Promise<NatClass> {
   const family = addressFamily(options.server.address);
@@ -52,13 +53,20 @@ function run(sockets: readonly DatagramSocket[], options: DiscoverNatOptions): P
     localPorts: sockets.map(({ localPort }) => localPort),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
   });
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      wakeup.set(Number.POSITIVE_INFINITY);
+      reject(new NatPunchError('aborted', 'aborted', { cause: options.signal?.reason }));
+    };
+    options.signal?.addEventListener('abort', abort, { once: true });
     const drain = () => {
       for (let effect = machine.poll(); effect !== undefined; effect = machine.poll()) {
         sockets[effect.socket]!.send(effect.to, effect.bytes);
       }
       wakeup.set(machine.deadline());
-      if (machine.result !== undefined) resolve(machine.result);
+      if (machine.result === undefined) return;
+      options.signal?.removeEventListener('abort', abort);
+      resolve(machine.result);
     };
     const wakeup = new Wakeup(() => {
       machine.handleTimeout(performance.now());
@@ -71,5 +79,6 @@ function run(sockets: readonly DatagramSocket[], options: DiscoverNatOptions): P
       };
     });
     drain();
+    if (options.signal?.aborted === true) abort();
   });
 }

@@ -47,6 +47,16 @@ it('no server: no UDP', async () => {
   expect(result.hasUdp).toBe(false);
 });
 
+it('ends when it is aborted', async () => {
+  const closing = new AbortController();
+  const discovery = discoverNat({
+    server: { address: '127.0.0.1', port: 1 },
+    signal: closing.signal,
+  });
+  closing.abort();
+  await expect(discovery).rejects.toMatchObject({ code: 'aborted' });
+});
+
 it('a server is an IP address', async () => {
   await expect(discoverNat({ server: { address: 'localhost', port: 1 } })).rejects.toThrow(
     NatPunchError,
