@@ -2,10 +2,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
-import { addressClass, addressFamily, type Endpoint } from '@bt/endpoint';
+import { addressClass, addressFamily, type Endpoint, makeEndpoint } from '@bt/endpoint';
 import type { ClientTransport, ServerPlace, SourceChange } from '../client-link.ts';
 import { NatPunchError } from '../errors.ts';
 import { type RelayAccess, RelayPolicy } from '../relay-policy.ts';
+import { serverPlaces } from '../server-places.ts';
 import { TurnServer, type TurnStatistics } from '../turn-server.ts';
 import { type PortRange, RelayPorts } from './relay-ports.ts';
 import { TcpFront } from './tcp-front.ts';
@@ -76,14 +77,14 @@ export class RelayServer {
   }
 
   static async #start(options: RelayServerOptions, port: number): Promise<RelayServer> {
-    const places = serverPlaces(options, port);
+    const addresses = listeningAddresses(options);
+    const places = serverPlaces(addresses, port, canonical(options.alternateAddress));
     const policy = new RelayPolicy({
       mayReach: (username, peer) => options.access.mayReach(username, peer),
       allowPeers: options.allowPeers ?? [],
     });
     policy.addOwnPort(port);
     policy.addOwnPort(port + 1);
-    const addresses = [...new Set(places.map(({ address }) => address))];
     const { relayAddress } = options;
     for (const address of [...hostAddresses(), ...addresses]) policy.addOwnAddress(address);
     if (relayAddress !== undefined) policy.addOwnAddress(relayAddress);
@@ -158,36 +159,26 @@ export class RelayServer {
   }
 }
 
-/** Where UDP is listened on: each address with both ports, and which of them can answer for which. */
-function serverPlaces(options: RelayServerOptions, port: number): ServerPlace[] {
-  const { alternateAddress, addresses: wanted = WILDCARDS } = options;
-  const given = alternateAddress === undefined ? wanted : [...wanted, alternateAddress];
-  const addresses = new Set<string>();
-  for (const address of given) {
-    const family = addressFamily(address);
-    if (family === undefined) {
-      throw new NatPunchError('invalid-argument', `not an IP address: ${address}`);
+/** The addresses that are listened on, the alternate one included. */
+function listeningAddresses({ addresses = WILDCARDS, alternateAddress }: RelayServerOptions) {
+  const given = alternateAddress === undefined ? addresses : [...addresses, alternateAddress];
+  const all = new Set<string>();
+  for (const text of given) {
+    const address = canonical(text);
+    if (address === undefined) {
+      throw new NatPunchError('invalid-argument', `not an IP address: ${text}`);
     }
-    if (!WILDCARDS.includes(address)) addresses.add(address);
+    if (!WILDCARDS.includes(address)) all.add(address);
     else {
-      for (const own of hostAddresses()) if (addressFamily(own) === family) addresses.add(own);
+      const family = addressFamily(address);
+      for (const own of hostAddresses()) if (addressFamily(own) === family) all.add(own);
     }
   }
-  const alternates = [...addresses].filter((address) => address !== alternateAddress);
-  return [...addresses].flatMap((address) => {
-    // RFC 5780 section 6: the alternate address stands for all others, and the first of its family for it.
-    const isPaired =
-      alternateAddress !== undefined && addressFamily(address) === addressFamily(alternateAddress);
-    const otherAddress = !isPaired
-      ? undefined
-      : address !== alternateAddress
-        ? alternateAddress
-        : alternates.find((other) => addressFamily(other) === addressFamily(address));
-    return [
-      { address, port, otherPort: port + 1, otherAddress },
-      { address, port: port + 1, otherPort: port, otherAddress },
-    ];
-  });
+  return [...all];
+}
+
+function canonical(address: string | undefined): string | undefined {
+  return makeEndpoint(address ?? '', 0)?.address;
 }
 
 function udpFronts(places: readonly ServerPlace[], server: TurnServer): UdpFront[] {
@@ -209,7 +200,6 @@ function udpFronts(places: readonly ServerPlace[], server: TurnServer): UdpFront
 function hostAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])
-    .map(({ address }) => address)
-    .filter((address) => addressFamily(address) !== undefined)
+    .flatMap(({ address }) => canonical(address) ?? [])
     .filter((address) => addressClass(address) !== 'link-local');
 }
