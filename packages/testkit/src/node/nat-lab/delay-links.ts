@@ -13,14 +13,16 @@ export async function startDelayLinks(
   edges: readonly string[],
   router: string,
 ): Promise<Child> {
-  const devices = edges.flatMap((_, i) => [`edge${i}`, `router${i}`]);
+  // Until they are moved they are in one namespace with those of other labs. The kernel allows 15 characters.
+  const lab = router.slice(0, router.indexOf('-'));
+  const devices = edges.flatMap((_, i) => [`${lab}-e${i}`, `${lab}-r${i}`]);
   const child = new Child('delay-links', PYTHON, [SCRIPT, `${delayMs}`, ...devices], {
     input: true,
   });
   await child.waitFor(/ready/, 10_000);
   const commands = edges.flatMap((edge, i) => [
-    `link set edge${i} netns ${edge} name ${WAN}`,
-    `link set router${i} netns ${router} name to-${edge.slice(edge.indexOf('-') + 1)}`,
+    `link set ${lab}-e${i} netns ${edge} name ${WAN}`,
+    `link set ${lab}-r${i} netns ${router} name to-${edge.slice(edge.indexOf('-') + 1)}`,
   ]);
   await runCommand('ip', ['-batch', '-'], `${commands.join('\n')}\n`);
   return child;

@@ -2,7 +2,7 @@
 import type { VerifyContext, VerifyLine, VerifyResult } from '../line.ts';
 import { delivered } from './chat.ts';
 import { BLOCKED_PAIRS, connect, PairLab, pairName } from './pair.ts';
-import { complaint, inParallel, median, milliseconds, OneByOne } from './tasks.ts';
+import { median, milliseconds, OneByOne } from './tasks.ts';
 
 const MAX_MS = 2_000;
 const LABS_AT_ONCE = 2;
@@ -11,21 +11,15 @@ async function* blocked(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const tried = context.quick ? BLOCKED_PAIRS.slice(-3) : BLOCKED_PAIRS;
   const connecting = new OneByOne();
   const timesMs: number[] = [];
-  const failures: string[] = [];
-  await inParallel(tried, LABS_AT_ONCE, async (pair) => {
-    const pairLab = await PairLab.open(context, pair);
-    try {
-      const { clients, bothMs } = await connecting.run(() => connect(pairLab, 20_000));
-      timesMs.push(bothMs);
-      if (bothMs > MAX_MS) failures.push(`${pairName(pair)}: ${milliseconds(bothMs)}`);
-      await delivered(...clients, 5_000);
-      for (const client of clients) await client.quit();
-    } catch (error) {
-      failures.push(`${pairName(pair)}: ${complaint(error)}`);
-    } finally {
-      await pairLab.close();
-    }
+  const late: string[] = [];
+  const broken = await PairLab.each(context, tried, LABS_AT_ONCE, {}, async (pairLab, pair) => {
+    const { clients, bothMs } = await connecting.run(() => connect(pairLab, 20_000));
+    timesMs.push(bothMs);
+    if (bothMs > MAX_MS) late.push(`${pairName(pair)}: ${milliseconds(bothMs)}`);
+    await delivered(...clients, 5_000);
+    for (const client of clients) await client.quit();
   });
+  const failures = [...late, ...broken];
   yield {
     command: `${tried.length} pairs with a side without UDP`,
     figure: [

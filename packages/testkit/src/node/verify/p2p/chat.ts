@@ -130,6 +130,19 @@ export class ChatClient {
     });
   }
 
+  /** The longest time without a message since then. */
+  longestSilenceMs(since: number): number {
+    let last = since;
+    let longestMs = 0;
+    for (const event of this.events) {
+      const at = this.timeOf(event);
+      if (event.event !== 'message' || at < since) continue;
+      longestMs = Math.max(longestMs, at - last);
+      last = at;
+    }
+    return longestMs;
+  }
+
   /** What it printed last. */
   tail(): string {
     return this.child.output.slice(-600).trim().replaceAll('\n', ' | ');

@@ -8,18 +8,11 @@ import {
   BLOCKED_PAIRS,
   connect,
   judgedConversation,
+  type Pair,
   PairLab,
   pairName,
 } from './pair.ts';
-import {
-  attempt,
-  complaint,
-  inParallel,
-  median,
-  milliseconds,
-  OneByOne,
-  quantile,
-} from './tasks.ts';
+import { attempt, complaint, median, milliseconds, OneByOne, quantile } from './tasks.ts';
 
 const MAX_HEAL_MS = 6_000;
 const GIVE_UP_MS = 20_000;
@@ -43,29 +36,26 @@ async function* healing(context: VerifyContext): AsyncGenerator<VerifyResult> {
     ? all.filter(([a, b]) => a === b && a !== 'full-cone' && a !== 'address-restricted')
     : all;
   yield await silence(context);
-  const timesMs = new Map<string, number[]>(Object.keys(EVENTS).map((name) => [name, []]));
-  const failures: string[] = [];
+  const healings: { readonly name: string; readonly pair: Pair; readonly ms: number }[] = [];
   const connecting = new OneByOne();
-  await inParallel(tried, LABS_AT_ONCE, async (pair) => {
-    const pairLab = await PairLab.open(context, pair);
-    try {
-      const { clients } = await connecting.run(() => connect(pairLab, GIVE_UP_MS));
-      for (const [name, happen] of Object.entries(EVENTS)) {
-        await sleep(PAUSE_MS);
-        const ms = await healed(clients, () => happen(pairLab));
-        timesMs.get(name)!.push(ms);
-        if (ms > MAX_HEAL_MS) failures.push(`${pairName(pair)}, ${name}: ${milliseconds(ms)}`);
-      }
-      await delivered(...clients, GIVE_UP_MS);
-      for (const client of clients) await client.quit();
-    } catch (error) {
-      failures.push(`${pairName(pair)}: ${complaint(error)}`);
-    } finally {
-      await pairLab.close();
+  const broken = await PairLab.each(context, tried, LABS_AT_ONCE, {}, async (pairLab, pair) => {
+    const { clients } = await connecting.run(() => connect(pairLab, GIVE_UP_MS));
+    for (const [name, happen] of Object.entries(EVENTS)) {
+      await sleep(PAUSE_MS);
+      const ms = await healed(clients, () => happen(pairLab)).catch((error) => {
+        throw new Error(`${name}: ${complaint(error)}`);
+      });
+      healings.push({ name, pair, ms });
     }
+    await delivered(...clients, GIVE_UP_MS);
+    for (const client of clients) await client.quit();
   });
-  for (const [name, ms] of timesMs) {
-    const late = failures.filter((failure) => failure.includes(name));
+  for (const name of Object.keys(EVENTS)) {
+    const of = healings.filter((healing) => healing.name === name);
+    const ms = of.map((healing) => healing.ms);
+    const late = of
+      .filter((healing) => healing.ms > MAX_HEAL_MS)
+      .map((healing) => `${pairName(healing.pair)}: ${milliseconds(healing.ms)}`);
     yield {
       command: `${name} in mid-chat, ${tried.length} pairs`,
       figure: [
@@ -75,9 +65,6 @@ async function* healing(context: VerifyContext): AsyncGenerator<VerifyResult> {
       pass: late.length === 0 && ms.length > 0,
     };
   }
-  const broken = failures.filter(
-    (failure) => !Object.keys(EVENTS).some((n) => failure.includes(n)),
-  );
   yield {
     command: `everything said in ${tried.length} chats, through ${Object.keys(EVENTS).length} events`,
     figure: [
@@ -110,7 +97,7 @@ async function silence(context: VerifyContext): Promise<VerifyResult> {
   });
 }
 
-/** Both talk on while something happens; how long after it the first line said since then has arrived on both sides. */
+/** Both talk on while something happens: the longest silence at either side from its beginning until what was said after its end has come. */
 async function healed(
   [a, b]: readonly [ChatClient, ChatClient],
   happen: () => Promise<void>,
@@ -121,15 +108,15 @@ async function healed(
   try {
     await sleep(3 * SAY_EVERY_MS);
     const begin = performance.now();
-    const happened = happen();
-    // A line said at the event's beginning may still slip through; those after its end can't.
-    await happened;
-    const wanted = [a.said.length + 1, b.said.length + 1] as const;
-    await Promise.all([
-      b.until(() => b.messages.length >= wanted[0], GIVE_UP_MS, 'talk does not go on'),
-      a.until(() => a.messages.length >= wanted[1], GIVE_UP_MS, 'talk does not go on'),
-    ]);
-    return performance.now() - begin;
+    await happen();
+    const wanted = [b.said.length + 1, a.said.length + 1];
+    await Promise.all(
+      [a, b].map(async (client, i) => {
+        const hasAll = () => client.messages.length >= wanted[i]!;
+        await client.until(hasAll, GIVE_UP_MS, 'talk does not go on');
+      }),
+    );
+    return Math.max(a.longestSilenceMs(begin), b.longestSilenceMs(begin));
   } finally {
     clearInterval(talk);
   }

@@ -1,8 +1,8 @@
 // A router that loses a tenth of all packets: the chat begins nevertheless, and nothing of it is lost.
 import type { VerifyContext, VerifyLine, VerifyResult } from '../line.ts';
 import { converse } from './chat.ts';
-import { connect, type Pair, PairLab, pairName } from './pair.ts';
-import { complaint, inParallel, median, milliseconds } from './tasks.ts';
+import { connect, type Pair, PairLab } from './pair.ts';
+import { median, milliseconds } from './tasks.ts';
 
 const LOSS_PERCENT = 10;
 const MOST_WITHIN_MS = 4_000;
@@ -29,21 +29,14 @@ async function* loss(context: VerifyContext): AsyncGenerator<VerifyResult> {
   const tried = context.quick ? PAIRS.slice(5, 8) : PAIRS;
   const timesMs: number[] = [];
   const conversationsMs: number[] = [];
-  const failures: string[] = [];
-  await inParallel(tried, LABS_AT_ONCE, async (pair) => {
-    const pairLab = await PairLab.open(context, pair, { lossPercent: LOSS_PERCENT });
-    try {
-      const { clients, bothMs } = await connect(pairLab, 2 * ALL_WITHIN_MS);
-      timesMs.push(bothMs);
-      const begin = performance.now();
-      await converse(...clients, LINES / 2, LINE_BYTES, CONVERSATION_TIMEOUT_MS);
-      conversationsMs.push(performance.now() - begin);
-      for (const client of clients) await client.quit();
-    } catch (error) {
-      failures.push(`${pairName(pair)}: ${complaint(error)}`);
-    } finally {
-      await pairLab.close();
-    }
+  const options = { lossPercent: LOSS_PERCENT };
+  const failures = await PairLab.each(context, tried, LABS_AT_ONCE, options, async (pairLab) => {
+    const { clients, bothMs } = await connect(pairLab, 2 * ALL_WITHIN_MS);
+    timesMs.push(bothMs);
+    const begin = performance.now();
+    await converse(...clients, LINES / 2, LINE_BYTES, CONVERSATION_TIMEOUT_MS);
+    conversationsMs.push(performance.now() - begin);
+    for (const client of clients) await client.quit();
   });
   const soon = timesMs.filter((ms) => ms <= MOST_WITHIN_MS).length;
   yield {

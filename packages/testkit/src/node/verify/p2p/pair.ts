@@ -4,6 +4,7 @@ import type { NatKind } from '../../nat-lab/nat-kind.ts';
 import { type Traffic, trafficSince } from '../../nat-lab/traffic.ts';
 import type { VerifyContext } from '../line.ts';
 import { ChatClient, ChatServer, converse } from './chat.ts';
+import { complaint, inParallel } from './tasks.ts';
 
 /** The kinds of which all 25 pairs are tried. */
 export const PAIR_KINDS = [
@@ -39,6 +40,11 @@ const LINE_BYTES = 400;
 /** The conversation that is judged begins this long after the first message. */
 export const SETTLED_AFTER_MS = 3_000;
 
+export interface PairLabOptions extends Partial<Omit<LabOptions, 'networks'>> {
+  /** Switches of both networks. */
+  readonly network?: Partial<NetworkOptions>;
+}
+
 /** A lab with a server and a network for each of a pair. */
 export class PairLab {
   readonly lab: NatLab;
@@ -62,7 +68,7 @@ export class PairLab {
   static async open(
     context: VerifyContext,
     pair: Pair,
-    options: Partial<LabOptions> & { readonly network?: Partial<NetworkOptions> } = {},
+    options: PairLabOptions = {},
   ): Promise<PairLab> {
     const lab = await NatLab.create({
       networks: pair.map((nat) => ({ ...options.network, nat })),
@@ -80,6 +86,29 @@ export class PairLab {
       await lab.close();
       throw error;
     }
+  }
+
+  /** Opens a lab for each pair, a few at a time, and closes it; what goes wrong there is the pair's failure, in one sentence each. */
+  static async each(
+    context: VerifyContext,
+    pairs: readonly Pair[],
+    labsAtOnce: number,
+    options: PairLabOptions,
+    use: (pairLab: PairLab, pair: Pair) => Promise<void>,
+  ): Promise<string[]> {
+    const failures: string[] = [];
+    await inParallel(pairs, labsAtOnce, async (pair) => {
+      let pairLab: PairLab | undefined;
+      try {
+        pairLab = await PairLab.open(context, pair, options);
+        await use(pairLab, pair);
+      } catch (error) {
+        failures.push(`${pairName(pair)}: ${complaint(error)}`);
+      } finally {
+        await pairLab?.close();
+      }
+    });
+    return failures;
   }
 
   newPool(): string {

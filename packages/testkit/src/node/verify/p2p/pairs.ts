@@ -12,7 +12,7 @@ import {
   SETTLED_AFTER_MS,
   type Way,
 } from './pair.ts';
-import { complaint, inParallel, median, milliseconds, OneByOne, quantile } from './tasks.ts';
+import { complaint, median, milliseconds, OneByOne, quantile } from './tasks.ts';
 
 const RUNS = 3;
 const BIRTHDAY_TRIES = 40;
@@ -102,9 +102,13 @@ async function chats(
 ): Promise<Outcome> {
   const done: Chat[] = [];
   const failures: string[] = [];
-  await inParallel(tried, LABS_AT_ONCE, async (pair) => {
-    const pairLab = await PairLab.open(context, pair, { delayMs, network });
-    try {
+  const options = { delayMs, network };
+  const broken = await PairLab.each(
+    context,
+    tried,
+    LABS_AT_ONCE,
+    options,
+    async (pairLab, pair) => {
       for (let run = 1; run <= runs; run++) {
         try {
           done.push(await chat(pairLab, pair));
@@ -112,11 +116,9 @@ async function chats(
           failures.push(`${pairName(pair)}, run ${run}, ${delayMs} ms: ${complaint(error)}`);
         }
       }
-    } finally {
-      await pairLab.close();
-    }
-  });
-  return { chats: done, failures };
+    },
+  );
+  return { chats: done, failures: [...failures, ...broken] };
 }
 
 async function chat(pairLab: PairLab, pair: Pair): Promise<Chat> {
