@@ -87,7 +87,7 @@ class PageMember implements Member {
 
   async joined(): Promise<boolean> {
     return (
-      (await this.#page.evaluate("document.documentElement.dataset.state === 'joined'")) === true
+      (await this.#page.evaluate("document.documentElement?.dataset.state === 'joined'")) === true
     );
   }
 
