@@ -43,7 +43,7 @@ export interface PartFile {
 }
 
 /** The parts that are open in this process: two members may send one file at a time. */
-const open_ = new Set<string>();
+const openParts = new Set<string>();
 
 /** Opens what there is of a file in a folder, or begins it. Throws what the file system throws. */
 export async function openPart(
@@ -54,12 +54,12 @@ export async function openPart(
   const name = safeFileName(offeredName);
   for (let number = 1; ; number += 1) {
     const path = join(folder, `${numberedFileName(name, number)}.${lengthBytes}.part`);
-    if (open_.has(path)) continue;
-    open_.add(path);
+    if (openParts.has(path)) continue;
+    openParts.add(path);
     try {
       return await openPartAt(path, folder, name, lengthBytes);
     } catch (error) {
-      open_.delete(path);
+      openParts.delete(path);
       throw error;
     }
   }
@@ -79,7 +79,7 @@ async function openPartAt(
   const close = async () => {
     if (!isOpen) return;
     isOpen = false;
-    open_.delete(path);
+    openParts.delete(path);
     await file.close();
   };
   try {
@@ -106,9 +106,9 @@ async function openPartAt(
       },
       save: async () => {
         await file.sync();
-        const path_ = await giveName(path, folder, name);
+        const target = await giveName(path, folder, name);
         await close();
-        return path_;
+        return target;
       },
       close: async () => {
         await close();
