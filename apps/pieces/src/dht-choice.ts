@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLoopback } from '@bt/endpoint';
-import type { CreateDhtOptions } from '@bt/krpc-dht/node';
+import type { CreateDhtOptions, DhtWarning } from '@bt/krpc-dht/node';
 import type { Magnet, Metainfo } from '@bt/metainfo';
 import { defaultStateFolder } from '@bt/storage/node';
 import { isKeyLink } from './key-link.ts';
@@ -18,6 +18,7 @@ const ID_BYTES = 20;
 export async function dhtOf(
   options: Options,
   torrent: Pick<Metainfo, 'announceTiers' | 'info'> | Magnet,
+  onWarning?: CreateDhtOptions['onWarning'],
 ): Promise<CreateDhtOptions | false> {
   const trackers = 'info' in torrent ? torrent.announceTiers.flat() : torrent.trackers;
   const isPrivate = 'info' in torrent && torrent.info.isPrivate;
@@ -26,7 +27,12 @@ export async function dhtOf(
   const isWanted = options.dht ?? (isKey || (trackers.length === 0 && !isPrivate));
   if (!isWanted) return false;
   const { bootstrap, dhtPort, bindAddress } = options;
-  return { port: dhtPort, ...(await networkOf(bootstrap, bindAddress)) };
+  return { port: dhtPort, onWarning, ...(await networkOf(bootstrap, bindAddress)) };
+}
+
+/** A warning of a node, with what to do about it. */
+export function dhtWarning({ code, message }: DhtWarning): string {
+  return code === 'no-answer' ? `${message}; name others with -d` : message;
 }
 
 /** How a node enters a network, and who it is there. */

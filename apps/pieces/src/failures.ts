@@ -68,13 +68,31 @@ export function cannotBindDht(
   return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(error.message), { cause: error });
 }
 
+/** What may be the reason that nobody was found. */
+export interface Absence {
+  /** No node of the DHT has answered. */
+  readonly isDhtSilent: boolean;
+  /** The metadata is missing, and there are web seeds, which can't give it. */
+  readonly isWebAlone: boolean;
+}
+
 /** @param state what the download came to a halt in */
-export function nobodyFound({ timeoutMs }: Options, state: TorrentState): Failure {
+export function nobodyFound(
+  { timeoutMs, peers }: Options,
+  state: TorrentState,
+  { isDhtSilent, isWebAlone }: Absence = { isDhtSilent: false, isWebAlone: false },
+): Failure {
   const what =
     state === 'fetching-metadata' ? 'the metadata of the magnet link' : 'what is missing';
+  const why = [
+    isDhtSilent ? ', and no node of the DHT has answered' : '',
+    isWebAlone ? ', and a web server has none' : '',
+  ].join('');
+  const who = peers.length > 0 ? 'another peer' : 'a peer';
+  const nodes = isDhtSilent ? ' or nodes with -d' : '';
   return new Failure(
     EXIT.nobody,
-    `Nobody that has ${what} was found for ${timeoutMs / 1000} s; try later, name a peer with --peer, or wait longer with --timeout.`,
+    `Nobody that has ${what} was found for ${timeoutMs / 1000} s${why}; try later, name ${who} with --peer${nodes}, or wait longer with --timeout.`,
   );
 }
 

@@ -1,9 +1,9 @@
 // Follows one torrent from its start to its stop: shows what happens, and stops it when it is interrupted or hopeless.
-import type { TorrentEvent } from '@bt/engine';
+import type { TorrentEvent, TorrentState } from '@bt/engine';
 import type { TorrentHandle } from '@bt/engine/node';
 import { DiskPatience } from './disk-patience.ts';
 import type { Failure } from './exit-codes.ts';
-import { asFailure, nobodyFound } from './failures.ts';
+import { type Absence, asFailure, nobodyFound } from './failures.ts';
 import type { Options } from './options.ts';
 import type { View } from './view/view.ts';
 
@@ -13,6 +13,8 @@ export interface Following {
   readonly interrupted: AbortSignal;
   /** There is somebody to ask for peers; otherwise that is told, should something be missing. */
   readonly hasPeerSource: boolean;
+  /** Why nobody may have been found; see `whyNobody`. */
+  readonly whyNobody?: (state: TorrentState) => Absence;
   /** Called for each event, after it is shown. What it throws stops the torrent. */
   readonly onEvent?: (event: TorrentEvent) => Promise<void>;
 }
@@ -20,7 +22,7 @@ export interface Following {
 /** Why the torrent had to be stopped, if it had. */
 export async function follow(
   torrent: TorrentHandle,
-  { options, view, interrupted, hasPeerSource, onEvent }: Following,
+  { options, view, interrupted, hasPeerSource, whyNobody, onEvent }: Following,
 ): Promise<Failure | undefined> {
   const disk = new DiskPatience(options.diskWaitMs);
   let failure: Failure | undefined;
@@ -49,7 +51,8 @@ export async function follow(
     // A seed that loses a piece, as when a file is altered, goes on serving the others.
     if (event.type === 'done') isSeeding = options.seed;
     if (event.type === 'progress' && !isSeeding && isUseless(event.stats.uselessMs, options)) {
-      failure ??= nobodyFound(options, event.stats.state);
+      const { state } = event.stats;
+      failure ??= nobodyFound(options, state, whyNobody?.(state));
     }
     const verdict = disk.verdict(performance.now());
     if (verdict !== undefined) failure ??= asFailure(verdict);
@@ -60,7 +63,7 @@ export async function follow(
 }
 
 const NOBODY_TO_ASK =
-  'there is nobody to ask for peers, so that peers have to come: name one with --peer, or use the DHT with -d unless the torrent is private';
+  'there is nobody to ask for peers, so that peers have to come: name one with --peer, or nodes of the DHT with -d unless the torrent is private';
 
 function isSeeking(event: TorrentEvent): boolean {
   if (event.type !== 'state') return false;

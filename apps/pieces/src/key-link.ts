@@ -3,6 +3,7 @@ import type { DhtNode } from '@bt/krpc-dht/node';
 import type { Magnet } from '@bt/metainfo';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
 import type { Options } from './options.ts';
+import { hasEntries, isDhtSilent } from './peer-sources.ts';
 import { type Target, TorrentPointer } from './pointer.ts';
 import type { View } from './view/view.ts';
 
@@ -30,9 +31,10 @@ export async function followKey(
   if (node === undefined) {
     throw new Failure(EXIT.usage, 'A link of a key leads through the DHT: leave --no-dht away.');
   }
+  if (!hasEntries(options)) view.event({ type: 'warning', message: NOBODY_TO_ASK });
   const pointer = new TorrentPointer(node, link.publicKey, link.salt);
   view.pointer(link.publicKey, undefined);
-  let target = await find(pointer, options, interrupted);
+  let target = await find(pointer, node, options, interrupted);
   while (target !== undefined) {
     view.pointer(link.publicKey, target);
     const ended = new AbortController();
@@ -59,9 +61,12 @@ export async function followKey(
   return EXIT.interrupted;
 }
 
+const NOBODY_TO_ASK = 'there is nobody to ask in the DHT: name nodes with -d';
+
 /** Undefined when it is interrupted. */
 async function find(
   pointer: TorrentPointer,
+  node: DhtNode,
   { timeoutMs }: Options,
   interrupted: AbortSignal,
 ): Promise<Target | undefined> {
@@ -71,7 +76,10 @@ async function find(
   } catch (cause) {
     if (interrupted.aborted) return undefined;
     if (!late.some(({ aborted }) => aborted)) throw cause;
-    const message = `Nobody in the DHT knows what the key points to, for ${timeoutMs / 1000} s; name other nodes with -d, or wait longer with --timeout.`;
+    const time = `for ${timeoutMs / 1000} s`;
+    const message = isDhtSilent(node)
+      ? `No node of the DHT has answered ${time}: name others with -d, or wait longer with --timeout.`
+      : `Nobody in the DHT knows what the key points to, ${time}; name other nodes with -d, or wait longer with --timeout.`;
     throw new Failure(EXIT.nobody, message, { cause });
   }
 }

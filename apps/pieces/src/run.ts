@@ -3,13 +3,13 @@ import { resolve } from 'node:path';
 import { type AddTorrentOptions, filesOfLink, openSession, type Session } from '@bt/engine/node';
 import type { Magnet, Metainfo } from '@bt/metainfo';
 import { check } from './check.ts';
-import { dhtOf } from './dht-choice.ts';
+import { dhtOf, dhtWarning } from './dht-choice.ts';
 import { EXIT, type ExitCode } from './exit-codes.ts';
 import { asFailure, cannotListen } from './failures.ts';
 import { follow } from './follow.ts';
 import { followKey, isKeyLink } from './key-link.ts';
 import type { Options } from './options.ts';
-import { hasPeerSource } from './peer-sources.ts';
+import { hasPeerSource, whyNobody } from './peer-sources.ts';
 import { SavedTorrent } from './saved-torrent.ts';
 import { selectFiles } from './selection.ts';
 import { pruneRecords, TorrentRecord } from './state-folder.ts';
@@ -39,7 +39,7 @@ export async function run(
     if (source === undefined) return EXIT.interrupted;
     const environment = { options, view, records, saved, interrupted };
     if ('info' in source && options.checkOnly) return await checkTorrent(source, environment);
-    session = await open(options, source);
+    session = await open(options, source, view);
     if ('info' in source) return await download(source, session, environment);
     const opened = session;
     const get = (magnet: Magnet, replaced?: AbortSignal) =>
@@ -113,6 +113,7 @@ async function fetchMetadata(
     view,
     interrupted,
     hasPeerSource: hasPeerSource(magnet, options, session.dht !== undefined),
+    whyNobody: (state) => whyNobody(magnet, session.dht, state),
   });
   if (failure !== undefined) throw failure;
   if (!torrent.isMetadataComplete) return EXIT.interrupted;
@@ -150,6 +151,7 @@ async function download(
     view,
     interrupted,
     hasPeerSource: hasPeerSource(source, options, session.dht !== undefined),
+    whyNobody: (state) => whyNobody(source, session.dht, state),
     onEvent: async (event) => {
       if (event.type === 'metadata') {
         const metainfo = await torrent.metadata;
@@ -193,12 +195,14 @@ function chosenFiles({ info }: Metainfo, { files }: Options): readonly number[] 
   return files.length === 0 ? undefined : selectFiles(info.files, files);
 }
 
-async function open(options: Options, source: Metainfo | Magnet): Promise<Session> {
+async function open(options: Options, source: Metainfo | Magnet, view: View): Promise<Session> {
   try {
     return await openSession({
       localDiscovery: options.localDiscovery,
       portMapping: options.portMapping,
-      dht: await dhtOf(options, source),
+      dht: await dhtOf(options, source, (warning) =>
+        view.event({ type: 'warning', message: dhtWarning(warning) }),
+      ),
       listenPort: options.listenPort,
       ...given('bindAddress', options.bindAddress),
       ...given('maxDownBytesPerSecond', options.maxDownBytesPerSecond),

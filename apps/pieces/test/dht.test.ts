@@ -79,6 +79,52 @@ describe('a torrent with a tracker', () => {
   });
 });
 
+describe('a DHT that is not entered', () => {
+  const link = `magnet:?xt=urn:btih:${'1'.repeat(40)}`;
+  const getting = (...args: string[]) => pieces(['-m', link, '--dir', folder.path, ...args]);
+
+  it('is told of, while nobody answers and at the end', async () => {
+    const silent = await openNode();
+    const hub = addressOf(silent);
+    await silent.close();
+    const { code, error } = await getting('-d', hub, '--timeout', '2');
+    expect(code).toBe(5);
+    expect(error).toBe(
+      'Warning: no node of the DHT has answered so far; name others with -d.\n' +
+        'pieces: Nobody that has the metadata of the magnet link was found for 2 s, and no node of the DHT has answered; try later, name a peer with --peer or nodes with -d, or wait longer with --timeout.\n',
+    );
+    const json = await getting('-d', hub, '--timeout', '2', '--json');
+    expect(json.events.find(({ event }) => event === 'warning')).toMatchObject({
+      message: 'no node of the DHT has answered so far; name others with -d',
+    });
+    expect(json.events.find(({ event }) => event === 'progress')).toMatchObject({ dhtNodes: 0 });
+    const verbose = await getting('-d', hub, '--timeout', '1', '-v');
+    expect(verbose.out).toContain('Metadata 0.0%  0 peers  0 DHT nodes\n');
+  });
+
+  it('is told of where a node has another family, or a name that is not resolved', async () => {
+    const { error } = await getting('-d', '[::1]:7600,nosuch.example:6881', '--timeout', '0.5');
+    expect(error).toContain(
+      'Warning: DHT node [::1]:7600: an IPv6 address, while this node has IPv4 alone.\n',
+    );
+    expect(error).toContain('Warning: DHT node nosuch.example:6881: not asked from loopback.\n');
+  });
+
+  it('is nobody to ask on loopback, where no node is named', async () => {
+    const { code, error } = await getting('--timeout', '0.5');
+    expect(code).toBe(5);
+    expect(error).toMatch(/^Warning: there is nobody to ask for peers/);
+  });
+
+  it('is not told of when nodes have answered', async () => {
+    const hub = addressOf(await openNode());
+    const { error } = await getting('-d', hub, '--timeout', '2');
+    expect(error).toMatch(
+      /^pieces: Nobody that has the metadata [^,]* was found for 2 s; try later/,
+    );
+  });
+});
+
 describe('the table of a DHT', () => {
   it('is not what says who a node is: several runs may share it', async () => {
     const [one, other] = [await networkOf(['a:1'], undefined), await networkOf(['a:1'], undefined)];

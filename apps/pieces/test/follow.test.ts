@@ -15,7 +15,7 @@ async function followed(events: readonly unknown[], seed: boolean) {
     },
   } as unknown as TorrentHandle;
   const view = { event: () => {} };
-  const options = { timeoutMs: 8_000, diskWaitMs: 60_000, seed };
+  const options = { timeoutMs: 8_000, diskWaitMs: 60_000, peers: [], seed };
   const following = { options, view, interrupted: new AbortController().signal };
   const failure = await follow(torrent, following as unknown as Following);
   return { failure, stops };

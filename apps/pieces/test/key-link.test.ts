@@ -98,6 +98,18 @@ describe('a magnet link of a key (BEP 46)', () => {
     const unknown = await pieces(['-m', link, '-d', hub, '--timeout', '0.5']);
     expect(unknown.code).toBe(5);
     expect(unknown.error).toContain('Nobody in the DHT knows what the key points to, for 0.5 s;');
+    const silent = await createDht({ bind: LOCALHOST });
+    const nobody = `${LOCALHOST}:${silent.port}`;
+    await silent.close();
+    const unanswered = await pieces(['-m', link, '-d', nobody, '--timeout', '0.5']);
+    expect(unanswered.code).toBe(5);
+    expect(unanswered.error).toBe(
+      'pieces: No node of the DHT has answered for 0.5 s: name others with -d, or wait longer with --timeout.\n',
+    );
+    const alone = await pieces(['-m', link, '--timeout', '0.5']);
+    expect(alone.error).toMatch(
+      /^Warning: there is nobody to ask in the DHT: name nodes with -d\.\n/,
+    );
     const interrupted = await pieces(['-m', link, '-d', hub], { interrupted: AbortSignal.abort() });
     expect(interrupted).toMatchObject({ code: 130, error: '' });
   });

@@ -43,6 +43,8 @@ export interface TorrentStats {
   readonly peersKnown: number;
   /** The same by who named them. */
   readonly peerSources: SourceCounts;
+  /** Those of the DHT that we know, of both families; undefined where the torrent has none. */
+  readonly dhtNodes: number | undefined;
   /** Messages of peer exchange (BEP 11) that came too soon or were malformed. */
   readonly exchangesIgnored: number;
   /** Web seeds that are sending at the moment. */

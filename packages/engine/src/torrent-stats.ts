@@ -62,6 +62,8 @@ export function torrentStats(parts: StatsParts, moment: StatsMoment): TorrentSta
     ratio: uploadedBytes / Math.max(1, downloadedBytes || files.contentLength),
     ...presence.counts(),
     seedsConnected,
+    // Its owner knows.
+    dhtNodes: undefined,
     webSeedsServing: webSeeds.servingCount,
     webSeedBytes: webSeeds.downloadedBytes,
     metadataShare: 1,
@@ -95,6 +97,7 @@ export function emptyStats(info: Info | undefined): TorrentStats {
     seedsConnected: 0,
     peersKnown: 0,
     peerSources: countSources([], []),
+    dhtNodes: undefined,
     exchangesIgnored: 0,
     webSeedsServing: 0,
     webSeedBytes: 0,

@@ -22,7 +22,7 @@ export class TextView implements View {
   #pace = new Pace();
   #peersSeen = 0;
   #isPaused = false;
-  /** What each tracker and web seed said last time it failed: the same again is not news. */
+  /** What each tracker, web seed and named peer said last time it failed: the same again is not news. */
   #failures = new Map<string, string>();
   #hasToldWhere = false;
 
@@ -106,12 +106,13 @@ export class TextView implements View {
             `Peer ${event.address} port ${event.port} (${event.client}), ${foundBy(event)}`,
           );
         break;
-      case 'peer-unreachable':
-        if (this.#verbose)
-          this.#print(
-            `Peer ${event.address} port ${event.port} can't be reached: ${event.message}`,
-          );
+      case 'peer-unreachable': {
+        // The user has named it.
+        const peer = `${event.address} port ${event.port}`;
+        if (this.#verbose) this.#print(`Peer ${peer} can't be reached: ${event.message}`);
+        else this.#failed(`peer ${peer} can't be reached`, peer, event.message);
         break;
+      }
       case 'peer-closed':
         if (this.#verbose)
           this.#print(`Peer ${event.address} port ${event.port} gone: ${event.reason}`);
@@ -251,7 +252,8 @@ export function progressLine(stats: TorrentStats): string {
   const webSeeds = stats.webSeedsServing;
   const peers = `${counted(stats.peersConnected, 'peer')}${webSeeds > 0 ? `  ${counted(webSeeds, 'web seed')}` : ''}`;
   if (stats.state === 'fetching-metadata') {
-    return `Metadata ${formatShare(stats.metadataShare, 1)}  ${peers}`;
+    const nodes = stats.dhtNodes === undefined ? '' : `  ${counted(stats.dhtNodes, 'DHT node')}`;
+    return `Metadata ${formatShare(stats.metadataShare, 1)}  ${peers}${nodes}`;
   }
   if (stats.state === 'checking') return checkingLine(stats.checkedShare);
   if (stats.state === 'seeding') {

@@ -32,6 +32,7 @@ const stats: TorrentStats = {
   downloadingMs: 10_000,
   uselessMs: 0,
   metadataShare: 1,
+  dhtNodes: undefined,
 };
 
 function show(
@@ -68,6 +69,12 @@ describe('progressLine', () => {
     );
   });
 
+  it('tells who might know the metadata', () => {
+    const fetching: TorrentStats = { ...stats, state: 'fetching-metadata', metadataShare: 0.5 };
+    expect(progressLine(fetching)).toBe('Metadata 50.0%  3 peers');
+    expect(progressLine({ ...fetching, dhtNodes: 1 })).toBe('Metadata 50.0%  3 peers  1 DHT node');
+  });
+
   it('tells how far the check is, and what was sent while seeding', () => {
     expect(progressLine({ ...stats, state: 'checking', checkedShare: 0.5 })).toBe('Checking 50.0%');
     expect(progressLine({ ...stats, state: 'seeding' })).toBe(
@@ -84,13 +91,16 @@ describe('a peer that could not be reached', () => {
     message: 'ECONNREFUSED',
   };
 
-  it('is told of with -v alone', () => {
+  it('is told of each time with -v, else once', () => {
     const { event, taken } = show({ verbose: true });
     event(unreachable);
     expect(taken()).toBe("Peer 192.0.2.7 port 6881 can't be reached: ECONNREFUSED\n");
     const brief = show();
     brief.event(unreachable);
-    expect(brief.taken()).toBe('');
+    brief.event(unreachable);
+    expect(brief.taken()).toBe(
+      "Warning: peer 192.0.2.7 port 6881 can't be reached: ECONNREFUSED.\n",
+    );
   });
 });
 

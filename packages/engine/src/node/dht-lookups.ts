@@ -62,6 +62,11 @@ export class DhtLookups {
     return this.node.port;
   }
 
+  /** Nodes that are known, of both families. */
+  get nodeCount(): number {
+    return this.node.nodeCount(4) + this.node.nodeCount(6);
+  }
+
   /** Ends when every swarm has been looked for; what went wrong is told to nobody: the next lookup may go better. */
   async lookUp(lookup: DhtLookup): Promise<void> {
     await Promise.allSettled(lookup.infoHashes.map((infoHash) => this.#search(lookup, infoHash)));

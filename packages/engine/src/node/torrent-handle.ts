@@ -170,6 +170,12 @@ export class TorrentHandle {
   }
 
   stats(): TorrentStats {
+    const { dht } = this.#session;
+    const hasDht = dht !== undefined && this.#metainfo?.info.isPrivate !== true;
+    return { ...this.#machineStats(), dhtNodes: hasDht ? dht.nodeCount : undefined };
+  }
+
+  #machineStats(): TorrentStats {
     const { machine } = this.#driver;
     if (machine instanceof Torrent && this.#state !== 'stopped') {
       this.#lastStats = machine.stats(clockNow());

@@ -94,7 +94,32 @@ describe('sessions with a DHT on loopback', () => {
       break;
     }
     await leech.complete;
+    expect(leech.stats().dhtNodes).toBeGreaterThan(0);
     expect(leech.stats().peerSources.dht.known).toBeGreaterThan(0);
+  });
+
+  it('tell how many nodes they know, as long as it concerns the torrent', async () => {
+    const hub = await openNode();
+    const session = await open({ dht: { bootstrap: [addressOf(hub)] } });
+    const link = `magnet:?xt=urn:btih:${'1'.repeat(40)}`;
+    const handle = await session.add(link, { dir: root });
+    expect(handle.stats().dhtNodes).toBe(0);
+    await session.dht?.joined();
+    expect(handle.stats().dhtNodes).toBe(1);
+    const files = [{ path: ['file.bin'], length: 16_384 }];
+    const secret = buildInfo({
+      ...{ version: 'v1', name: 'file.bin', pieceLength: 16_384, isSingleFile: true, files },
+      ...{ pieces: new Uint8Array(20), isPrivate: true },
+    });
+    const dir = root;
+    const without = await open();
+    for (const other of [
+      await session.add(buildMetainfo({ info: secret }), { dir }),
+      await session.add(`${link}2`.replace('11', '2'), { dir, dht: false }),
+      await without.add(link, { dir }),
+    ]) {
+      expect(other.stats().dhtNodes).toBeUndefined();
+    }
   });
 
   it('find each other in both swarms of a hybrid torrent', async () => {
@@ -140,6 +165,7 @@ describe('sessions with a DHT on loopback', () => {
       announce: () => Promise.resolve({}),
       getPeers: () => [],
       externalAddress: () => undefined,
+      nodeCount: () => 0,
     };
     const many = Array.from({ length: MAX_TORRENT_NODES + 5 }, (_, index) => index + 1);
     const torrent = buildMetainfo({

@@ -37,6 +37,10 @@ class HeldUpDht {
   async *getPeers(): AsyncGenerator<Endpoint> {}
 
   externalAddress(): undefined {}
+
+  nodeCount(): number {
+    return 0;
+  }
 }
 
 /** What local discovery was told. It has no sockets. */
