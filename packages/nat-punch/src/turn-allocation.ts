@@ -194,8 +194,13 @@ export class TurnAllocation {
       return;
     }
     this.#count(length);
-    const { address, port } = channel.peer;
-    channel.relay.send(bytes, CHANNEL_DATA_HEADER_BYTES, length, address, port);
+    const { relay, peer, target } = channel;
+    if (target === undefined) {
+      relay.send(bytes, CHANNEL_DATA_HEADER_BYTES, length, peer.address, peer.port);
+    } else {
+      const end = CHANNEL_DATA_HEADER_BYTES + length;
+      this.#deliver(now, bytes.subarray(CHANNEL_DATA_HEADER_BYTES, end), relay, target);
+    }
   }
 
   /** A Send indication of the client (RFC 8656 section 11.2). */
@@ -214,7 +219,18 @@ export class TurnAllocation {
       return;
     }
     this.#count(datagram.length);
-    relay.send(datagram, 0, datagram.length, peer.address, peer.port);
+    const target = permission.isOwn ? this.#owner.allocationAt(peer) : undefined;
+    if (target !== undefined) this.#deliver(now, datagram, relay, target);
+    else relay.send(datagram, 0, datagram.length, peer.address, peer.port);
+  }
+
+  /**
+   * Hands a datagram to another allocation of this server. The system isn't troubled with it, and where relays are told to be at the address of
+   * a NAT in front of the server, it may not even know the way.
+   */
+  #deliver(now: number, datagram: Uint8Array, from: RelaySocket, to: TurnAllocation): void {
+    const { address, port } = from.relayed;
+    to.#handlePeerDatagram(now, datagram, address, port);
   }
 
   /** RFC 8656 sections 11.4 and 12.7. */

@@ -193,6 +193,9 @@ describe('between two allocations of one server', () => {
     expect(link.sent).toHaveLength(1);
     lab.sendIndication(link, stranger, DATA);
     expect(relay.sent).toEqual([]);
+    lab.sendIndication(link, friend, DATA);
+    expect(relay.sent).toHaveLength(1);
+    relay.sent.length = 0;
     friends.delete(50_002);
     lab.sendIndication(link, friend, DATA);
     expect(relay.sent).toEqual([]);
@@ -204,15 +207,43 @@ describe('between two allocations of one server', () => {
     expect(lab.allocate(other, undefined, { username: 'bob' })).toBe('ok');
     const peer = lab.sockets.opened[1]!.relayed;
     expect(lab.bindChannel(link, 0x4000, peer)).toBe('ok');
+    expect(lab.permit(other, relay.relayed, 'bob')).toBe('ok');
+    other.sent.length = 0;
     link.sent.length = 0;
     const send = () => lab.server.handleChannelData(lab.now, encodeChannelData(0x4000, DATA), link);
     send();
     relay.onDatagram(lab.now, DATA, peer.address, peer.port);
-    expect([relay.sent.length, link.sent.length]).toEqual([1, 1]);
+    expect([other.sent.length, link.sent.length]).toEqual([1, 1]);
     expect(lab.refresh(other, 0, 'bob')).toBe('ok');
+    other.sent.length = 0;
+    // The same client, with the same port, as it were a stranger's.
+    expect(lab.allocate(other, undefined, { username: 'bob' })).toBe('ok');
+    expect(lab.permit(other, relay.relayed, 'bob')).toBe('ok');
+    other.sent.length = 0;
     send();
     relay.onDatagram(lab.now, DATA, peer.address, peer.port);
-    expect([relay.sent.length, link.sent.length]).toEqual([1, 1]);
+    expect([other.sent.length, link.sent.length, relay.sent.length]).toEqual([0, 1, 0]);
+  });
+
+  it('datagrams go straight from one to the other, where the other has a permission', () => {
+    const { lab, link, relay } = allocated();
+    const other = new FakeLink({ address: '198.51.100.10', port: 1 });
+    expect(lab.allocate(other, undefined, { username: 'bob' })).toBe('ok');
+    const peer = lab.sockets.opened[1]!.relayed;
+    expect(lab.permit(link, peer)).toBe('ok');
+    other.sent.length = 0;
+    lab.sendIndication(link, peer, DATA);
+    expect(other.sent).toEqual([]);
+    expect(lab.permit(other, relay.relayed, 'bob')).toBe('ok');
+    other.sent.length = 0;
+    lab.sendIndication(link, peer, DATA);
+    const indication = decodeStunMessage(other.sent[0]!.bytes)!;
+    expect(indication.xorAddress(STUN_ATTRIBUTE.xorPeerAddress)).toEqual(relay.relayed);
+    expect(indication.value(STUN_ATTRIBUTE.data)).toEqual(DATA);
+    expect(lab.bindChannel(link, 0x4000, peer)).toBe('ok');
+    lab.server.handleChannelData(lab.now, encodeChannelData(0x4000, DATA), link);
+    expect(decodeStunMessage(other.sent[1]!.bytes)!.value(STUN_ATTRIBUTE.data)).toEqual(DATA);
+    expect(relay.sent).toEqual([]);
   });
 });
 

@@ -228,11 +228,16 @@ export class TurnLab {
     return this.ask(link, STUN_METHOD.allocate, (writer) => write(withUdp(writer)), options);
   }
 
-  permit(link: FakeLink, ...peers: Endpoint[]): 'ok' | number | undefined {
-    return this.ask(link, STUN_METHOD.createPermission, (writer) => {
-      for (const peer of peers) writer.xorAddress(STUN_ATTRIBUTE.xorPeerAddress, peer);
+  /** Asks for permissions; a name among the peers is the user's. */
+  permit(link: FakeLink, ...peers: (Endpoint | string)[]): 'ok' | number | undefined {
+    const username = peers.find((peer) => typeof peer === 'string') ?? 'alice';
+    const write = (writer: StunWriter): StunWriter => {
+      for (const peer of peers) {
+        if (typeof peer !== 'string') writer.xorAddress(STUN_ATTRIBUTE.xorPeerAddress, peer);
+      }
       return writer;
-    });
+    };
+    return this.ask(link, STUN_METHOD.createPermission, write, { username });
   }
 
   bindChannel(link: FakeLink, channel: number, peer: Endpoint): 'ok' | number | undefined {

@@ -50,7 +50,7 @@ function servers(folder: string): Server[] {
 }
 
 async function prepare({ quick, folder }: Setting): Promise<BenchCase[]> {
-  const messages = quick ? 1_000 : 4_000;
+  const messages = quick ? 1_000 : 3_000;
   const bindings = quick ? 20_000 : 200_000;
   const contenders = (load: URL, ...args: readonly string[]) =>
     servers(folder).map(({ name, missing, command }, i) => ({
