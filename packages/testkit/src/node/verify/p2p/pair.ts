@@ -146,6 +146,8 @@ export interface Connected {
   readonly bothMs: number;
   /** From the start of the second client's process to the first message. */
   readonly fromStartMs: number;
+  /** When the second client joined, by `performance.now()`. */
+  readonly joinedAt: number;
 }
 
 /** Starts both clients one after the other, each with a line to say, and waits until both have the other's. */
@@ -172,6 +174,7 @@ export async function connect(
     firstMs: first - joinedAt,
     bothMs: Math.max(a.timeOf(toA), b.timeOf(toB)) - joinedAt,
     fromStartMs: first - startedAt,
+    joinedAt,
   };
 }
 
