@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { joinPool, type Pool } from '../../src/node/pool.ts';
 import type { PoolPeer } from '../../src/node/pool-peer.ts';
 import {
@@ -11,6 +11,7 @@ import { SignallingProbe } from './signalling-probe.ts';
 
 const cleanUps: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
+  vi.useRealTimers();
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
@@ -75,9 +76,8 @@ describe('startServer', () => {
 
   it('drains at once when nothing is relayed', async () => {
     const server = await serve();
-    const begin = performance.now();
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
     await server.drain();
-    expect(performance.now() - begin).toBeLessThan(1_400);
   });
 
   it('leaves nothing open when a part of it can not be had', async () => {
