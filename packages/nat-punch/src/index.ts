@@ -117,6 +117,7 @@ export {
   type PeerSeenMessage,
   type PingMessage,
   type PongMessage,
+  type RejectMessage,
   type RelayCredentials,
   type ServerMessage,
   type ServerPorts,

@@ -7,6 +7,8 @@ export interface Seeker {
   readonly held: ReadonlyMap<string, Uint8Array>;
   /** Until then it is kept free for those. */
   readonly heldUntil: number;
+  /** Tags of those it is not to be paired with; theirs name it as well. */
+  readonly rejected: ReadonlySet<string>;
   /** Without a connection nobody is paired. */
   readonly isAway: boolean;
   /** It has a place in a room. */
@@ -29,17 +31,15 @@ export function matchPairs<S extends Seeker>(now: number, seekers: Iterable<S>):
     for (const tag of seeker.held.keys()) {
       const other = alone.get(tag);
       if (other === undefined || other === seeker || !alone.has(seeker.clientTag)) continue;
-      pair(seeker, other);
+      if (!seeker.rejected.has(tag)) pair(seeker, other);
     }
   }
-  let before: S | undefined;
+  const free: S[] = [];
   for (const seeker of alone.values()) {
     if (seeker.heldUntil > now) continue;
-    if (before === undefined) before = seeker;
-    else {
-      pair(before, seeker);
-      before = undefined;
-    }
+    const index = free.findIndex(({ clientTag }) => !seeker.rejected.has(clientTag));
+    if (index < 0) free.push(seeker);
+    else pair(free.splice(index, 1)[0]!, seeker);
   }
   return pairs;
 }

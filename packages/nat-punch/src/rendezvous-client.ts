@@ -196,6 +196,15 @@ export class RendezvousClient {
     if (this.#state === 'joined') this.#join();
   }
 
+  /** There is nothing to say to a peer: it is told no more of it, and of us it neither, nor are the two paired again. */
+  reject(clientTag: string): void {
+    const peer = this.#peers.get(clientTag);
+    if (peer === undefined) return;
+    this.#drop(clientTag, peer);
+    const { id } = peer;
+    if (this.#state === 'joined' && id !== undefined) this.#send({ type: 'reject', peer: id });
+  }
+
   /** Gives the place in the pool up; nothing more happens. */
   leave(): void {
     if (this.#state === 'ended') return;
@@ -245,7 +254,7 @@ export class RendezvousClient {
         peer.id = undefined;
         peer.isAway = true;
         this.#event({ type: 'peer-left', clientTag, reason: message.reason });
-        if (message.reason === 'left') this.#drop(clientTag, peer);
+        if (message.reason !== 'timeout') this.#drop(clientTag, peer);
         // To the server the pair is over; that we may still be in touch it has to be told.
         else this.#join();
         break;

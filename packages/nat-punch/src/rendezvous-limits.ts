@@ -33,6 +33,9 @@ export const MAX_POOL_MEMBERS_PER_NETWORK = 32;
 /** Members from one address in all pools. */
 export const MAX_MEMBERS_PER_NETWORK = 256;
 
+/** Members that one has rejected; of more the latest are kept. */
+export const MAX_REJECTED = 64;
+
 /** Addresses of the relay that one member may have allocated and others may reach; of more the latest are kept. */
 export const MAX_RELAYED_PER_MEMBER = 64;
 

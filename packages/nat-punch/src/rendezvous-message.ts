@@ -74,7 +74,18 @@ export interface LeaveMessage {
   readonly type: 'leave';
 }
 
-export type ClientMessage = JoinMessage | SignalMessage | PingMessage | LeaveMessage;
+/** There is nothing to say to this peer, which does not know the phrase, say: the two are paired no more, neither now nor later. */
+export interface RejectMessage {
+  readonly type: 'reject';
+  readonly peer: string;
+}
+
+export type ClientMessage =
+  | JoinMessage
+  | SignalMessage
+  | PingMessage
+  | LeaveMessage
+  | RejectMessage;
 
 export interface RelayCredentials {
   readonly username: string;
@@ -146,11 +157,13 @@ export interface PeerPresenceMessage {
 export interface PeerLeftMessage {
   readonly type: 'peer-left';
   readonly peer: string;
-  /** `timeout`: it did not come back in time. */
+  /** `timeout`: it did not come back in time. `rejected`: one of the two has rejected the other. */
   readonly reason: LeaveReason;
 }
 
-export type LeaveReason = 'left' | 'timeout';
+export type LeaveReason = (typeof REASONS)[number];
+
+const REASONS = ['left', 'timeout', 'rejected'] as const;
 
 export interface PongMessage {
   readonly type: 'pong';
@@ -244,6 +257,8 @@ export function decodeClientMessage(text: string): ClientMessage {
       return { type, id: integer(fields, 'id', Number.MAX_SAFE_INTEGER) };
     case 'leave':
       return { type };
+    case 'reject':
+      return { type, peer: memberOf(fields) };
     default:
       throw invalid('type');
   }
@@ -299,7 +314,6 @@ export function isMemberName(text: string): boolean {
 type Fields = { readonly [name: string]: unknown };
 
 const KINDS = ['terminal', 'browser'] as const;
-const REASONS = ['left', 'timeout'] as const;
 
 /** Member ids are made by servers: short, and safe anywhere, user names of TURN included. */
 const MEMBER_ID = /^[0-9a-f]{16}$/;

@@ -16,6 +16,7 @@ import {
   MAX_POOL_MEMBERS,
   MAX_POOL_MEMBERS_PER_NETWORK,
   MAX_POOLS,
+  MAX_REJECTED,
   MAX_RELAYED_PER_MEMBER,
   MAX_ROOM_SIZE,
   MAX_SEEN_ADDRESSES,
@@ -174,6 +175,19 @@ export class Rendezvous {
     if (member !== undefined) this.#remove(now, member, 'left');
   }
 
+  /** Parts the two of a pair for good. */
+  handleReject(now: number, connection: string, peer: string): void {
+    const member = this.#byConnection.get(connection);
+    const other = this.#members.get(peer);
+    if (member === undefined || other === undefined || !member.pairs.has(other)) return;
+    addLatest(member.rejected, other.clientTag, MAX_REJECTED);
+    addLatest(other.rejected, member.clientTag, MAX_REJECTED);
+    this.#unpair(member, other);
+    this.#send(member, { type: 'peer-left', peer: other.id, reason: 'rejected' });
+    this.#send(other, { type: 'peer-left', peer: member.id, reason: 'rejected' });
+    this.#match(now, member.pool);
+  }
+
   /** @param patienceMs how long its place is kept */
   handleClose(now: number, connection: string, patienceMs = AWAY_MS): void {
     const member = this.#byConnection.get(connection);
@@ -283,6 +297,7 @@ export class Rendezvous {
       awayUntil: 0,
       held,
       heldUntil: heldUntil(now, pool.createdAt, join.pairs),
+      rejected: new Set(),
       isSeated: false,
       waitsBehind: undefined,
       seen: new Set([origin.address]),
@@ -384,7 +399,10 @@ export class Rendezvous {
       }
     } else {
       for (const newcomer of matchRoom(now, members, roomSize)) {
-        for (const other of members) if (other.isSeated) this.#pair(newcomer, other);
+        for (const other of members) {
+          if (other.isSeated && !newcomer.rejected.has(other.clientTag))
+            this.#pair(newcomer, other);
+        }
         newcomer.isSeated = true;
       }
     }
@@ -502,6 +520,7 @@ interface Member {
   awayUntil: number;
   held: Map<string, Uint8Array>;
   readonly heldUntil: number;
+  readonly rejected: Set<string>;
   isSeated: boolean;
   /** What it was told last of the line. */
   waitsBehind: number | undefined;

@@ -40,6 +40,23 @@ describe('a client', () => {
     expect(a.attempts).toHaveLength(1);
   });
 
+  it('rejects a partner, and gets another one', () => {
+    const world = new World();
+    const [a, b, c] = [world.join('a'), world.join('b'), world.join('c')];
+    world.advance(10);
+    world.act(a, (machine) => machine.reject(tag('b')));
+    world.act(a, (machine) => machine.send(world.now, tag('b'), {}));
+    world.advance(10);
+    expect(b.events).toContainEqual({
+      type: 'peer-left',
+      clientTag: tag('a'),
+      reason: 'rejected',
+    });
+    expect(a.events.filter(({ type }) => type === 'peer-left')).toEqual([]);
+    expect(a.peers()[1]).toMatchObject({ clientTag: tag('c') });
+    expect(c.peers()[0]).toMatchObject({ clientTag: tag('a') });
+  });
+
   it('keeps a connection by a ping each second, whatever else it sends', () => {
     const world = new World();
     const [a] = [world.join('a'), world.join('b')];

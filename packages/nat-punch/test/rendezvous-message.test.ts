@@ -64,6 +64,7 @@ const clientMessage = fc
     signal,
     fc.record({ type: fc.constant('ping' as const), id: count }),
     fc.record({ type: fc.constant('leave' as const) }),
+    fc.record({ type: fc.constant('reject' as const), peer: member }),
   )
   .map((message) => present(message) as ClientMessage);
 
@@ -102,7 +103,7 @@ const serverMessage = fc
     fc.record({
       type: fc.constant('peer-left' as const),
       peer: member,
-      reason: fc.constantFrom('left' as const, 'timeout' as const),
+      reason: fc.constantFrom('left' as const, 'timeout' as const, 'rejected' as const),
     }),
     signal,
     fc.record({ type: fc.constant('pong' as const), id: count }),

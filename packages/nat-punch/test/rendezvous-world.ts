@@ -199,6 +199,7 @@ export class World {
         server.handleJoin(this.now, id, message, { address: '192.0.2.1', delayMs: 0 });
       } else if (message.type === 'signal') server.handleSignal(id, message);
       else if (message.type === 'leave') server.handleLeave(this.now, id);
+      else if (message.type === 'reject') server.handleReject(this.now, id, message.peer);
       else this.#toClient(connection, { type: 'pong', id: message.id });
     });
   }

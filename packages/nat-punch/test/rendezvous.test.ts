@@ -108,6 +108,56 @@ describe('a larger room', () => {
   });
 });
 
+describe('a rejected partner', () => {
+  it('is parted from, and both are paired with others', () => {
+    const server = new Bench('a', 'stranger', 'friend');
+    server.clear();
+    server.reject('a', 'stranger');
+    const left = (name: string) => ({
+      type: 'peer-left',
+      peer: server.member(name),
+      reason: 'rejected',
+    });
+    expect(server.take('a')).toEqual([
+      left('stranger'),
+      expect.objectContaining({ type: 'peer', peer: server.member('friend') }),
+    ]);
+    expect(server.take('stranger')).toEqual([left('a'), { type: 'waiting', ahead: 0 }]);
+    expect(server.reach('stranger')).toEqual({});
+    server.join('d');
+    expect(peerIn(server.take('stranger')).peer).toBe(server.member('d'));
+  });
+
+  it('is not met again, whoever leaves or comes back', () => {
+    const server = new Bench('a', 'stranger');
+    server.reject('stranger', 'a');
+    server.close('a');
+    server.join('a', { connection: 'a2', pairs: [] });
+    server.clear();
+    server.advance(60_000);
+    expect(server.machine.statistics.pairs).toBe(0);
+    server.join('friend');
+    expect(peerIn(server.take('friend')).peer).toBe(server.member('a'));
+  });
+
+  it('stays in a larger room, for the others', () => {
+    const server = new Bench({ roomSize: 4 }, 'a', 'b', 'stranger');
+    server.reject('a', 'stranger');
+    expect(server.machine.statistics.pairs).toBe(2);
+    server.join('c');
+    expect(server.machine.statistics.pairs).toBe(5);
+    expect(Object.keys(server.reach('stranger')).sort()).toEqual(['b', 'c']);
+  });
+
+  it('has to be a partner', () => {
+    const server = new Bench('a', 'b', 'c', 'd');
+    server.reject('a', 'c');
+    server.reject('a', 'a');
+    server.machine.handleReject(0, 'nobody', server.member('a'));
+    expect(server.machine.statistics.pairs).toBe(2);
+  });
+});
+
 describe('signals', () => {
   it('go to the other of the pair, with its data as they are', () => {
     const server = new Bench('a', 'b');
@@ -539,6 +589,11 @@ class Bench {
 
   leave(name: string): void {
     this.machine.handleLeave(this.now, this.#connections.get(name)!);
+    this.drain();
+  }
+
+  reject(name: string, peer: string): void {
+    this.machine.handleReject(this.now, this.#connections.get(name)!, this.member(peer));
     this.drain();
   }
 

@@ -17,6 +17,7 @@ export interface PoolHost {
   join(connection: string, join: JoinMessage, origin: Origin): void;
   signal(connection: string, signal: SignalMessage): void;
   leave(connection: string): void;
+  reject(connection: string, peer: string): void;
   /** The connection has ended. */
   close(connection: string): void;
   setDelay(connection: string, delayMs: number): void;
@@ -67,6 +68,11 @@ export class LocalPools implements PoolHost {
 
   leave(connection: string): void {
     this.#machine.handleLeave(performance.now(), connection);
+    this.#drain();
+  }
+
+  reject(connection: string, peer: string): void {
+    this.#machine.handleReject(performance.now(), connection, peer);
     this.#drain();
   }
 

@@ -65,6 +65,8 @@ export interface PoolPeerOptions {
   readonly guesses?: GuessLimit | undefined;
   /** To the other member, through signalling. */
   signal(data: object): void;
+  /** There will be no channel. */
+  onRefused?(): void;
   /** To a terminal. */
   readonly transport?: PeerTransport | undefined;
   /** To a browser: what its ICE uses now, `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, percent-encoded. */
@@ -256,6 +258,7 @@ export class PoolPeer {
       onRefused: (reason) => {
         this.#refusal = reason;
         this.#finish('refused');
+        options.onRefused?.();
       },
     };
     if (kind === 'browser') {

@@ -79,6 +79,9 @@ export interface PathsOptions {
 const JOIN_TIMEOUT_MS = 10_000;
 const LEAVE_TIMEOUT_MS = 2_000;
 
+/** How long it may take until the other side, too, knows that the phrases differ. */
+const REJECT_MS = 1_000;
+
 /** How long a peer that the server has given up may be without a path. */
 const LOST_MS = 20_000;
 
@@ -292,6 +295,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       signal,
       transport,
       iceServers: () => this.#iceServers(),
+      onRefused: () => this.#reject(clientTag, member),
     });
     const member: Member = { peer, transport, path: undefined, isLost: false, timer: undefined };
     this.#members.set(clientTag, member);
@@ -339,11 +343,21 @@ export class Pool implements AsyncIterable<PoolPeer> {
 
   /** Who can't be reached by the server any more is talked to as long as there is a path, and a little longer. */
   #watch(clientTag: string, member: Member): void {
+    if (member.peer.state === 'refused') return;
     clearTimeout(member.timer);
     member.timer = undefined;
     if (!member.isLost || member.path !== undefined) return;
     member.timer = setTimeout(() => this.#drop(clientTag, member), LOST_MS);
     member.timer.unref();
+  }
+
+  /** Who does not know the phrase is parted from, when it has been told so, and makes room for who does. */
+  #reject(clientTag: string, member: Member): void {
+    member.timer = setTimeout(() => {
+      if (this.#members.get(clientTag) !== member) return;
+      this.#members.delete(clientTag);
+      this.#signalling.reject(clientTag);
+    }, REJECT_MS);
   }
 
   #drop(clientTag: string, member: Member): void {

@@ -55,6 +55,7 @@ type ServerToServer =
     }
   | { readonly op: 'signal'; readonly connection: string; readonly text: string }
   | { readonly op: 'leave' | 'close'; readonly connection: string }
+  | { readonly op: 'reject'; readonly connection: string; readonly peer: string }
   | { readonly op: 'delay'; readonly connection: string; readonly delayMs: number }
   | { readonly op: 'seen'; readonly member: string; readonly address: string }
   | {
@@ -164,6 +165,13 @@ export class RedisPools implements PoolHost {
     this.#route(connection, (home) => {
       if (home === this.#id) this.#pools.leave(connection);
       else this.#tell(home, { op: 'leave', connection });
+    });
+  }
+
+  reject(connection: string, peer: string): void {
+    this.#route(connection, (home) => {
+      if (home === this.#id) this.#pools.reject(connection, peer);
+      else this.#tell(home, { op: 'reject', connection, peer });
     });
   }
 
@@ -331,6 +339,9 @@ export class RedisPools implements PoolHost {
       }
       case 'leave':
         this.#pools.leave(`${from}/${message.connection}`);
+        break;
+      case 'reject':
+        this.#pools.reject(`${from}/${message.connection}`, message.peer);
         break;
       case 'close':
         this.#foreign.get(from)?.delete(`${from}/${message.connection}`);

@@ -249,6 +249,8 @@ export class RendezvousServer {
       this.#pools.signal(connection.id, message);
     } else if (message.type === 'leave') {
       this.#pools.leave(connection.id);
+    } else if (message.type === 'reject') {
+      this.#pools.reject(connection.id, message.peer);
     }
   }
 

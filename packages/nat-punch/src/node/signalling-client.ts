@@ -58,6 +58,12 @@ export class SignallingClient {
     this.#drain();
   }
 
+  /** As {@link RendezvousClient.reject}. */
+  reject(clientTag: string): void {
+    this.#machine.reject(clientTag);
+    this.#drain();
+  }
+
   /** Gives the place in the pool up, and ends. */
   leave(): void {
     this.#machine.leave();

@@ -31,7 +31,8 @@ async function join(
   return { pool, paths };
 }
 
-async function firstPeer(pool: Pool): Promise<PoolPeer> {
+/** Whoever comes next. */
+async function nextPeer(pool: Pool): Promise<PoolPeer> {
   for await (const peer of pool) return peer;
   throw new Error('the stay in the pool has ended');
 }
@@ -66,7 +67,7 @@ describe('joinPool', () => {
     };
     // Two symmetric NATs leave nothing but the relay, which goes with the server.
     const [ada, bob] = [await enter('Ada', 3), await enter('Bob', 3)];
-    const [toBob, toAda] = [await firstPeer(ada), await firstPeer(bob)];
+    const [toBob, toAda] = [await nextPeer(ada), await nextPeer(bob)];
     await toBob.send('1');
     expect(await nextMessage(toAda)).toBe('1');
     expect(toBob.path).toMatchObject({ kind: 'relay' });
@@ -81,7 +82,7 @@ describe('joinPool', () => {
   it('meets, talks, and says goodbye', async () => {
     const server = await serve();
     const [ada, bob] = [await join(server, 'Ada'), await join(server, 'Bob')];
-    const [toBob, toAda] = [await firstPeer(ada.pool), await firstPeer(bob.pool)];
+    const [toBob, toAda] = [await nextPeer(ada.pool), await nextPeer(bob.pool)];
     expect(toBob).toMatchObject({ name: 'Bob', kind: 'terminal' });
     await toBob.send('Hello');
     await toAda.send(Uint8Array.of(1, 2, 3));
@@ -106,7 +107,7 @@ describe('joinPool', () => {
     expect(await waited).toBe(0);
     expect(eve.pool.peers).toEqual([]);
     await ada.pool.leave();
-    expect((await firstPeer(eve.pool)).name).toBe('Bob');
+    expect((await nextPeer(eve.pool)).name).toBe('Bob');
   });
 
   it('talks only to who knows the phrase', async () => {
@@ -114,16 +115,22 @@ describe('joinPool', () => {
     const phrase = 'correct horse';
     const ada = await join(server, 'Ada', { phrase });
     await join(server, 'Eve', { phrase: 'wrong horse' });
-    const toEve = await firstPeer(ada.pool);
+    const toEve = await nextPeer(ada.pool);
     while (toEve.state === 'connecting') {
       await new Promise<void>((resolve) => {
         toEve.onState = resolve;
       });
     }
     expect(toEve.state).toBe('refused');
+    // Who does not know it makes room for who does.
+    const dan = await join(server, 'Dan', { phrase });
+    const toAda = await nextPeer(dan.pool);
+    expect(toAda.name).toBe('Ada');
+    await toAda.send('it is me');
+    expect(await nextMessage(await nextPeer(ada.pool))).toBe('it is me');
     const bob = await join(server, 'Bob', { phrase, pool: 'other' });
     const ann = await join(server, 'Ann', { phrase, pool: 'other' });
-    const [toAnn, toBob] = [await firstPeer(bob.pool), await firstPeer(ann.pool)];
+    const [toAnn, toBob] = [await nextPeer(bob.pool), await nextPeer(ann.pool)];
     await toAnn.send('psst');
     expect(await nextMessage(toBob)).toBe('psst');
     expect(toBob.isAuthenticated).toBe(true);
@@ -134,7 +141,7 @@ describe('joinPool', () => {
     const signalling: boolean[] = [];
     const ada = await join(server, 'Ada', { onSignalling: (isUp) => signalling.push(isUp) });
     const bob = await join(server, 'Bob');
-    const [toBob, toAda] = [await firstPeer(ada.pool), await firstPeer(bob.pool)];
+    const [toBob, toAda] = [await nextPeer(ada.pool), await nextPeer(bob.pool)];
     await toBob.send('1');
     expect(await nextMessage(toAda)).toBe('1');
     await server.close();
@@ -181,14 +188,14 @@ describe('joinPool', () => {
     const abort = new AbortController();
     const ada = await join(server, 'Ada', { signal: abort.signal });
     const bob = await join(server, 'Bob');
-    const toBob = await firstPeer(ada.pool);
+    const toBob = await nextPeer(ada.pool);
     const reading = nextMessage(toBob);
-    const meeting = firstPeer(ada.pool);
+    const meeting = nextPeer(ada.pool);
     abort.abort();
     expect(await reading).toBeUndefined();
     await expect(meeting).rejects.toMatchObject({ code: 'aborted' });
     // The other one is told.
-    const toAda = await firstPeer(bob.pool);
+    const toAda = await nextPeer(bob.pool);
     expect(await nextMessage(toAda)).toBeUndefined();
     for (const { transports } of [ada.paths, bob.paths]) {
       expect(transports.every(({ isClosed }) => isClosed)).toBe(true);
