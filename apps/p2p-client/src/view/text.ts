@@ -44,7 +44,7 @@ export class TextView implements View {
   }
 
   partner(who: Who, facts: { isBrowser: boolean; isAuthenticated: boolean }): void {
-    const how = facts.isBrowser ? ', with a browser' : '';
+    const how = facts.isBrowser ? ' with a browser' : '';
     const proof = facts.isAuthenticated ? ' and knows the phrase' : '';
     this.#star(`${who.label} is here${how}${proof}.`);
   }

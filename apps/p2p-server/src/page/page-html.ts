@@ -15,6 +15,8 @@ const STYLE = `
   input { flex: 1 1 8rem; min-width: 0; }
   input, button { font: inherit; padding: .5rem .75rem; border: 1px solid color-mix(in srgb, CanvasText 30%, Canvas); border-radius: .5rem; background: Canvas; color: CanvasText; }
   button { cursor: pointer; }
+  li button { padding: 0 .5rem; }
+  [hidden] { display: none; }
   :root:not([data-state=new]) #join, [data-state=new] #say, [data-state=new] #log, [data-state=new] #partners { display: none; }
 `;
 
@@ -44,6 +46,8 @@ export function pageHtml(script: string): string {
 <form id="say">
   <input id="text" placeholder="Say something" autocomplete="off" aria-label="What you say">
   <button>Say</button>
+  <button type="button" id="send" title="Send a file">File</button>
+  <input id="file" type="file" multiple hidden>
 </form>
 <script>${safe}</script>
 </html>

@@ -25,6 +25,8 @@ const MAX_INBOX = 64;
 const FILE_AHEAD_BYTES = 2 * 1024 * 1024;
 
 const GOODBYE_MS = 250;
+/** How often ICE is asked which path it uses. */
+const ICE_LOOK_MS = 2000;
 
 /** `connecting`: there is no channel now. `refused`: there will be none, see `refusal`. `closed`: it has left. */
 export type PoolPeerState = 'connecting' | 'open' | 'refused' | 'closed';
@@ -103,6 +105,7 @@ export class PoolPeer {
   #wakeReader: (() => void) | undefined;
   #wakeDrained: (() => void)[] = [];
   #talkTimer: NodeJS.Timeout | undefined;
+  #iceTimer: NodeJS.Timeout | undefined;
   #isReadingFiles = false;
   #name: string | undefined;
   #path: PeerPath | undefined;
@@ -422,12 +425,16 @@ export class PoolPeer {
     }
   }
 
-  /** ICE tells of its choice only when asked. */
+  /** ICE tells of its choice, and of another one, only when asked. */
   #findIcePath(): void {
-    if (!(this.#channel instanceof PlainPeer)) return;
+    clearTimeout(this.#iceTimer);
+    if (!(this.#channel instanceof PlainPeer) || this.#hasEnded()) return;
+    this.#iceTimer = setTimeout(() => this.#findIcePath(), ICE_LOOK_MS);
     const pair = this.#channel.selectedPair;
     if (pair === undefined) return;
     const { local, remote } = pair;
+    const now = this.#path;
+    if (now?.local.address === local.address && now.remote.address === remote.address) return;
     const isRelayed = local.type === 'relay' || remote.type === 'relay';
     this.#setPath({
       kind: isRelayed ? 'relay' : 'direct',
@@ -475,6 +482,7 @@ export class PoolPeer {
     if (this.#hasEnded()) return;
     for (const lane of LANES) clearTimeout(this.#lanes[lane].timer);
     clearTimeout(this.#talkTimer);
+    clearTimeout(this.#iceTimer);
     this.#state = state;
     const closeChannel = () => {
       this.#channel.close();

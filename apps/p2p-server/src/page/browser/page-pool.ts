@@ -10,6 +10,7 @@ import {
   type WelcomeMessage,
 } from '@bt/nat-punch';
 import { type Identity, makeIdentity } from './browser-channel.ts';
+import type { IncomingPageFile } from './page-files.ts';
 import { Partner } from './partner.ts';
 import { randomBytes } from './random.ts';
 
@@ -23,6 +24,7 @@ export interface PagePoolOptions {
   /** Partners have come, gone or changed. */
   onChange(partner: Partner): void;
   onText(partner: Partner, text: string): void;
+  onOffer(partner: Partner, file: IncomingPageFile): void;
   /** A sentence; nothing more happens. */
   onRefused(reason: string): void;
 }
@@ -158,6 +160,7 @@ export class PagePool {
         this.#options.onChange(partner);
       },
       onText: (text) => this.#options.onText(partner, text),
+      onOffer: (file) => this.#options.onOffer(partner, file),
     });
     this.partners.set(clientTag, partner);
     this.#options.onChange(partner);

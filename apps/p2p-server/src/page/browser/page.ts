@@ -1,5 +1,6 @@
 // The page that a browser takes part with: a form, a log, a line to type into. `#POOL` in the address joins that pool at once.
 import { MAX_NAME_BYTES, MAX_TEXT_BYTES, printableLines, printableText } from '@bt/nat-punch';
+import type { IncomingPageFile, PageFile } from './page-files.ts';
 import { PagePool } from './page-pool.ts';
 import type { Partner } from './partner.ts';
 
@@ -51,6 +52,16 @@ sayForm.addEventListener('submit', (event) => {
   say(text);
 });
 
+const fileInput = element<HTMLInputElement>('file');
+element<HTMLButtonElement>('send').addEventListener('click', () => fileInput.click());
+fileInput.addEventListener('change', () => {
+  for (const file of fileInput.files ?? []) sendFile(file);
+  fileInput.value = '';
+});
+
+// ICE may find a better way later.
+setInterval(() => void showPartners(), 3000);
+
 addEventListener('pagehide', () => pool?.leave());
 
 const asked = decodeURIComponent(location.hash.slice(1));
@@ -92,6 +103,7 @@ async function join(name: string, ownName: string | undefined, phrase: string | 
         for (const line of printableLines(text))
           add('said', line, labels.get(partner) ?? 'partner');
       },
+      onOffer: handleOffer,
       onRefused: (reason) => setState('refused', printableText(reason)),
     });
   } catch (error) {
@@ -112,6 +124,62 @@ function say(text: string): void {
   const isKept = here.map((partner) => partner.say(text)).every((kept) => kept);
   add('own', text, 'you');
   if (!isKept) note('Too much waits to be delivered; that line did not go to everybody.');
+}
+
+function sendFile(source: File): void {
+  const here = [...(pool?.partners.values() ?? [])].filter(({ wasOpen }) => wasOpen);
+  if (here.length === 0) note('Nobody is here to take a file.');
+  for (const partner of here) {
+    const file = partner.sendFile(source);
+    if (file === undefined) note('Too many files are on their way.');
+    else showFile(file, `To ${labels.get(partner) ?? 'partner'}`);
+  }
+}
+
+function handleOffer(partner: Partner, file: IncomingPageFile): void {
+  const item = showFile(file, `From ${labels.get(partner) ?? 'partner'}`);
+  for (const [text, act] of [
+    ['Take', () => file.accept()],
+    ['Refuse', () => file.refuse()],
+  ] as const) {
+    const button = document.createElement('button');
+    button.textContent = text;
+    button.addEventListener('click', act);
+    item.append(' ', button);
+  }
+}
+
+/** A line that says how far the file is, and in the end has it. */
+function showFile(file: PageFile, where: string): HTMLElement {
+  const item = add('note', fileText(file, where));
+  file.onChange = () => {
+    if (file.state === 'offered') return;
+    item.textContent = fileText(file, where);
+    if (file.content === undefined || file.state !== 'done') return;
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(file.content);
+    link.download = file.name;
+    link.textContent = 'Save';
+    item.append(' ', link);
+  };
+  return item;
+}
+
+function fileText(
+  { name, lengthBytes, doneBytes, state, reason }: PageFile,
+  where: string,
+): string {
+  const what = `${where}: ${printableText(name)} (${sizeText(lengthBytes)})`;
+  if (state === 'offered') return `${what} is offered.`;
+  if (state === 'done') return `${what} is whole, and its checksum is right.`;
+  if (state === 'failed') return `${what} did not come over (${reason ?? 'cancelled'}).`;
+  return `${what}: ${lengthBytes === 0 ? 0 : Math.floor((doneBytes / lengthBytes) * 100)}%`;
+}
+
+function sizeText(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(3, Math.floor(Math.log2(bytes) / 10));
+  const value = bytes / 1024 ** power;
+  return `${power === 0 ? value : value.toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB'][power]}`;
 }
 
 function handleChange(partner: Partner): void {
@@ -179,7 +247,7 @@ function note(text: string): void {
   add('note', text);
 }
 
-function add(kind: 'said' | 'own' | 'note', text: string, who?: string): void {
+function add(kind: 'said' | 'own' | 'note', text: string, who?: string): HTMLElement {
   const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
   const item = document.createElement('li');
   item.className = kind;
@@ -192,6 +260,7 @@ function add(kind: 'said' | 'own' | 'note', text: string, who?: string): void {
   log.append(item);
   while (log.childElementCount > MAX_LINES) log.firstElementChild?.remove();
   if (isAtEnd) log.scrollTop = log.scrollHeight;
+  return item;
 }
 
 function setState(state: string, text: string): void {

@@ -3,16 +3,18 @@ import {
   type ChannelRefusal,
   type ChatFrame,
   decodeChatFrame,
-  decodeFileFrame,
   encodeChatFrame,
-  encodeFileFrame,
   type GuessLimit,
   type PhraseKey,
   ReliableMessages,
   TalkRate,
 } from '@bt/nat-punch';
 import { BrowserChannel, type Identity, LANES, type Lane } from './browser-channel.ts';
+import { type IncomingPageFile, type PageFile, PageFiles } from './page-files.ts';
 import { randomBytes } from './random.ts';
+
+/** A file is read ahead of what the other end has taken by no more than this. */
+const FILE_AHEAD_BYTES = 2 * 1024 * 1024;
 
 export interface PartnerOptions {
   readonly name: string | undefined;
@@ -27,6 +29,7 @@ export interface PartnerOptions {
   /** Its name or its state is another. */
   onChange(): void;
   onText(text: string): void;
+  onOffer(file: IncomingPageFile): void;
 }
 
 export class Partner {
@@ -39,6 +42,7 @@ export class Partner {
   readonly #channel: BrowserChannel;
   readonly #lanes: Readonly<Record<Lane, ReliableMessages>>;
   readonly #timers = new Map<Lane, ReturnType<typeof setTimeout>>();
+  readonly #files: PageFiles;
   readonly #rate = new TalkRate();
   #talkTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -46,6 +50,15 @@ export class Partner {
     this.name = options.name;
     this.#options = options;
     this.#lanes = { chat: newLane(), file: newLane() };
+    const { file } = this.#lanes;
+    this.#files = new PageFiles({
+      send: (message) => {
+        file.send(message);
+        this.#pump('file');
+      },
+      hasRoom: () => file.keptBytes < FILE_AHEAD_BYTES,
+      onOffer: (offer) => options.onOffer(offer),
+    });
     if (options.ownName !== undefined) this.#send({ type: 'name', name: options.ownName });
     this.#channel = new BrowserChannel({
       ...options,
@@ -86,6 +99,11 @@ export class Partner {
   /** False: so much is undelivered that it has no room. */
   say(text: string): boolean {
     return this.#send({ type: 'text', text });
+  }
+
+  /** Undefined when too many are on their way. */
+  sendFile(source: File): PageFile | undefined {
+    return this.#files.offer(source);
   }
 
   /** We go. */
@@ -145,18 +163,13 @@ export class Partner {
     this.#pump('chat');
   }
 
-  /** Files are for programs that have a disk. */
   #readFiles(): void {
     const { file } = this.#lanes;
-    for (
-      let message = file.take(performance.now());
-      message;
-      message = file.take(performance.now())
-    ) {
-      const { type, transfer } = decodeFileFrame(message);
-      if (type !== 'offer') continue;
-      file.send(encodeFileFrame({ type: 'refuse', transfer, reason: 'unsupported' }));
+    for (let next = file.take(performance.now()); next; next = file.take(performance.now())) {
+      this.#files.handleMessage(next);
     }
+    // It may have said what it has taken.
+    this.#files.handleRoom();
   }
 
   #pump(lane: Lane, tellsTaken = false): void {
@@ -188,6 +201,7 @@ export class Partner {
     if (this.state === 'refused' || this.state === 'closed') return;
     this.state = state;
     clearTimeout(this.#talkTimer);
+    this.#files.close();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     // Who says goodbye waits to hear that it was heard; and ours may still be on its way.
     setTimeout(() => this.#channel.close(), 250);
