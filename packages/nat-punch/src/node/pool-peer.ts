@@ -291,6 +291,7 @@ export class PoolPeer {
 
   #handleClose(): void {
     for (const lane of LANES) this.#lanes[lane].messages.handleClose();
+    if (this.#channel instanceof PlainPeer) this.#setPath(undefined);
     if (this.#state === 'open') this.#setState('connecting');
   }
 
