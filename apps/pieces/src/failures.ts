@@ -68,6 +68,20 @@ export function cannotBindDht(
   return new Failure(EXIT.usage, why[code ?? ''] ?? sentence(error.message), { cause: error });
 }
 
+/** Why there can't be a file at a path, or in a folder. */
+export function cannotWrite(path: string, cause: unknown): Failure {
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: 'you have no permission.',
+    ENOENT: 'its folder does not exist.',
+    ENOTDIR: 'its folder is a file.',
+    ENOSPC: 'no space is left on the disk.',
+    EROFS: 'the disk can only be read.',
+  };
+  const why = reasons[code] ?? withFullStop(message);
+  return new Failure(EXIT.disk, `${path} can't be written: ${why}`, { cause });
+}
+
 /** What may be the reason that nobody was found. */
 export interface Absence {
   /** No node of the DHT has answered. */

@@ -19,6 +19,7 @@ import { JsonView } from './view/json.ts';
 import { QuietView } from './view/quiet.ts';
 import { TextView } from './view/text.ts';
 import type { Output, Terminal, View } from './view/view.ts';
+import { checkWritable } from './write-permission.ts';
 
 /**
  * Runs to the end and returns the exit code. When `interrupted` is aborted it stops cleanly (records saved, `stopped` announced).
@@ -162,7 +163,11 @@ async function download(
         isSaved = true;
         view.saved(await saved.write(await torrent.metadata));
       }
-      if (event.type === 'checked') hasBegun = true;
+      if (event.type === 'checked') {
+        hasBegun = true;
+        const isMissing = event.verifiedBytes < torrent.stats().wantedBytes;
+        if (isMissing) await checkWritable(options.dir, torrent.name);
+      }
       if (event.type === 'done') isDone = true;
       if (isDone && isSaved && !options.seed) void torrent.stop();
     },

@@ -6,7 +6,7 @@ import { access, link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { buildMetainfo, type Metainfo } from '@bt/metainfo';
 import { EXIT, Failure } from './exit-codes.ts';
-import { withFullStop } from './failures.ts';
+import { cannotWrite } from './failures.ts';
 import type { Options } from './options.ts';
 import type { Output } from './view/view.ts';
 
@@ -94,17 +94,4 @@ function exists(path: string): Failure {
     EXIT.disk,
     `${path} exists: use --force to replace it, or name another file with --save-torrent.`,
   );
-}
-
-function cannotWrite(path: string, cause: unknown): Failure {
-  const { code = '', message } = cause as NodeJS.ErrnoException;
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: 'you have no permission.',
-    ENOENT: 'its folder does not exist.',
-    ENOTDIR: 'its folder is a file.',
-    ENOSPC: 'no space is left on the disk.',
-    EROFS: 'the disk can only be read.',
-  };
-  const why = reasons[code] ?? withFullStop(message);
-  return new Failure(EXIT.disk, `${path} can't be written: ${why}`, { cause });
 }
