@@ -424,6 +424,17 @@ describe('operations', () => {
     expect(exchange()).toMatchObject([{ type: 'failed', error: { krpcCode: 302 } }]);
   });
 
+  it('count a node of both families that keeps an item itself once', () => {
+    const dht = makeDht({ ipv6: true });
+    const [other] = neighbours(1);
+    acquaint(dht, 0, [other!]);
+    dht.put(0, { value: encode('x') });
+    const fields = { nodes: new Uint8Array(), token: text('t') };
+    other!.respond(dht, 10, drain(dht).sent[0]!, fields);
+    other!.respond(dht, 20, drain(dht).sent[0]!);
+    expect(drain(dht).effects).toMatchObject([{ kind: 'put', result: { stored: 2 } }]);
+  });
+
   it('give what the node keeps also when nobody answers', () => {
     const [a, b, exchange] = pair();
     const value = encode('kept');

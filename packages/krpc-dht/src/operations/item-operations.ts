@@ -91,6 +91,7 @@ export class PutOperation extends SearchOperation {
   /** By slot: nodes that have a mutable item already, and its number there. */
   readonly #held = new Map<Lookup, Map<number, bigint>>();
   #round: StoreRound | undefined;
+  #hasKept = false;
 
   /** `item` has to be valid. `compareSequence`: the sequence number that this one is to take the place of (`cas`). */
   constructor(
@@ -155,7 +156,9 @@ export class PutOperation extends SearchOperation {
 
   #keep(now: number, { overlay }: Lookup): 'stored' | KrpcErrorCode | undefined {
     const { stores, keeps } = this.context;
-    if (!keeps) return undefined;
+    // One store serves both families.
+    if (!keeps || this.#hasKept) return undefined;
+    this.#hasKept = true;
     const own = stores.items?.get(now, this.#target, 0);
     const held = own !== undefined && isMutable(own) ? own.sequence : undefined;
     // An address that nobody has: our own items are counted for nobody.
