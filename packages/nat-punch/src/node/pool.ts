@@ -178,6 +178,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       onEvent: (event) => this.#handleEvent(event),
       onFailure: (error) => {
         this.#lastFailure = error;
+        if (this.#settle !== undefined && isHopeless(error)) this.#giveUp();
       },
     });
     setup.signal?.addEventListener('abort', this.#handleAbort);
@@ -408,6 +409,13 @@ interface Member {
   /** The server has given it up. */
   isLost: boolean;
   timer: NodeJS.Timeout | undefined;
+}
+
+/** Whether another attempt would end alike: no such host, another program there, no TLS, or a certificate that isn't trusted. */
+function isHopeless(error: Error): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  if (/^ENOTFOUND$|^EPROTO$|CERT|SIGNED/.test(code)) return true;
+  return /before secure TLS|server response: [234]/.test(error.message);
 }
 
 let certificate: Certificate | undefined;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type JoinPoolOptions, joinPool, joinPoolBy, type Pool } from '../../src/node/pool.ts';
 import type { PoolPeer } from '../../src/node/pool-peer.ts';
@@ -175,6 +177,15 @@ describe('joinPool', () => {
     });
     await expect(fail({ phrase: '' })).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(fail({ signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(fail({ tls: true })).rejects.toMatchObject({ code: 'unreachable' });
+    const other = createServer((_request, response) => response.writeHead(404).end());
+    await once(other.listen(0, '127.0.0.1'), 'listening');
+    cleanUps.push(() => other.close());
+    const elsewhere = { host: '127.0.0.1', port: (other.address() as { port: number }).port };
+    await expect(fail({ server: elsewhere })).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('404'),
+    });
     await server.close();
     await expect(fail({ timeoutMs: 1 })).rejects.toMatchObject({ code: 'unreachable' });
     const abort = new AbortController();

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { selfSignedCertificate } from '../../../tracker/test/node/certificate.ts';
 import { joinPool, type Pool } from '../../src/node/pool.ts';
 import type { PoolPeer } from '../../src/node/pool-peer.ts';
 import {
@@ -54,6 +55,18 @@ describe('startServer', () => {
     expect(text).not.toContain('redis');
     expect(log.map(({ event }) => event)).toEqual(expect.arrayContaining(['joined', 'allocated']));
     await Promise.all([ada.leave(), bob.leave()]);
+  });
+
+  it('lets members signal by TLS on the same port, if they trust its certificate', async () => {
+    const tls = selfSignedCertificate('localhost');
+    const server = await serve({ tls });
+    const options = { server: `localhost:${server.port}`, pool: '100', tls: true };
+    await expect(joinPool(options)).rejects.toMatchObject({
+      code: 'unreachable',
+      cause: expect.objectContaining({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+    });
+    const pool = await joinPool({ ...options, certificateAuthority: tls.cert });
+    await pool.leave();
   });
 
   it('drains: members are sent away, relays go on for a moment, and then it is gone', async () => {
