@@ -25,7 +25,9 @@ export async function publish(
   const { seed, isNew } = await readKey(resolve(folder, key));
   if (isNew) stderr.write(`Made a new key: ${key}. Who has it can publish in your place.\n`);
   const salt = saltText === undefined ? undefined : new TextEncoder().encode(saltText);
-  const node = await openNode(network);
+  const node = await openNode(network, (message) =>
+    stderr.write(`Warning: ${printable(message)}.\n`),
+  );
   try {
     const timeout = AbortSignal.timeout(network.timeoutMs);
     const options = { salt, signal: AbortSignal.any([signal, timeout]) };
@@ -69,10 +71,17 @@ async function readKey(path: string) {
 
 async function openNode(
   network: Pick<PublishArguments, 'bindAddress' | 'port' | 'bootstrap'>,
+  warn: (message: string) => void,
 ): Promise<DhtNode> {
   const { bindAddress: bind, port, bootstrap } = network;
   try {
-    return await createDht({ bind, port, bootstrap, readOnly: true });
+    return await createDht({
+      ...{ bind, port, bootstrap, readOnly: true },
+      // That nobody answers is the end, which tells of it.
+      onWarning: ({ code, message }) => {
+        if (code === 'entry') warn(message);
+      },
+    });
   } catch (error) {
     if (!(error instanceof DhtError)) throw error;
     const { code } = (error.cause ?? {}) as NodeJS.ErrnoException;

@@ -137,6 +137,14 @@ describe('mktorrent publish', () => {
     });
   });
 
+  it('warns of a node that can not be used', async () => {
+    const folder = makeTempFolder();
+    await torrentIn(folder, 'one');
+    const { code, stderr } = await publish(folder, 'one.torrent', 'nosuch.example:1');
+    expect(code).toBe(5);
+    expect(stderr).toContain('\nWarning: DHT node nosuch.example:1: not asked from loopback.\n');
+  });
+
   it('says which port is taken, and which address is not its own', async () => {
     const node = await createDht({ bind: LOCALHOST });
     onTestFinished(() => node.close());

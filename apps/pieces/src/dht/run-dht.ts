@@ -2,7 +2,7 @@
 
 import { DhtError } from '@bt/krpc-dht';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
-import { networkOf } from '../dht-choice.ts';
+import { dhtWarning, networkOf } from '../dht-choice.ts';
 import { EXIT, type ExitCode, Failure } from '../exit-codes.ts';
 import { asFailure, cannotBindDht } from '../failures.ts';
 import { printable } from '../view/printable.ts';
@@ -20,7 +20,7 @@ export async function runDht(
 ): Promise<ExitCode> {
   let node: DhtNode | undefined;
   try {
-    node = await open(command);
+    node = await open(command, terminal);
     if (command.command === 'serve') return await serve(node, command, terminal, interrupted);
     const signal = AbortSignal.any([interrupted, AbortSignal.timeout(command.timeoutMs)]);
     if (command.command === 'get') return await getItem(node, command, terminal, signal);
@@ -41,7 +41,7 @@ export async function runDht(
   }
 }
 
-async function open(command: DhtCommand): Promise<DhtNode> {
+async function open(command: DhtCommand, terminal: Terminal): Promise<DhtNode> {
   const { bindAddress, port, bootstrap } = command;
   return await createDht({
     ...(await networkOf(bootstrap, bindAddress)),
@@ -50,6 +50,13 @@ async function open(command: DhtCommand): Promise<DhtNode> {
     rateLimit: command.command === 'serve' ? command.rateLimit : true,
     // It is gone before anybody could ask it.
     readOnly: command.command !== 'serve',
+    onWarning: (warning) => {
+      // Where somebody waits for an answer, the lack of it is the end, which tells of it.
+      if (warning.code === 'no-answer' && command.command !== 'serve') return;
+      const message = dhtWarning(warning);
+      if (command.json) terminal.out(`${JSON.stringify({ event: 'warning', message })}\n`);
+      else terminal.error(`Warning: ${printable(message)}.\n`);
+    },
   });
 }
 
@@ -57,7 +64,7 @@ function failureOf(error: unknown, { port, bindAddress }: DhtCommand): Failure {
   if (error instanceof DhtError) {
     if (error.code === 'socket') return cannotBindDht(error, { dhtPort: port, bindAddress });
     if (error.code === 'no-nodes') {
-      const message = 'No node of the DHT has answered: name others with --bootstrap.';
+      const message = 'No node of the DHT has answered: name others with -d.';
       return new Failure(EXIT.nobody, message, { cause: error });
     }
     const isRefused = error.code === 'krpc-error' || error.code === 'not-stored';

@@ -24,7 +24,12 @@ async function network(rateLimit = false): Promise<string> {
 /** `pieces dht ...args` on loopback. */
 async function dht(
   args: readonly string[],
-  watching: { signal?: AbortSignal; onOut?: (text: string) => void; bind?: string } = {},
+  watching: {
+    signal?: AbortSignal;
+    onOut?: (text: string) => void;
+    onError?: (text: string) => void;
+    bind?: string;
+  } = {},
 ) {
   const parsed = parseDhtOptions([...args, '--bind', watching.bind ?? LOCALHOST]);
   if ('isError' in parsed) throw new Error(parsed.text);
@@ -38,6 +43,7 @@ async function dht(
     },
     error: (text: string) => {
       error += text;
+      watching.onError?.(text);
     },
   };
   const code = await runDht(parsed, terminal, watching.signal ?? new AbortController().signal);
@@ -75,6 +81,36 @@ describe('pieces dht', () => {
     expect(code).toBe(0);
     expect(out).toMatch(/^DHT node on 127.0.0.1, UDP port \d+\nIPv4 0 nodes {2}queries in 0 out 0/);
     expect(out).toMatch(/\nkept {9}0 peers of 0 torrents, 0 items\n/);
+  });
+
+  it('warns of nodes that it can not use, and when none answers', async () => {
+    const silent = await createDht({ bind: LOCALHOST });
+    const hub = `${LOCALHOST}:${silent.port}`;
+    await silent.close();
+    const run = async (...more: string[]) => {
+      const abort = new AbortController();
+      const watch = (text: string) => {
+        if (text.includes('answered')) abort.abort();
+      };
+      const args = ['-d', `nosuch.example:1,${hub}`, '--every', '60', ...more];
+      return await dht(args, { signal: abort.signal, onOut: watch, onError: watch });
+    };
+    const said = await run();
+    expect(said.code).toBe(0);
+    expect(said.error).toBe(
+      'Warning: DHT node nosuch.example:1: not asked from loopback.\n' +
+        'Warning: no node of the DHT has answered so far; name others with -d.\n',
+    );
+    const { out, error } = await run('--json');
+    expect(error).toBe('');
+    const warnings = out.split('\n').filter((line) => line.includes('"warning"'));
+    expect(warnings.map((line) => JSON.parse(line))).toEqual([
+      { event: 'warning', message: 'DHT node nosuch.example:1: not asked from loopback' },
+      {
+        event: 'warning',
+        message: 'no node of the DHT has answered so far; name others with -d',
+      },
+    ]);
   });
 
   it('says which port is taken', async () => {
@@ -199,8 +235,10 @@ describe('a DHT where nobody answers', () => {
     await silent.close();
     const said = await dht(['get', 'ab'.repeat(20), '--bootstrap', hub]);
     expect(said).toMatchObject({ code: 5, out: '' });
-    expect(said.error).toBe(
-      'pieces: No node of the DHT has answered: name others with --bootstrap.\n',
+    expect(said.error).toBe('pieces: No node of the DHT has answered: name others with -d.\n');
+    const strange = await dht(['get', 'ab'.repeat(20), '-d', '[::1]:1']);
+    expect(strange.error).toMatch(
+      /^Warning: DHT node \[::1\]:1: an IPv6 address, .*\.\npieces: No node of the DHT has answered/,
     );
   });
 
