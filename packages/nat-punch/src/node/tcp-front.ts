@@ -3,17 +3,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
-import { type Endpoint, makeEndpoint, networkOf } from '@bt/endpoint';
+import { type Endpoint, makeEndpoint } from '@bt/endpoint';
 import { isChannelDataByte } from '../channel-data.ts';
 import type { ClientLink, ServerPlace } from '../client-link.ts';
+import { ConnectionCount } from '../connection-count.ts';
 import { NatPunchError } from '../errors.ts';
-import {
-  MAX_TCP_BACKLOG_BYTES,
-  MAX_TCP_CONNECTIONS,
-  MAX_TCP_CONNECTIONS_PER_ADDRESS,
-  TCP_IDLE_MS,
-  TCP_PATIENCE_MS,
-} from '../relay-limits.ts';
+import { MAX_TCP_BACKLOG_BYTES, TCP_IDLE_MS, TCP_PATIENCE_MS } from '../relay-limits.ts';
 import { StreamFraming } from '../stream-framing.ts';
 import { decodeStunMessage, isStunByte } from '../stun-message.ts';
 import type { TurnAllocation } from '../turn-allocation.ts';
@@ -42,7 +37,7 @@ export class TcpFront {
   readonly #tls: SecureContext | undefined;
   /** All connections, whatever they speak. */
   readonly #sockets = new Set<Socket>();
-  readonly #byNetwork = new Map<string, number>();
+  readonly #count = new ConnectionCount();
   readonly #links = new Set<StreamLink>();
   #sweeper: NodeJS.Timeout | undefined;
 
@@ -53,7 +48,7 @@ export class TcpFront {
   }
 
   get connectionCount(): number {
-    return this.#sockets.size;
+    return this.#count.total;
   }
 
   /** @throws {NatPunchError} `socket`. */
@@ -82,24 +77,16 @@ export class TcpFront {
     // A connection that breaks down is closed: nobody needs to hear why.
     socket.on('error', () => socket.destroy());
     const remote = remoteOf(socket);
-    if (remote === undefined || !this.#count(socket, networkOf(remote.address))) socket.destroy();
-    else this.#decide(socket, remote, false);
-  }
-
-  #count(socket: Socket, network: string): boolean {
-    const count = this.#byNetwork.get(network) ?? 0;
-    if (this.#sockets.size >= MAX_TCP_CONNECTIONS || count >= MAX_TCP_CONNECTIONS_PER_ADDRESS) {
-      return false;
+    if (remote === undefined || !this.#count.add(remote.address)) {
+      socket.destroy();
+      return;
     }
     this.#sockets.add(socket);
-    this.#byNetwork.set(network, count + 1);
     socket.once('close', () => {
       this.#sockets.delete(socket);
-      const left = (this.#byNetwork.get(network) ?? 1) - 1;
-      if (left === 0) this.#byNetwork.delete(network);
-      else this.#byNetwork.set(network, left);
+      this.#count.remove(remote.address);
     });
-    return true;
+    this.#decide(socket, remote, false);
   }
 
   /** Waits for the first bytes and hands the connection on, its bytes unread. */
