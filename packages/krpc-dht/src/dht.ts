@@ -15,7 +15,7 @@ import { decodeMessage } from './decode.ts';
 import { type Ed25519, pureEd25519 } from './ed25519.ts';
 import { type DhtEffect, EffectQueue } from './effects.ts';
 import { DhtError } from './errors.ts';
-import { copyItem, type Item, validateItem } from './item.ts';
+import { copyItem, describeFault, type Item, validateItem } from './item.ts';
 import { Join } from './join.ts';
 import { Maintenance } from './maintenance.ts';
 import { Message } from './message.ts';
@@ -296,9 +296,8 @@ export class Dht {
 
   /** Puts an item on the nodes nearest to it. `compareSequence`: the one that it is to take the place of (`cas`). */
   put(now: number, item: Item, options: { compareSequence?: bigint | undefined } = {}): number {
-    if (validateItem(this.#context.ed25519, item) !== undefined) {
-      throw new DhtError('invalid-item', 'too long a value or salt, or a wrong signature');
-    }
+    const fault = validateItem(this.#context.ed25519, item);
+    if (fault !== undefined) throw new DhtError('invalid-item', describeFault(fault, item));
     const { compareSequence } = options;
     const copy = copyItem(item);
     return this.#begin(now, (id) => new PutOperation(this.#context, id, copy, compareSequence));

@@ -99,7 +99,8 @@ export function signItem(
     throw new DhtError('invalid-argument', `a seed has ${SEED_BYTES} bytes, not ${seed.length}`);
   }
   const fault = faultOfParts(value, salt, sequence);
-  if (fault !== undefined) throw new DhtError('invalid-item', describeFault(fault));
+  if (fault !== undefined)
+    throw new DhtError('invalid-item', describeFault(fault, { value, sequence }));
   return {
     value,
     publicKey: ed25519.publicKey(seed),
@@ -152,10 +153,16 @@ export function decodeTorrentPointer(value: Uint8Array): Uint8Array | undefined 
 const NO_SALT = new Uint8Array();
 
 /** What a caller is told. */
-function describeFault(fault: KrpcErrorCode): string {
+/** What `validateItem` has found in an item, for people. */
+export function describeFault(
+  fault: KrpcErrorCode,
+  { sequence = 0n }: { readonly value: Uint8Array; readonly sequence?: bigint },
+): string {
   if (fault === KRPC_ERROR.valueTooBig) return `a value of more than ${MAX_VALUE_BYTES} bytes`;
   if (fault === KRPC_ERROR.saltTooBig) return `a salt of more than ${MAX_SALT_BYTES} bytes`;
-  return 'a value that is not canonical bencode, or a sequence number out of bounds';
+  if (fault === KRPC_ERROR.invalidSignature) return 'a wrong signature';
+  if (sequence < 0n || sequence > MAX_SEQUENCE) return 'a sequence number out of bounds';
+  return 'a value that is not canonical bencode: encode it first';
 }
 
 function faultOfParts(

@@ -21,6 +21,7 @@ import {
   Dht,
   type DhtEffect,
   type DhtOptions,
+  type Item,
   idForAddress,
   immutableTarget,
   isIdOfAddress,
@@ -592,8 +593,17 @@ describe('operations', () => {
     for (const each of wrong) {
       expect(each).toThrow(expect.objectContaining({ code: 'invalid-argument' }));
     }
-    const item = { value: new Uint8Array(1001) };
-    expect(() => dht.put(0, item)).toThrow(expect.objectContaining({ code: 'invalid-item' }));
+    const putting = (item: Item) => expect(() => dht.put(0, item));
+    const fault = (message: string) => expect.objectContaining({ code: 'invalid-item', message });
+    putting({ value: new Uint8Array(1001) }).toThrow(fault('a value of more than 1000 bytes'));
+    const plain = { value: new TextEncoder().encode('hello') };
+    putting(plain).toThrow(fault('a value that is not canonical bencode: encode it first'));
+    const parts = { value: new TextEncoder().encode('5:hello'), sequence: 1n };
+    const item = signItem(pureEd25519, new Uint8Array(32), parts);
+    const signature = new Uint8Array(64);
+    putting({ ...item, signature }).toThrow(fault('a wrong signature'));
+    putting({ ...item, sequence: -1n }).toThrow(fault('a sequence number out of bounds'));
+    putting({ ...item, salt: new Uint8Array(65) }).toThrow(fault('a salt of more than 64 bytes'));
   });
 });
 

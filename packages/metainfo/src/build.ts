@@ -6,7 +6,7 @@ import { MetainfoError } from './errors.ts';
 import { BLOCK_LENGTH, Geometry, MAX_PIECE_LENGTH, MERKLE_HASH_LENGTH } from './geometry.ts';
 import { fromHex } from './hex.ts';
 import { formatHostPort, parseHostPort } from './host-port.ts';
-import type { HostPort, TorrentVersion } from './metainfo.ts';
+import type { HostPort, Info, TorrentVersion } from './metainfo.ts';
 
 /** Text, or the bytes of a name that may not be UTF-8. */
 export type NameInput = string | Uint8Array;
@@ -47,15 +47,17 @@ export interface BuildInfoOptions extends PlanOptions {
 }
 
 export interface BuildMetainfoOptions {
-  /** The info dictionary, as {@link buildInfo} or a peer gave it; written as it is. */
-  readonly info: Uint8Array;
+  /**
+   * The info dictionary, as {@link buildInfo} or a peer gave it, or that of a torrent that was read; its bytes are written as they are.
+   */
+  readonly info: Uint8Array | Info;
   readonly announceTiers?: readonly (readonly string[])[] | undefined;
   readonly webSeeds?: readonly string[] | undefined;
   readonly nodes?: readonly HostPort[] | undefined;
   readonly comment?: string | undefined;
   readonly createdBy?: string | undefined;
   readonly createdAtSeconds?: number | undefined;
-  /** v2 and hybrid: by pieces root in hex, for every file longer than a piece. */
+  /** v2 and hybrid: by pieces root in hex, for every file longer than a piece. Those of an {@link Info} that is v1 are left out. */
   readonly pieceLayers?: ReadonlyMap<string, Uint8Array> | undefined;
 }
 
@@ -121,7 +123,7 @@ export function buildInfo(options: BuildInfoOptions): Uint8Array {
 }
 
 /**
- * The bytes of a .torrent.
+ * The bytes of a .torrent. A whole `Metainfo`, as `parseMetainfo` gives it, can be given too.
  * @throws MetainfoError `invalid-argument`
  */
 export function buildMetainfo(options: BuildMetainfoOptions): Uint8Array {
@@ -129,6 +131,9 @@ export function buildMetainfo(options: BuildMetainfoOptions): Uint8Array {
   const trackers = tiers.flat();
   const webSeeds = options.webSeeds ?? [];
   const nodes = options.nodes ?? [];
+  const { info } = options;
+  const isV1 = !(info instanceof Uint8Array) && info.version === 'v1';
+  const pieceLayers = isV1 ? undefined : options.pieceLayers;
   for (const node of nodes) {
     if (parseHostPort(formatHostPort(node)) === undefined) {
       throw refuse('nodes', `${formatHostPort(node)} is not a host and a port`);
@@ -140,9 +145,9 @@ export function buildMetainfo(options: BuildMetainfoOptions): Uint8Array {
     comment: options.comment,
     'created by': options.createdBy,
     'creation date': options.createdAtSeconds,
-    info: rawBencode(options.info),
+    info: rawBencode(info instanceof Uint8Array ? info : info.bytes),
     nodes: nodes.length > 0 ? nodes.map(({ host, port }) => [host, port]) : undefined,
-    'piece layers': options.pieceLayers === undefined ? undefined : layers(options.pieceLayers),
+    'piece layers': pieceLayers === undefined ? undefined : layers(pieceLayers),
     'url-list': webSeeds.length > 1 ? webSeeds : webSeeds[0],
   });
 }

@@ -15,6 +15,9 @@ export interface DecodeLimits {
  * @param name What it is, for messages and as the error's field.
  */
 export function decodeInput(bytes: Uint8Array, name: string, limits: DecodeLimits): BencodeDict {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new MetainfoError('invalid-argument', name, `The ${name} has to be a Uint8Array.`);
+  }
   // Views are made of it, and views of a Buffer would be Buffers.
   const input =
     bytes.constructor === Uint8Array

@@ -55,6 +55,9 @@ export type MagnetInput = Partial<Magnet>;
  *   a kind, a malformed `so`, a malformed `s` beside a public key; `limit-exceeded` for a link that is too long.
  */
 export function parseMagnet(uri: string): Magnet {
+  if (typeof uri !== 'string') {
+    throw new MetainfoError('invalid-argument', 'uri', 'A magnet link has to be a string.');
+  }
   if (uri.length > MAX_MAGNET_LENGTH) {
     throw new MetainfoError(
       'limit-exceeded',

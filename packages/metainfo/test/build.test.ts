@@ -279,6 +279,20 @@ describe('buildInfo', () => {
 });
 
 describe('buildMetainfo', () => {
+  test.each<TorrentVersion>(['v1', 'v2', 'hybrid'])(
+    'takes a whole %s torrent as it was read',
+    (version) => {
+      const { info, pieceLayers } = makeTorrent(version, 32_768, 'x', TREE);
+      const bytes = buildMetainfo({
+        info,
+        announceTiers: [['http://t.example/']],
+        comment: 'text',
+        ...(version === 'v1' ? {} : { pieceLayers }),
+      });
+      expect(toHex(buildMetainfo(parseMetainfo(bytes)))).toBe(toHex(bytes));
+    },
+  );
+
   const { info } = makeTorrent('v1', 16_384, 'f', single('f', 10, 0), true);
 
   test('writes what parseMetainfo reads, the info dictionary untouched', () => {

@@ -65,6 +65,12 @@ describe('parseMagnet', () => {
     );
   });
 
+  test.each([undefined, null, new Uint8Array(3)])('%j is the mistake of the caller', (value) => {
+    expect(() => parseMagnet(value as unknown as string)).toThrow(
+      expect.objectContaining({ name: 'MetainfoError', code: 'invalid-argument' }),
+    );
+  });
+
   test('reads a mutable torrent (BEP 46) without any info-hash', () => {
     const magnet = parseMagnet(`magnet:?xs=urn:btpk:${V2}&s=00ff`);
     expect(toHex(magnet.publicKey!)).toBe(V2);

@@ -269,6 +269,19 @@ describe('M6: the info-hash is of the bytes as they came', () => {
   });
 });
 
+describe('what is no bytes at all', () => {
+  test.each([undefined, null, 'd4:info', 7, {}])(
+    '%j is told as the mistake of the caller',
+    (value) => {
+      for (const parse of [parseMetainfo, parseInfo]) {
+        expect(() => parse(value as unknown as Uint8Array)).toThrow(
+          expect.objectContaining({ name: 'MetainfoError', code: 'invalid-argument' }),
+        );
+      }
+    },
+  );
+});
+
 describe('M5: bencode that is none', () => {
   test.each([
     '',
