@@ -69,6 +69,28 @@ it('two who are as behind symmetric NATs talk by the relay, with a phrase', asyn
   expect(first.out).toMatch(/\* partner: relay \(relay-udp/);
 });
 
+it('somebody without the phrase keeps no friend waiting in a room of two', async () => {
+  const where = await serve();
+  const over = new AbortController();
+  const ada = run([...where, '--phrase', 'one'], ['secret'], { until: 'partner: hello' });
+  let wasRefused = () => {};
+  const refused = new Promise<void>((resolve) => {
+    wasRefused = resolve;
+  });
+  const eve = run([...where, '--phrase', 'two'], [], {
+    until: 'never',
+    interrupted: over.signal,
+    onOut: (text) => {
+      if (text.includes('not let in')) wasRefused();
+    },
+  });
+  await refused;
+  const bob = run([...where, '--phrase', 'one'], ['hello'], { until: 'partner: secret' });
+  expect([(await ada).code, (await bob).code]).toEqual([0, 0]);
+  over.abort();
+  expect((await eve).out).not.toContain('secret');
+});
+
 it('says in one sentence that nothing listens there', async () => {
   const server = await startServer({ port: 0, addresses: ['127.0.0.1'] });
   const port = `${server.port}`;

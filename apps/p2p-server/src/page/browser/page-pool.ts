@@ -14,6 +14,9 @@ import type { IncomingPageFile } from './page-files.ts';
 import { Partner } from './partner.ts';
 import { randomBytes } from './random.ts';
 
+/** The other one is to see, too, that it was refused. */
+const REJECT_MS = 1000;
+
 export interface PagePoolOptions {
   readonly pool: string;
   readonly name: string | undefined;
@@ -157,6 +160,7 @@ export class PagePool {
         if (partner.state === 'refused' || partner.state === 'closed') {
           if (this.partners.get(clientTag) === partner) this.partners.delete(clientTag);
         }
+        if (partner.state === 'refused') setTimeout(() => this.#reject(clientTag), REJECT_MS);
         this.#options.onChange(partner);
       },
       onText: (text) => this.#options.onText(partner, text),
@@ -164,6 +168,13 @@ export class PagePool {
     });
     this.partners.set(clientTag, partner);
     this.#options.onChange(partner);
+  }
+
+  /** Somebody without the phrase is to keep nobody waiting. */
+  #reject(clientTag: string): void {
+    if (this.partners.has(clientTag)) return;
+    this.#client.reject(clientTag);
+    this.#drain();
   }
 
   #iceServers(): RTCIceServer[] {
