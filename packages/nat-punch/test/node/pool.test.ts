@@ -129,7 +129,10 @@ describe('joinPool', () => {
     const toAda = await nextPeer(dan.pool);
     expect(toAda.name).toBe('Ada');
     await toAda.send('it is me');
-    expect(await nextMessage(await nextPeer(ada.pool))).toBe('it is me');
+    const toDan = await nextPeer(ada.pool);
+    const heard = await nextMessage(toDan);
+    const { refusal, closeReason } = toDan;
+    expect({ heard, refusal, closeReason }).toEqual({ heard: 'it is me' });
     const bob = await join(server, 'Bob', { phrase, pool: 'other' });
     const ann = await join(server, 'Ann', { phrase, pool: 'other' });
     const [toAnn, toBob] = [await nextPeer(bob.pool), await nextPeer(ann.pool)];
