@@ -1,6 +1,7 @@
 // Guesses ports where one of the NATs maps every destination to another one: when, by which way, and how much of it. The next port of a NAT
 // that counts is predicted; of a NAT with random ports one is met by chance, from 256 sockets at its side and random ports tried from the
 // other ("birthday", RFC 5128 section 3.4 has prediction alone).
+import { endpointKey } from '@bt/endpoint';
 import type { Candidate, NatTraits, PunchSignal } from './candidate.ts';
 import {
   BIRTHDAY_SOCKETS,
@@ -39,16 +40,18 @@ export interface GuessHost {
 }
 
 /** When guessing begins where the NATs' classes don't say that it must. */
-const GUESS_AFTER_MS = 600;
+const GUESS_AFTER_MS = 300;
 /** A prediction that has brought nothing is made again. */
 const PREDICT_AGAIN_MS = 1_500;
 /** The second and third time that the shots of a prediction are sent, all the way now. */
 const SHOOT_AGAIN_MS = [200, 600] as const;
 const BIRTHDAY_OPEN_AGAIN_MS = 1_500;
+/** What all the probes of one take: meanwhile nothing else is begun that would end it. */
+const BIRTHDAY_MS = 5_500;
 /** An attack that has brought nothing by then is over, and its sockets are closed. */
 const BIRTHDAY_LIFETIME_MS = 10_000;
 /** What the peer asks for is done no oftener. */
-const BIRTHDAY_PAUSE_MS = 8_000;
+const BIRTHDAY_PAUSE_MS = 6_000;
 const PREDICTION_PAUSE_MS = 400;
 
 export class PortGuesser {
@@ -63,11 +66,17 @@ export class PortGuesser {
   #guessesLeft = MAX_GUESSES;
   #isOpening = false;
   #expiryMs = Number.POSITIVE_INFINITY;
+  #busyUntilMs = Number.NEGATIVE_INFINITY;
   #birthdayMs = Number.NEGATIVE_INFINITY;
   #predictionMs = Number.NEGATIVE_INFINITY;
   /** A port of our NAT that the next mapping follows, and one of the peer's. */
   #ownSample: { readonly socket: PathSocket; readonly port: number } | undefined;
   #peerSample: number | undefined;
+  /** What the peer has asked for before we knew where it was. */
+  #asked: ((now: number) => void) | undefined;
+  /** Sockets whose mappings the peer looks for, and the endpoints of the peer that they are open for. */
+  #openers: readonly PathSocket[] = [];
+  readonly #openedAims = new Set<string>();
 
   constructor(host: GuessHost) {
     this.#host = host;
@@ -82,6 +91,11 @@ export class PortGuesser {
     return this.#sockets.get(socketId)?.origin ?? this.#sprays[0]?.origin;
   }
 
+  /** Until when new rounds would only disturb. */
+  get busyUntilMs(): number {
+    return this.#busyUntilMs;
+  }
+
   /** There is something new to hope for. */
   refill(): void {
     this.#guessesLeft = MAX_GUESSES;
@@ -90,13 +104,17 @@ export class PortGuesser {
   startRound(): void {
     this.#ownSample = undefined;
     this.#peerSample = undefined;
+    this.#asked = undefined;
   }
 
-  /** Both sides take part in this round. */
+  /** Both sides take part in this round, and there may be news of the peer's NAT. */
   schedule(now: number): void {
     const { own, peer } = this.#host.traits();
     const { round } = this.#host;
+    this.#openNewAims(now);
+    this.#asked?.(now);
     if (this.#guessedRound >= round || guessFor(own, peer) === undefined) return;
+    if (this.#host.aims().length === 0) return;
     this.#guessedRound = round;
     this.#guessMs = now + (peer.filtering === 'port' ? 0 : GUESS_AFTER_MS);
   }
@@ -123,9 +141,15 @@ export class PortGuesser {
   handleBirthday(now: number): void {
     const { random } = this.#host;
     const socket = this.#host.punchingSocket();
+    this.#asked = undefined;
+    if (this.#host.aims().length === 0) {
+      this.#asked = (laterMs) => this.handleBirthday(laterMs);
+      return;
+    }
     if (socket === undefined || this.#host.traits().own.mapping === 'dependent') return;
     if (now - this.#birthdayMs < BIRTHDAY_PAUSE_MS) return;
     this.#birthdayMs = now;
+    this.#busyUntilMs = now + BIRTHDAY_MS;
     this.#spray(
       'birthday',
       now,
@@ -137,6 +161,11 @@ export class PortGuesser {
   /** The peer's next mapping follows this port. */
   handlePrediction(now: number, port: number): void {
     const { own, peer } = this.#host.traits();
+    this.#asked = undefined;
+    if (this.#host.aims().length === 0) {
+      this.#asked = (laterMs) => this.handlePrediction(laterMs, port);
+      return;
+    }
     if (now - this.#predictionMs < PREDICTION_PAUSE_MS) return;
     this.#predictionMs = now;
     if (own.mapping === 'dependent') {
@@ -175,11 +204,14 @@ export class PortGuesser {
   end(): void {
     this.#sprays = [];
     this.#guessMs = Number.POSITIVE_INFINITY;
+    this.#busyUntilMs = Number.NEGATIVE_INFINITY;
     this.#releaseSockets();
   }
 
   #releaseSockets(): void {
     this.#expiryMs = Number.POSITIVE_INFINITY;
+    this.#openers = [];
+    this.#openedAims.clear();
     if (this.#sockets.size === 0) return;
     const heard = this.#host.heardSockets();
     const ids = [...this.#sockets.keys()].filter((id) => !heard.has(id));
@@ -191,7 +223,7 @@ export class PortGuesser {
     this.#guessMs = Number.POSITIVE_INFINITY;
     const { own, peer } = this.#host.traits();
     const way = guessFor(own, peer);
-    if (way === undefined || this.#host.hasDirect(now) || this.#host.aims().length === 0) return;
+    if (way === undefined || this.#host.hasDirect(now)) return;
     // What has failed twice isn't as regular as it seemed.
     const isDoubtful = this.#guessesLeft <= MAX_GUESSES - 2 && peer.mapping !== 'dependent';
     this.#open(isDoubtful ? 'birthday' : way);
@@ -208,12 +240,23 @@ export class PortGuesser {
 
   #openBirthday(now: number, sockets: readonly PathSocket[]): void {
     const aims = this.#host.aims();
-    this.#spray('birthday', now, OPENINGS_PER_SECOND, openings(sockets, aims, OPENING_TTL));
+    this.#busyUntilMs = now + BIRTHDAY_MS;
+    this.#openers = sockets;
+    this.#openNewAims(now);
     // Half of them all the way: where that reaches a box whose ports it spoils, the others are left.
     const half = sockets.filter((_, index) => index % 2 === 1);
     const againMs = now + BIRTHDAY_OPEN_AGAIN_MS;
     this.#spray('birthday', againMs, OPENINGS_PER_SECOND, openings(half, aims));
     this.#host.signal({ kind: 'punch', round: this.#host.round, way: 'birthday' });
+  }
+
+  /** The peer may have got other sockets since we opened our NAT for it, and try from those. */
+  #openNewAims(now: number): void {
+    const aims = this.#host.aims().filter((aim) => !this.#openedAims.has(endpointKey(aim)));
+    if (this.#openers.length === 0 || aims.length === 0) return;
+    for (const aim of aims) this.#openedAims.add(endpointKey(aim));
+    const origin = this.#openers.length > 1 ? 'birthday' : 'predicted';
+    this.#spray(origin, now, OPENINGS_PER_SECOND, openings(this.#openers, aims, OPENING_TTL));
   }
 
   #openPrediction(now: number, socket: PathSocket, port: number): void {
@@ -223,8 +266,9 @@ export class PortGuesser {
       this.#predictTogether(now);
       return;
     }
+    this.#openers = [socket];
+    this.#openNewAims(now);
     const aims = this.#host.aims();
-    this.#spray('predicted', now, GUESSES_PER_SECOND, openings([socket], aims, OPENING_TTL));
     for (const delayMs of SHOOT_AGAIN_MS) {
       this.#spray('predicted', now + delayMs, GUESSES_PER_SECOND, openings([socket], aims));
     }

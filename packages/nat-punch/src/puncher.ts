@@ -12,7 +12,7 @@ import {
   type PathSignal,
   parsePathSignal,
 } from './candidate.ts';
-import { OPENING_TTL, openings } from './guesses.ts';
+import { OPENING_TTL } from './guesses.ts';
 import type { Path, PathDescription, PathOrigin, PathSocket } from './path.ts';
 import { describePath, type PairFacts } from './path-reason.ts';
 import { PathSelection } from './path-selection.ts';
@@ -71,7 +71,7 @@ export type PuncherEffect =
 /** However often the peer begins new rounds. */
 const ROUND_PAUSE_MS = 200;
 /** How long we wait to hear that the peer's NAT is open to us. */
-const OPENING_WAIT_MS = 250;
+const OPENING_WAIT_MS = 1_000;
 /** New rounds: while nothing works, and while a relay carries the talk. The last one repeats. */
 const LOST_ROUNDS_MS = [1_000, 2_000, 4_000, 8_000] as const;
 const RELAYED_ROUNDS_MS = [3_000, 8_000, 20_000, 60_000] as const;
@@ -100,6 +100,7 @@ export class Puncher {
   #roundMs = Number.POSITIVE_INFINITY;
   #lastRoundMs = Number.NEGATIVE_INFINITY;
   #startedRound = -1;
+  #openedRound = -1;
   #peerOpenedRound = -1;
   /** Paths whose checks wait for the peer's NAT to be open. */
   #waiting: Path[] = [];
@@ -131,9 +132,10 @@ export class Puncher {
   }
 
   /** Whether a socket carries the talk, or may soon: it must not be closed. */
-  isInUse(socketId: number): boolean {
+  isInUse(now: number, socketId: number): boolean {
     for (const path of this.#paths) {
-      if (path.socket.id === socketId && this.#selection.isInUse(path)) return true;
+      if (path.socket.id !== socketId) continue;
+      if (this.#selection.isInUse(path) || (path.isValid && !path.isSuspect(now))) return true;
     }
     return false;
   }
@@ -150,8 +152,12 @@ export class Puncher {
     }
     this.#signalCandidates();
     if (this.#remote === undefined) return;
-    if (this.#startedRound < this.#round) this.#scheduleRound(now);
-    else this.#addChecks(now, false);
+    if (this.#startedRound < this.#round) {
+      this.#scheduleRound(now);
+    } else {
+      this.#addChecks(now, false);
+      this.#scheduleGuess(now);
+    }
     this.#settle(now);
   }
 
@@ -193,7 +199,9 @@ export class Puncher {
       this.#budget.addSeen(address);
       this.#permit({ address, port: 0 });
     }
-    if (this.#remote !== undefined) this.#addChecks(now, false);
+    if (this.#remote === undefined) return;
+    this.#addChecks(now, false);
+    this.#scheduleGuess(now);
   }
 
   /** Our address has changed, or may have: everything is looked for anew. */
@@ -289,17 +297,6 @@ export class Puncher {
     this.#lastRoundMs = now;
     this.#startedRound = this.#round;
     this.#guesser.startRound();
-    if (this.#needsOpenings()) {
-      if (this.#traits().own.mapping !== 'none') {
-        const sockets = [...this.#sockets.values()].filter(({ via }) => via === 'socket');
-        for (const shot of openings(sockets, this.#reflexive(), OPENING_TTL)) {
-          const { socket, to } = shot;
-          if (addressFamily(to.address) !== socket.family) continue;
-          if (this.#budget.takeProbe(to.address)) this.#sendShot(now, shot, 'punched');
-        }
-      }
-      this.#signal({ kind: 'punch', round: this.#round, way: 'opened' });
-    }
     this.#addChecks(now, true);
     this.#scheduleGuess(now);
   }
@@ -311,36 +308,53 @@ export class Puncher {
   }
 
   /**
-   * A packet that comes before our NAT has opened can spoil the port for good (a box without an input firewall). Where both sides need that
-   * very port, each first opens its own NAT and tells the other.
+   * A packet that comes before a NAT has opened can spoil the port for good (a box without an input firewall): what is sent to where it came
+   * from leaves by another port then, and what comes from there is lost. Who depends on the very port, since it lets in no other, opens its own
+   * NAT first, by packets that don't get to the other one, and waits until the peer has opened, too.
    */
-  #needsOpenings(): boolean {
+  #mustOpenFirst(): boolean {
     const { own, peer } = this.#traits();
-    const isFixed = (nat: NatTraits) => nat.filtering !== 'open' && nat.mapping !== 'dependent';
-    return isFixed(own) && isFixed(peer);
+    return own.filtering !== 'open' && !isBare(peer);
+  }
+
+  /** Whether the peer waits for us in that way. */
+  #isAwaited(): boolean {
+    const { own, peer } = this.#traits();
+    return peer.filtering !== 'open' && !isBare(own);
   }
 
   /** Makes a path of each pair of a socket and a candidate, and checks those that aren't known to work. */
   #addChecks(now: number, isNewRound: boolean): void {
-    const mustWait = this.#needsOpenings() && this.#peerOpenedRound < this.#round;
+    let isOpened = false;
     for (const socket of this.#sockets.values()) {
       for (const candidate of this.#remote?.candidates ?? []) {
         // A relay of ours reaches their relay; all else that it could reach, they reach it from.
         if (socket.via !== 'socket' && candidate.kind !== 'relayed') continue;
         if (addressFamily(candidate.address) !== socket.family) continue;
+        if (candidate.kind === 'reflexive') isOpened = true;
         const origin = originOfCandidate(candidate);
         const isNew = this.#paths.get(socket.id, candidate) === undefined;
         const path = this.#paths.open(now, socket, candidate, origin);
-        if (path === undefined || !(isNew || isNewRound)) continue;
-        if (candidate.kind === 'relayed' && path.remoteVia === 'socket')
-          path.remoteVia = 'relay-udp';
+        if (path === undefined || path.isValid || !(isNew || isNewRound)) continue;
+        if (candidate.kind === 'relayed') path.remoteVia = 'relay-udp';
         path.checkAgain(now);
-        if (mustWait && candidate.kind === 'reflexive' && !path.isValid) {
-          path.nextProbeMs = now + OPENING_WAIT_MS;
-          this.#waiting.push(path);
-        }
+        if (candidate.kind === 'reflexive' && this.#mustOpenFirst()) this.#openFirst(now, path);
       }
     }
+    if (!isOpened || this.#openedRound >= this.#round || !this.#isAwaited()) return;
+    this.#openedRound = this.#round;
+    this.#signal({ kind: 'punch', round: this.#round, way: 'opened' });
+  }
+
+  #openFirst(now: number, path: Path): void {
+    const { socket, remote } = path;
+    // Without a NAT it would get there.
+    if (this.#traits().own.mapping !== 'none' && this.#budget.takeProbe(remote.address)) {
+      this.#sendShot(now, { socket, to: remote, ttl: OPENING_TTL }, 'punched');
+    }
+    if (this.#peerOpenedRound >= this.#round) return;
+    path.nextProbeMs = now + OPENING_WAIT_MS;
+    this.#waiting.push(path);
   }
 
   #checkWaiting(now: number): void {
@@ -360,6 +374,9 @@ export class Puncher {
       this.#nextRoundMs = trouble === 'none' ? Number.POSITIVE_INFINITY : now + FIRST_ROUND_MS;
       if (isUrgent && trouble !== 'none') this.#nextRoundMs = now;
     }
+    if (trouble === 'relayed') {
+      this.#nextRoundMs = Math.max(this.#nextRoundMs, this.#guesser.busyUntilMs);
+    }
     if (now < this.#nextRoundMs || this.#startedRound < 0) return;
     const delays = trouble === 'lost' ? LOST_ROUNDS_MS : RELAYED_ROUNDS_MS;
     const isFirst = this.#roundsInTrouble === 0;
@@ -375,7 +392,8 @@ export class Puncher {
     const { current } = this.#selection;
     if (this.#startedRound < 0) return 'none';
     if (current === undefined || current.isSuspect(now)) return 'lost';
-    return current.isRelayed ? 'relayed' : 'none';
+    // A direct path that has just been found is about to be nominated.
+    return current.isRelayed && !this.#paths.hasDirect(now) ? 'relayed' : 'none';
   }
 
   // --- probes
@@ -606,6 +624,11 @@ const SURPLUS_AFTER_MS = 5_000;
 /** Peers that the relays were told of, the last ones: those before are told again when they are named again. */
 const MAX_PERMITTED_PEERS = 32;
 const UNKNOWN: NatTraits = { mapping: 'unknown', filtering: 'unknown' };
+
+/** Neither a NAT nor a firewall: nothing to be opened. */
+function isBare(nat: NatTraits): boolean {
+  return nat.mapping === 'none' && nat.filtering === 'open';
+}
 
 /** A public address of a host may be anywhere. */
 function originOfCandidate({ kind, address }: Candidate): PathOrigin {

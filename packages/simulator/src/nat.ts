@@ -25,8 +25,8 @@ export interface NatOptions {
   /** How long a mapping lives after the last packet from inside. Default 120 s (RFC 4787 REQ-5). */
   readonly mappingLifetimeMs?: number;
   /**
-   * A box without an input firewall: a packet that nobody waits for becomes a flow of the box itself, and what is later sent to
-   * where it came from can't have that port any more (Linux). Default false.
+   * A box without an input firewall: a packet that nobody waits for becomes a flow of the box itself. More of it is lost, and what
+   * is later sent to where it came from can't have that port any more (Linux). Default false.
    */
   readonly strayPacketsTakePorts?: boolean;
 }
@@ -130,6 +130,11 @@ export class Nat {
   /** For the network: who gets a datagram from outside; `undefined` when nobody does. */
   inbound(now: number, from: Endpoint, port: number): Endpoint | undefined {
     if (this.blocksUdp) return undefined;
+    const stray = `${port} ${keyOf(from)}`;
+    if (this.#isStray(now, stray)) {
+      this.#strays.set(stray, now + STRAY_LIFETIME_MS);
+      return undefined;
+    }
     const mapping = this.#byPort.get(port);
     if (mapping !== undefined && this.#isAlive(now, mapping.lastSentMs)) {
       const { filtering } = KINDS[this.kind];
@@ -139,9 +144,7 @@ export class Nat {
         filtering === 'independent' || (sentMs !== undefined && this.#isAlive(now, sentMs));
       if (isLetIn) return mapping.inside;
     }
-    if (this.strayPacketsTakePorts) {
-      this.#strays.set(`${port} ${keyOf(from)}`, now + STRAY_LIFETIME_MS);
-    }
+    if (this.strayPacketsTakePorts) this.#strays.set(stray, now + STRAY_LIFETIME_MS);
     return undefined;
   }
 
@@ -153,8 +156,7 @@ export class Nat {
     if (isSymmetric) return this.#open(flow, inside, this.#freshPort());
     const shared = this.#living(now, keyOf(inside));
     const port = shared?.port ?? this.#preservedPort(inside.port);
-    const strayUntil = this.#strays.get(`${port} ${keyOf(to)}`);
-    if (strayUntil !== undefined && now < strayUntil) {
+    if (this.#isStray(now, `${port} ${keyOf(to)}`)) {
       return this.#open(flow, inside, this.#freshPort());
     }
     return shared ?? this.#open(keyOf(inside), inside, port);
@@ -190,6 +192,11 @@ export class Nat {
       return this.#nextPort;
     }
     return this.#preservedPort(FIRST_PORT + Math.floor(this.#random() * PORT_COUNT));
+  }
+
+  #isStray(now: number, key: string): boolean {
+    const untilMs = this.#strays.get(key);
+    return untilMs !== undefined && now < untilMs;
   }
 
   #isAlive(now: number, lastSentMs: number): boolean {

@@ -47,7 +47,7 @@ export class PairTransport {
       random: Math.random,
     });
     this.#wakeup = new Wakeup(() => this.#call((now) => this.#puncher.handleTimeout(now)));
-    this.#sockets.isInUse = (id) => this.#puncher.isInUse(id);
+    this.#sockets.isInUse = (id) => this.#puncher.isInUse(performance.now(), id);
     this.#sockets.onChange = () => this.#setLocal();
     this.#sockets.onDatagram = (socketId, from, bytes) => {
       if (this.#isClosed) return;

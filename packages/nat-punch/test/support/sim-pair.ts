@@ -29,6 +29,8 @@ export interface SideOptions extends Partial<Omit<NatOptions, 'address' | 'kind'
 export interface PairOptions {
   readonly seed: number;
   readonly latencyMs?: number;
+  /** Of each side, beyond that. */
+  readonly extraLatencyMs?: readonly [number, number];
   readonly loss?: number;
   /** Both behind the NAT of `a`. */
   readonly sameNat?: boolean;
@@ -58,8 +60,9 @@ export class SimPair {
     new SimServer(this.network.addHost({ address: SERVER }));
     const natA = this.#nat(a, '5.0.0.1');
     const natB = options.sameNat === true ? natA : this.#nat(b, '6.0.0.1');
-    const hostA = this.#host(natA, natA === undefined ? '5.0.0.1' : '10.0.0.2');
-    const hostB = this.#host(natB, natB === undefined ? '6.0.0.1' : '10.0.0.3');
+    const [extraA, extraB] = options.extraLatencyMs ?? [0, 0];
+    const hostA = this.#host(natA, natA === undefined ? '5.0.0.1' : '10.0.0.2', extraA);
+    const hostB = this.#host(natB, natB === undefined ? '6.0.0.1' : '10.0.0.3', extraB);
     const pairKey = randomBytes(this.random, 32);
     this.a = new SimMember(
       this,
@@ -81,12 +84,14 @@ export class SimPair {
     );
   }
 
-  /** Gathers on both sides, then lets them know of one another. */
-  meet(): void {
-    for (const member of [this.a, this.b]) member.gather(true);
+  /** Gathers on both sides, then lets them know of one another; or the second one only begins to gather then. */
+  meet(isReady = true): void {
+    this.a.gather(true);
+    if (isReady) this.b.gather(true);
     this.clock.runUntil(2_000);
     this.a.begin(this.b);
     this.b.begin(this.a);
+    if (!isReady) this.b.gather(true);
   }
 
   /** Runs until both sides have a path for which the condition holds, and tells after how many milliseconds; undefined at the limit. */
@@ -109,8 +114,9 @@ export class SimPair {
     return this.network.addNat({ ...options, kind, address });
   }
 
-  #host(nat: Nat | undefined, address: string): Host {
-    return this.network.addHost(nat === undefined ? { address } : { address, behind: nat });
+  #host(nat: Nat | undefined, address: string, latencyMs: number): Host {
+    const options = { address, latencyMs };
+    return this.network.addHost(nat === undefined ? options : { ...options, behind: nat });
   }
 }
 
@@ -195,7 +201,7 @@ export class SimMember {
         (socket) =>
           socket.id === base.id ||
           relays.has(socket.id) ||
-          this.puncher?.isInUse(socket.id) === true,
+          this.puncher?.isInUse(clock.now, socket.id) === true,
       );
       for (const [id, relay] of relays) {
         if (!kept.some((socket) => socket.id === id)) kept.push(relay.socket);
@@ -306,7 +312,9 @@ export class SimMember {
         const other = this.#other!;
         const data: unknown = JSON.parse(JSON.stringify(effect.data));
         const readyMs = Math.max(clock.now, this.#signallingUntil, other.#signallingUntil);
-        clock.at(readyMs + 2 * this.#pair.network.latencyMs, () => other.handleSignal(data));
+        const latencyMs =
+          2 * this.#pair.network.latencyMs + this.host.latencyMs + other.host.latencyMs;
+        clock.at(readyMs + latencyMs, () => other.handleSignal(data));
         break;
       }
       case 'gather':
