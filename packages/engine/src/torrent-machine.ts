@@ -89,9 +89,9 @@ export abstract class TorrentMachine {
   }
 
   /** The lookup that a `dht-lookup` effect asked for has ended; the peers that it found came by `handleCandidates`. */
-  handleLookupEnded(now: number): void {
+  handleLookupEnded(now: number, hasFailed = false): void {
     this.presence.moment.now = now;
-    this.presence.discovery.lookupEnded(now);
+    this.presence.discovery.lookupEnded(now, hasFailed);
     this.settle();
   }
 

@@ -3,7 +3,9 @@
 import { decodeExtendedHandshake } from '@bt/wire';
 import { describe, expect, it } from 'vitest';
 import { ExternalAddress } from '../src/discovery/external-address.ts';
-import { BareTorrent } from './support/bare-torrent.ts';
+import { BareTorrent, sentMessages } from './support/bare-torrent.ts';
+
+const PORT = 9;
 
 function start() {
   const externalAddress = new ExternalAddress();
@@ -34,6 +36,20 @@ describe('a mapped port', () => {
     };
     expect(portTold('203.0.113.9')).toBe(50_000);
     expect(portTold('192.168.1.9')).toBe(6881);
+  });
+
+  it('of the DHT is what peers outside are told, and neighbours are not', () => {
+    const externalAddress = new ExternalAddress();
+    const bare = new BareTorrent({ externalAddress, listenPort: 6881, dhtPort: 6882 });
+    const portTold = (address: string) => {
+      const peer = bare.connect({ address, port: 1234 }, address, 'in', { dht: true });
+      const [told] = sentMessages(peer).filter(({ id }) => id === PORT);
+      return told && Buffer.from(told.payload).readUInt16BE();
+    };
+    expect(portTold('203.0.113.8')).toBe(6882);
+    externalAddress.mappedDhtPort = 50_001;
+    expect(portTold('203.0.113.9')).toBe(50_001);
+    expect(portTold('192.168.1.9')).toBe(6882);
   });
 
   it('is none of a session that does not listen, nor where it is the same', () => {

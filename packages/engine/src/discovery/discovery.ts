@@ -2,7 +2,7 @@
 // address (BEP 10), which BEP 40 needs. Local discovery (BEP 14) is one for a session: local-discovery.ts. A private torrent
 // (BEP 27) has none of them.
 
-import type { Endpoint } from '@bt/endpoint';
+import { type Endpoint, isPublic } from '@bt/endpoint';
 import type { ExtendedHandshake } from '@bt/wire';
 import type { Moment } from '../moment.ts';
 import type { Peer } from '../peer.ts';
@@ -80,9 +80,9 @@ export class Discovery {
     this.#schedule?.peersNeeded(needsPeers);
   }
 
-  /** The lookup of the last `dht-lookup` has ended. */
-  lookupEnded(now: number): void {
-    this.#schedule?.ended(now);
+  /** The lookup of the last `dht-lookup` has ended; `hasFailed`: nobody has answered. */
+  lookupEnded(now: number, hasFailed: boolean): void {
+    this.#schedule?.ended(now, hasFailed);
   }
 
   // Peers.
@@ -90,7 +90,10 @@ export class Discovery {
   /** Handshakes are done. */
   greeted(peer: Peer): void {
     const { session } = peer;
-    if (this.hasDht && session.features.dht) session.port(this.#options.dhtPort);
+    if (!this.hasDht || !session.features.dht) return;
+    const { dhtPort, external } = this.#options;
+    // Neighbours reach us without the gateway.
+    session.port(isPublic(peer.endpoint.address) ? external.dhtPortOf(dhtPort) : dhtPort);
   }
 
   extendedHandshake(peer: Peer, { yourAddress, prefersEncryption }: ExtendedHandshake): void {

@@ -17,6 +17,8 @@ const NETWORK_BYTES = { 4: 3, 16: 6 } as const;
 export class ExternalAddress {
   /** The port in the gateway that leads to the one we listen on, where it is another. */
   mappedPort: number | undefined;
+  /** The same for the UDP port of our DHT node. */
+  mappedDhtPort: number | undefined;
   /** What each network said last, the oldest first. */
   readonly #votes: Readonly<Record<AddressFamily, Map<string, string>>> = {
     4: new Map(),
@@ -38,6 +40,11 @@ export class ExternalAddress {
   /** The port that others are to dial; 0 where we don't listen. */
   portOf(listenPort: number): number {
     return listenPort === 0 ? 0 : (this.mappedPort ?? listenPort);
+  }
+
+  /** The same for the UDP port of our DHT node. */
+  dhtPortOf(dhtPort: number): number {
+    return this.mappedDhtPort ?? dhtPort;
   }
 
   /** Somebody (an address, or the host name of a tracker) says that we are `told`. Only public addresses count. */

@@ -67,10 +67,12 @@ export class DhtLookups {
     return this.node.nodeCount(4) + this.node.nodeCount(6);
   }
 
-  /** Ends when every swarm has been looked for; what went wrong is told to nobody: the next lookup may go better. */
-  async lookUp(lookup: DhtLookup): Promise<void> {
-    await Promise.allSettled(lookup.infoHashes.map((infoHash) => this.#search(lookup, infoHash)));
+  /** Ends when every swarm has been looked for. False: one of them could not be, and the next lookup may go better. */
+  async lookUp(lookup: DhtLookup): Promise<boolean> {
+    const searches = lookup.infoHashes.map((infoHash) => this.#search(lookup, infoHash));
+    const results = await Promise.allSettled(searches);
     for (const family of [4, 6] as const) this.#voteOf(family);
+    return results.every(({ status }) => status === 'fulfilled');
   }
 
   /** A node that somebody has told us of. */

@@ -208,7 +208,7 @@ export class TorrentDriver {
     const { piecesHave = 0, pieceCount = 1 } = this.torrent?.stats(clockNow()) ?? {};
     const lookup = new AbortController();
     this.#lookup = lookup;
-    await this.#session.dht?.lookUp({
+    const isHeard = await this.#session.dht?.lookUp({
       infoHashes: this.#owner.infoHashes(),
       listenPort: this.#session.listenPort,
       isSeed: piecesHave === pieceCount,
@@ -217,6 +217,6 @@ export class TorrentDriver {
       found: (peers, infoHash) =>
         this.act((machine, now) => machine.handleCandidates(now, peers, 'dht', true, infoHash)),
     });
-    this.act((machine, now) => machine.handleLookupEnded(now));
+    this.act((machine, now) => machine.handleLookupEnded(now, isHeard === false));
   }
 }

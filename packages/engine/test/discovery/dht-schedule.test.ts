@@ -11,7 +11,7 @@ const exact = () => 0;
 function lookUp(schedule: DhtSchedule): number {
   const now = schedule.deadline();
   expect(schedule.take(now)).toBe(true);
-  schedule.ended(now);
+  schedule.ended(now, false);
   return now;
 }
 
@@ -26,7 +26,7 @@ describe('lookups in the DHT', () => {
     expect(schedule.take(5)).toBe(true);
     expect(schedule.take(1e9)).toBe(false);
     expect(schedule.deadline()).toBe(Number.POSITIVE_INFINITY);
-    schedule.ended(100);
+    schedule.ended(100, false);
     expect(schedule.deadline()).toBe(100 + DHT_INTERVAL_MS);
   });
 
@@ -38,6 +38,22 @@ describe('lookups in the DHT', () => {
       DHT_INTERVAL_MS,
       2 * DHT_INTERVAL_MS,
     ]);
+  });
+
+  it('come sooner when nobody has answered, with growing pauses, and at their pace afterwards', () => {
+    const schedule = new DhtSchedule(exact);
+    schedule.start(0);
+    const failed = () => {
+      const now = schedule.deadline();
+      expect(schedule.take(now)).toBe(true);
+      schedule.ended(now, true);
+      return schedule.deadline() - now;
+    };
+    const pauses = Array.from({ length: 8 }, failed);
+    expect(pauses.slice(0, 3)).toEqual([30_000, 60_000, 120_000]);
+    expect(pauses.at(-1)).toBe(DHT_LONGEST_PAUSE_MS);
+    const now = lookUp(schedule);
+    expect(schedule.deadline()).toBe(now + DHT_INTERVAL_MS);
   });
 
   it('come sooner while peers are lacking, with growing pauses', () => {
@@ -92,7 +108,7 @@ describe('lookups in the DHT', () => {
     schedule.start(0);
     expect(schedule.take(0)).toBe(true);
     schedule.stop();
-    schedule.ended(1);
+    schedule.ended(1, false);
     schedule.peersNeeded(true);
     expect(schedule.deadline()).toBe(Number.POSITIVE_INFINITY);
   });

@@ -208,7 +208,7 @@ describe('a torrent that turns out to be private when its metadata comes', () =>
   it('takes back no question that was not asked, or is answered', () => {
     const { presence, effects } = begin();
     effects();
-    presence.discovery.lookupEnded(0);
+    presence.discovery.lookupEnded(0, false);
     presence.becomePrivate();
     presence.settle();
     expect(effects()).toEqual([]);

@@ -45,10 +45,9 @@ export class MappedPorts {
 
   #mapped(mapping: PortMapping): void {
     const { protocol, port, externalPort, externalAddress, gateway, gatewayProtocol } = mapping;
-    const { external } = this.#options;
     this.#mappings.set(`${protocol} ${port}`, mapping);
-    if (externalAddress !== undefined) external.vote(gateway, externalAddress);
-    if (protocol === 'tcp') external.mappedPort = externalPort;
+    if (externalAddress !== undefined) this.#options.external.vote(gateway, externalAddress);
+    this.#noteExternal(protocol, externalPort);
     this.#options.tell({
       ...{ type: 'port-mapping', protocol, port, outcome: 'ok', message: undefined },
       ...{ externalPort, externalAddress, gatewayProtocol },
@@ -57,10 +56,17 @@ export class MappedPorts {
 
   #failed({ protocol, port }: LocalPort, message: string): void {
     this.#mappings.delete(`${protocol} ${port}`);
-    if (protocol === 'tcp') this.#options.external.mappedPort = undefined;
+    this.#noteExternal(protocol, undefined);
     this.#options.tell({
       ...{ type: 'port-mapping', protocol, port, outcome: 'failed', message },
       ...{ externalPort: undefined, externalAddress: undefined, gatewayProtocol: undefined },
     });
+  }
+
+  /** The one UDP port of a session is that of its DHT node. */
+  #noteExternal(protocol: LocalPort['protocol'], externalPort: number | undefined): void {
+    const { external } = this.#options;
+    if (protocol === 'tcp') external.mappedPort = externalPort;
+    else external.mappedDhtPort = externalPort;
   }
 }

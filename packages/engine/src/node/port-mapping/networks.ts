@@ -12,14 +12,22 @@ export interface GatedNetwork {
   readonly gateway: string;
 }
 
-/** Those of all interfaces, or the one of an address that sockets are bound to. */
-export async function gatedNetworks(bindAddress: string | undefined): Promise<GatedNetwork[]> {
+/**
+ * Those of all interfaces, or the one of an address that sockets are bound to.
+ *
+ * @param interfaces as `networkInterfaces()` tells them
+ */
+export async function gatedNetworks(
+  bindAddress: string | undefined,
+  interfaces = networkInterfaces(),
+): Promise<GatedNetwork[]> {
   const routes = await defaultRoutes();
+  const isAny = bindAddress === undefined || addressClass(bindAddress) === 'unspecified';
   const networks: GatedNetwork[] = [];
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+  for (const [name, addresses] of Object.entries(interfaces)) {
     for (const { address, family, netmask, internal } of addresses ?? []) {
       if (family !== 'IPv4' || internal || !isBehindGateway(address)) continue;
-      if (bindAddress !== undefined && bindAddress !== address) continue;
+      if (!isAny && bindAddress !== address) continue;
       const route = routes.find(({ interfaceName }) => interfaceName === name);
       networks.push({
         localAddress: address,
