@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { DhtError } from '@bt/krpc-dht';
 import { createDht, type DhtNode } from '@bt/krpc-dht/node';
 import { buildInfo, buildMetainfo, parseMetainfo } from '@bt/metainfo';
 import { createTorrent } from '@bt/metainfo/node';
@@ -65,17 +64,28 @@ function emptyInfo(): Uint8Array {
   return buildInfo({ version: 'v1', name, pieceLength, isSingleFile: true, files, pieces });
 }
 
-/** Asks until somebody has been announced to the hub, and returns the port. */
-async function announced(hub: DhtNode, infoHash: Uint8Array): Promise<number> {
+/** Ends when the session's node has announced so many info-hashes. To be called before there is anything to announce. */
+function announces(session: Session, count: number): Promise<void> {
+  const node = session.dht!;
+  const { announce } = node;
+  return new Promise((resolve, reject) => {
+    let left = count;
+    node.announce = (...args) => {
+      const announcing = announce.apply(node, args);
+      announcing.then(() => {
+        left -= 1;
+        if (left === 0) resolve();
+      }, reject);
+      return announcing;
+    };
+  });
+}
+
+/** The port of somebody who has been announced to the hub. */
+async function announcedTo(hub: DhtNode, infoHash: Uint8Array): Promise<number | undefined> {
   const asking = await openNode([hub]);
-  for (;;) {
-    try {
-      for await (const { port } of asking.getPeers(infoHash)) return port;
-    } catch (error) {
-      // The hub was too busy to answer.
-      if (!(error instanceof DhtError) || error.code !== 'no-nodes') throw error;
-    }
-  }
+  for await (const { port } of asking.getPeers(infoHash)) return port;
+  return undefined;
 }
 
 describe('sessions with a DHT on loopback', () => {
@@ -83,9 +93,10 @@ describe('sessions with a DHT on loopback', () => {
     const hub = await openNode();
     const dht = { bootstrap: [addressOf(hub)] };
     const seeder = await open({ dht });
+    const isAnnounced = announces(seeder, 1);
     const seed = await seeder.add(content.torrent, { dir: await place(content) });
-    await seed.complete;
-    expect(await announced(hub, content.info.infoHash)).toBe(seeder.port);
+    await Promise.all([seed.complete, isAnnounced]);
+    expect(await announcedTo(hub, content.info.infoHash)).toBe(seeder.port);
     const leecher = await open({ dht });
     const leech = await leecher.add(content.torrent, { dir: path.join(root, 'leech') });
     for await (const event of leech.events()) {
@@ -128,10 +139,12 @@ describe('sessions with a DHT on loopback', () => {
     const { bytes } = await createTorrent({ input, version: 'hybrid' });
     const hub = await openNode();
     const seeder = await open({ dht: { bootstrap: [addressOf(hub)] } });
+    const areAnnounced = announces(seeder, 2);
     await seeder.add(bytes, { dir: root });
+    await areAnnounced;
     const { infoHashV1, infoHashV2 } = parseMetainfo(bytes).info;
-    expect(await announced(hub, infoHashV1!)).toBe(seeder.port);
-    expect(await announced(hub, infoHashV2!.subarray(0, 20))).toBe(seeder.port);
+    expect(await announcedTo(hub, infoHashV1!)).toBe(seeder.port);
+    expect(await announcedTo(hub, infoHashV2!.subarray(0, 20))).toBe(seeder.port);
   });
 
   it('use a node of their owner, and leave it open', async () => {
@@ -139,8 +152,10 @@ describe('sessions with a DHT on loopback', () => {
     const own = await openNode([hub]);
     const session = await open({ dht: own });
     expect(session.dht).toBe(own);
+    const isAnnounced = announces(session, 1);
     await session.add(content.torrent, { dir: root });
-    expect(await announced(hub, content.info.infoHash)).toBe(session.port);
+    await isAnnounced;
+    expect(await announcedTo(hub, content.info.infoHash)).toBe(session.port);
     await session.stop();
     await own.ping({ address: loopback, port: hub.port });
   });
@@ -153,15 +168,22 @@ describe('sessions with a DHT on loopback', () => {
     });
     const session = await open({ dht: true });
     await session.add(torrent, { dir: root });
-    while (session.dht?.nodeCount() === 0) await new Promise(setImmediate);
+    await session.dht?.joined();
     expect(session.dht?.nodeCount()).toBe(1);
   });
 
   it('ask so many of the nodes of a .torrent, and no more', async () => {
     const asked: number[] = [];
+    let allAsked = (): void => {};
+    const areAsked = new Promise<void>((resolve) => {
+      allAsked = resolve;
+    });
     const node = {
       port: 6881,
-      addNode: ({ port }: { readonly port: number }) => void asked.push(port),
+      addNode: ({ port }: { readonly port: number }) => {
+        asked.push(port);
+        if (asked.length === MAX_TORRENT_NODES) allAsked();
+      },
       announce: () => Promise.resolve({}),
       getPeers: () => [],
       externalAddress: () => undefined,
@@ -175,7 +197,7 @@ describe('sessions with a DHT on loopback', () => {
     const session = await open({ dht: node as unknown as DhtNode });
     const handle = await session.add(torrent, { dir: root });
     for await (const event of handle.events()) if (event.type === 'checked') break;
-    while (asked.length < MAX_TORRENT_NODES) await new Promise(setImmediate);
+    await areAsked;
     await handle.stop();
     expect(asked).toEqual(many.slice(0, MAX_TORRENT_NODES));
   });
@@ -185,9 +207,7 @@ describe('sessions with a DHT on loopback', () => {
     await one.add(content.torrent, { dir: await place(content) });
     const peers = [{ host: loopback, port: one.port }];
     await other.add(content.torrent, { dir: path.join(root, 'leech'), peers });
-    while (one.dht?.nodeCount() === 0 || other.dht?.nodeCount() === 0) {
-      await new Promise(setImmediate);
-    }
+    await Promise.all([one.dht?.joined(), other.dht?.joined()]);
     expect([one.dht?.nodeCount(), other.dht?.nodeCount()]).toEqual([1, 1]);
   });
 
@@ -198,8 +218,10 @@ describe('sessions with a DHT on loopback', () => {
     await session.add(secret.torrent, { dir: root });
     await session.add(makeContent(100_000, 16_384, { seed: 3 }).torrent, { dir: root, dht: false });
     // Behind them in the queue: by the time that this one is announced they would be.
+    const isAnnounced = announces(session, 1);
     await session.add(content.torrent, { dir: root });
-    expect(await announced(hub, content.info.infoHash)).toBe(session.port);
+    await isAnnounced;
+    expect(await announcedTo(hub, content.info.infoHash)).toBe(session.port);
     const { queriesIn } = hub.statistics();
     expect(queriesIn.announce_peer).toBe(1);
   });
