@@ -19,7 +19,7 @@ async function network(): Promise<{ readonly hub: string; readonly publisher: Dh
     onTestFinished(() => node.close());
     nodes.push(node);
   }
-  while (nodes.some((node) => node.nodeCount() < 2)) await new Promise(setImmediate);
+  await Promise.all(nodes.map((node) => node.joined()));
   const [first, , publisher] = nodes;
   if (first === undefined || publisher === undefined) throw new Error('there are three');
   return { hub: `${LOCALHOST}:${first.port}`, publisher };

@@ -328,6 +328,9 @@ export const MAX_METADATA_UPLOADS_PER_PIECE = 2;
 /** ... in this time; then it is refused. */
 export const METADATA_UPLOAD_WINDOW_MS = 60_000;
 
+/** What all peers together have told of their pieces before the dictionary is there: 32 bitfields of the largest torrent. */
+export const MAX_EARLY_BYTES = 8 * MiB;
+
 // The rest.
 
 /** `have` messages gather for this long, so that a burst of pieces is one write for each peer. */

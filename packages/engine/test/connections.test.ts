@@ -7,8 +7,14 @@ import { Dialler } from '../src/node/dial.ts';
 import { Listener } from '../src/node/listen.ts';
 
 /** Sockets tell of their end some turns later. */
-async function emptied(connections: Connections): Promise<void> {
-  while (connections.count > 0) await new Promise(setImmediate);
+function emptied(connections: Connections): Promise<void> {
+  return new Promise((resolve) => {
+    const check = () => {
+      if (connections.count === 0) resolve();
+    };
+    connections.onFreed(check);
+    check();
+  });
 }
 
 describe('the connections of a session', () => {

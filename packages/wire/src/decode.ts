@@ -8,7 +8,7 @@
 
 import { readUint32 } from './bytes.ts';
 import { DEFAULT_LIMITS, HASH_HEADER_LENGTH, MESSAGE_ID } from './constants.ts';
-import { EarlyPieces } from './early-pieces.ts';
+import { EarlyPieces, type EarlyRoom } from './early-pieces.ts';
 import { WireError } from './errors.ts';
 import { type HashRequest, type HashRequestBook, readHashRequest } from './hash-request.ts';
 import { MessageJudge } from './judge.ts';
@@ -21,6 +21,8 @@ export interface WireDecoderOptions {
   /** Absent until the metadata is known: see {@link WireDecoder.setPieces}. */
   readonly pieces?: WirePieces;
   readonly limits?: Partial<WireLimits>;
+  /** Shared by the connections of a torrent: what they keep until the pieces are known. Default: no bound in sum. */
+  readonly earlyRoom?: EarlyRoom;
   /** Who is speaking: decides what is legal. By default one that has greeted and agreed to every extension. */
   readonly speaker?: Speaker;
   /** Our open hash requests. By default hashes are taken unasked, up to what one request may ask for. */
@@ -52,7 +54,9 @@ export class WireDecoder {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#speaker = options.speaker ?? agreeable();
     this.#judge = new MessageJudge(limits, this.#speaker, options.hashRequests, options.pieces);
-    if (options.pieces === undefined) this.#early = new EarlyPieces(limits.maxEarlyHaves);
+    if (options.pieces === undefined) {
+      this.#early = new EarlyPieces(limits.maxEarlyHaves, options.earlyRoom);
+    }
   }
 
   /** Whether it has failed or was closed. */
@@ -64,6 +68,7 @@ export class WireDecoder {
   close(): void {
     this.#status = 'closed';
     this.#payload.clear();
+    this.#early?.release();
     this.#early = undefined;
   }
 
@@ -88,6 +93,8 @@ export class WireDecoder {
     } catch (error) {
       this.close();
       throw error;
+    } finally {
+      early.release();
     }
   }
 

@@ -18,6 +18,7 @@ export {
   type MessageName,
 } from './constants.ts';
 export { WireDecoder, type WireDecoderOptions } from './decode.ts';
+export { EarlyRoom } from './early-pieces.ts';
 export {
   MESSAGE_LENGTH,
   writeAllowedFast,

@@ -9,6 +9,7 @@ import {
   MESSAGE_ID,
 } from './constants.ts';
 import { WireDecoder } from './decode.ts';
+import type { EarlyRoom } from './early-pieces.ts';
 import * as encode from './encode.ts';
 import { WireError } from './errors.ts';
 import {
@@ -36,6 +37,8 @@ export interface WireSessionOptions {
   /** Absent until the metadata is known. */
   readonly pieces?: WirePieces;
   readonly limits?: Partial<WireLimits>;
+  /** Shared by the connections of a torrent: what they keep until the metadata is known. Default: no bound in sum. */
+  readonly earlyRoom?: EarlyRoom;
 }
 
 /**
@@ -65,6 +68,7 @@ export class WireSession {
       hashRequests: this.#hashRequests,
       ...(options.pieces && { pieces: options.pieces }),
       ...(options.limits && { limits: options.limits }),
+      ...(options.earlyRoom && { earlyRoom: options.earlyRoom }),
     });
     if (options.pieces !== undefined) this.#usePieces(options.pieces);
     if (options.remoteHandshake !== undefined) this.#greeted(options.remoteHandshake);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  EarlyRoom,
   MESSAGE_ID,
   WireDecoder,
   type WireDecoderOptions,
@@ -516,6 +517,49 @@ describe('before the metadata', () => {
     decoder.setPieces(PIECES, handler);
     expect(events.filter(([name]) => name === 'have')).toHaveLength(3);
     expect(events.filter(([name]) => name === 'allowedFast')).toHaveLength(64);
+  });
+
+  describe('in a room that connections share', () => {
+    const bits = message(5, [0xff, 0xff, 0xf0]);
+    const have = message(4, [0, 0, 0, 3]);
+    const told = (decoder: WireDecoder) => {
+      const { events, handler } = recorder();
+      decoder.setPieces(PIECES, handler);
+      return events.map(([name]) => name);
+    };
+
+    test('what finds none is forgotten, and costs its connection nothing', () => {
+      const earlyRoom = new EarlyRoom(5);
+      const decoders = [1, 2].map(() => new WireDecoder({ earlyRoom }));
+      for (const decoder of decoders) decoder.handleBytes(bits, {});
+      expect(earlyRoom.takenBytes).toBe(3);
+      expect(decoders.map(told)).toEqual([['bitfield'], []]);
+      expect(earlyRoom.takenBytes).toBe(0);
+    });
+
+    test('haves take theirs, and a later declaration the place of the one before', () => {
+      const earlyRoom = new EarlyRoom(20);
+      const decoder = new WireDecoder({ earlyRoom });
+      for (let i = 0; i < 9; i++) decoder.handleBytes(bits, {});
+      expect(earlyRoom.takenBytes).toBe(3);
+      for (let i = 0; i < 9; i++) decoder.handleBytes(have, {});
+      expect(earlyRoom.takenBytes).toBe(19);
+      decoder.handleBytes(message(14, []), {});
+      expect(earlyRoom.takenBytes).toBe(16);
+      expect(told(decoder)).toEqual(['haveAll', 'have', 'have']);
+    });
+
+    test('is free again when a connection ends', () => {
+      const earlyRoom = new EarlyRoom(3);
+      for (let i = 0; i < 5; i++) {
+        const decoder = new WireDecoder({ earlyRoom });
+        decoder.handleBytes(bits, {});
+        expect(earlyRoom.takenBytes).toBe(3);
+        decoder.close();
+        decoder.close();
+        expect(earlyRoom.takenBytes).toBe(0);
+      }
+    });
   });
 
   test('the pieces may become known at any byte, also inside a callback', () => {

@@ -7,6 +7,7 @@ import {
   decodeExtendedHandshake,
   decodeMetadataMessage,
   decodeUploadOnly,
+  EarlyRoom,
   EXTENDED_HANDSHAKE_ID,
   encodeExtendedHandshake,
   type Handshake,
@@ -24,6 +25,7 @@ import {
   IDLE_TIMEOUT_MS,
   KEEP_ALIVE_MS,
   MAX_DIALS_PER_SECOND,
+  MAX_EARLY_BYTES,
   MAX_PEERS_PER_ADDRESS,
   MAX_PEERS_PER_LOCAL_ADDRESS,
 } from '../limits.ts';
@@ -84,6 +86,7 @@ export class Swarm implements GreetingObserver {
   readonly #duplicates: Duplicates;
   readonly #ownPeerId: string;
   readonly #handlers = new Map<Peer, WireHandler>();
+  readonly #earlyRoom = new EarlyRoom(MAX_EARLY_BYTES);
   #exchange!: Exchange;
   #nextId = 1;
   /** Keys of what is being dialled; its candidate may be banned or gone meanwhile. */
@@ -172,7 +175,7 @@ export class Swarm implements GreetingObserver {
         isV2Dialled: candidate?.isV2,
         hasDht: discovery.hasDht,
       }),
-      ...(pieces === undefined ? {} : { pieces }),
+      ...(pieces === undefined ? { earlyRoom: this.#earlyRoom } : { pieces }),
       ...(hashes.infoHashV2 && { infoHashV2: hashes.infoHashV2.subarray(0, 20) }),
       ...(handshake === undefined ? {} : { remoteHandshake: handshake }),
     });

@@ -1,8 +1,9 @@
 // Whatever goes wrong with one peer ends its connection and no other.
 
-import { encodeHandshake } from '@bt/wire';
+import { encodeHandshake, type WireHandler } from '@bt/wire';
 import { describe, expect, it } from 'vitest';
 import type { TorrentEvent } from '../../src/index.ts';
+import { MAX_EARLY_BYTES } from '../../src/limits.ts';
 import type { Peer } from '../../src/peer.ts';
 import { Presence } from '../../src/presence.ts';
 import { RateLimit } from '../../src/rate-limit.ts';
@@ -22,7 +23,7 @@ function begin(faulty: Partial<Exchange>) {
     maxPeers: 50,
     upLimit: new RateLimit(),
   });
-  presence.swarm.use({
+  const exchange: Exchange = {
     isDone: false,
     isUploadOnly: false,
     admit: (peer) => ({
@@ -37,7 +38,8 @@ function begin(faulty: Partial<Exchange>) {
     tick: () => {},
     leave: () => {},
     ...faulty,
-  });
+  };
+  presence.swarm.use(exchange);
   const connect = (last: number, id = last): { peer: Peer; transport: BareTransport } => {
     const endpoint = { address: `10.0.0.${last}`, port: 6881 };
     presence.addCandidates([endpoint], 'tracker', false);
@@ -55,7 +57,7 @@ function begin(faulty: Partial<Exchange>) {
       if (effect.type === 'event') events.push(effect.event);
     }
   };
-  return { presence, connect, events };
+  return { presence, connect, events, exchange };
 }
 
 function broken(): never {
@@ -95,6 +97,27 @@ describe('an error of ours', () => {
     presence.swarm.tick();
     expect(transport.isClosed).toBe(false);
     expect(events().at(-1)).toMatchObject({ type: 'warning' });
+  });
+});
+
+describe('what peers tell of their pieces before the metadata is there', () => {
+  it('is kept as far as there is room for all of them together', () => {
+    const told = new Set<Peer>();
+    const handlerOf = (peer: Peer): WireHandler => ({
+      onHandshake: (handshake) => presence.swarm.handshakeDone(peer, handshake),
+      onBitfield: () => told.add(peer),
+    });
+    const { presence, connect, exchange } = begin({ admit: handlerOf });
+    const pieceCount = 2_000_000;
+    const bitfield = new Uint8Array(5 + pieceCount / 8).fill(0xff);
+    bitfield.set([0, 0x03, 0xd0, 0x91, 5]);
+    for (let last = 1; last <= 40; last += 1) {
+      presence.swarm.handleBytes(connect(last).peer, bitfield);
+    }
+    const pieces = { pieceCount, pieceLength: 16_384 };
+    presence.swarm.use({ ...exchange, pieces });
+    expect(presence.peers.size).toBe(40);
+    expect(told.size).toBe(Math.floor(MAX_EARLY_BYTES / (pieceCount / 8)));
   });
 });
 

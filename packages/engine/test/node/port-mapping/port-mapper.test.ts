@@ -285,9 +285,8 @@ describe('a port mapper', () => {
     mapper.add(tcp);
     await expect.poll(() => heard.mapped).toHaveLength(1);
     await gateway[Symbol.asyncDispose]();
-    const started = performance.now();
+    // Nobody answers: it ends by itself, or not at all.
     await mapper.close();
-    expect(performance.now() - started).toBeLessThan(5_000);
     expect(gone.requests).toEqual([]);
   });
 
