@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DhtError, decodeTorrentPointer, isMutable, type MutableItem } from '@bt/krpc-dht';
 import type { DhtNode } from '@bt/krpc-dht/node';
+import { sameBytes } from '@bt/metainfo';
 
 /** Nodes forget an item after two hours; whoever follows it helps to keep it (BEP 46, "Consuming content"). */
 const KEEP_MS = 3_600_000;
@@ -51,7 +52,7 @@ export class TorrentPointer {
       await sleep(everyMs, undefined, { signal });
       const target = await this.#ask(signal);
       if (target === undefined || target.sequence <= present.sequence) continue;
-      if (!isSame(target.infoHash, present.infoHash)) return target;
+      if (!sameBytes(target.infoHash, present.infoHash)) return target;
     }
   }
 
@@ -82,8 +83,4 @@ export class TorrentPointer {
       if (!(error instanceof DhtError)) throw error;
     }
   }
-}
-
-function isSame(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, index) => byte === b[index]);
 }

@@ -1,5 +1,6 @@
 // Comparing byte strings.
 
+/** Of the same length, and the same in every place. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   for (let index = 0; index < a.length; index++) {

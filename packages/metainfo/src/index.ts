@@ -14,6 +14,7 @@ export {
   pieceLengthFor,
   planFiles,
 } from './build.ts';
+export { sameBytes } from './bytes.ts';
 export { MetainfoError, type MetainfoErrorCode } from './errors.ts';
 export { type ExpectedPiece, expectedMerklePiece, expectedPiece } from './expected-piece.ts';
 export type { FileEntry, FileTable } from './file-table.ts';

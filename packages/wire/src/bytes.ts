@@ -23,6 +23,10 @@ export function isUint32(value: number): boolean {
   return value >>> 0 === value;
 }
 
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /** A copy. Not `bytes.slice()`: sockets give Node's `Buffer`, and its `slice` is a view. */
 export function copyBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes);

@@ -1,7 +1,7 @@
 // Hash requests and their answers (BEP 52, "peer messages"): which part of a file's Merkle tree is meant, how many hashes the
 // answer has, and which requests of ours are still without one.
 
-import { copyBytes, readUint32 } from './bytes.ts';
+import { copyBytes, readUint32, sameBytes } from './bytes.ts';
 import {
   HASH_HEADER_LENGTH,
   HASH_LENGTH,
@@ -84,15 +84,19 @@ export class HashRequestBook {
   }
 
   #find(answer: HashRequest): number {
-    return this.#requests.findIndex(
-      (request) =>
-        request.baseLayer === answer.baseLayer &&
-        request.index === answer.index &&
-        request.length === answer.length &&
-        request.proofLayers === answer.proofLayers &&
-        request.piecesRoot.every((byte, i) => byte === answer.piecesRoot[i]),
-    );
+    return this.#requests.findIndex((request) => isSameHashRequest(request, answer));
   }
+}
+
+/** They ask for the same hashes. */
+export function isSameHashRequest(a: HashRequest, b: HashRequest): boolean {
+  return (
+    a.baseLayer === b.baseLayer &&
+    a.index === b.index &&
+    a.length === b.length &&
+    a.proofLayers === b.proofLayers &&
+    sameBytes(a.piecesRoot, b.piecesRoot)
+  );
 }
 
 function isWithin(value: number, least: number, most: number): boolean {

@@ -69,6 +69,7 @@ export {
   type HashRequest,
   HashRequestBook,
   isHashRequestSound,
+  isSameHashRequest,
 } from './hash-request.ts';
 export { messageName, type WireHandler, type WireLimits, type WirePieces } from './message.ts';
 export {

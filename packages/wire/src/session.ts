@@ -1,6 +1,8 @@
 // One connection from our side: the handshake, the decoder, what may be said now (session-state.ts), and the bytes to send.
 // It does no I/O and knows no time: bytes come in by `handleBytes` and go out by `takeOutput`.
+
 import { bitfieldLength, spareBitsAreZero } from './bitfield.ts';
+import { sameBytes } from './bytes.ts';
 import {
   BLOCK_LENGTH,
   DEFAULT_LIMITS,
@@ -331,8 +333,8 @@ export class WireSession {
     // Who dialled named one info-hash. The answer has the same, or the v2 one if that was offered (BEP 52, "Upgrade Path").
     const isDialler = this.#options.remoteHandshake === undefined;
     const [call, answer] = isDialler ? [local, remote] : [remote, local];
-    const isV2 = infoHashV2 !== undefined && isEqual(answer.infoHash, infoHashV2);
-    if (!isEqual(call.infoHash, answer.infoHash) && !(isV2 && call.features?.v2 === true)) {
+    const isV2 = infoHashV2 !== undefined && sameBytes(answer.infoHash, infoHashV2);
+    if (!sameBytes(call.infoHash, answer.infoHash) && !(isV2 && call.features?.v2 === true)) {
       this.close();
       throw new WireError('wrong-info-hash', 'remote', 'the handshakes name different torrents');
     }
@@ -432,7 +434,3 @@ export class WireSession {
 }
 
 const NOTHING_AGREED: WireFeatures = { dht: false, fast: false, extended: false, v2: false };
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}

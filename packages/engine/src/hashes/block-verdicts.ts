@@ -10,6 +10,7 @@ import {
   type Info,
   MERKLE_HASH_LENGTH,
   merkleRoot,
+  sameBytes,
 } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
 import type { BlockJudge, FailedPiece, Trial } from '../failed-piece.ts';
@@ -230,7 +231,7 @@ export class BlockVerdicts implements BlockJudge {
   #accept(trial: OpenTrial, range: HashRange, hashes: Uint8Array): boolean {
     const { place, leaves } = trial;
     const node = climbProof(range, hashes);
-    if (node?.index !== place.indexInFile || !isEqual(node.hash, place.hash)) return false;
+    if (node?.index !== place.indexInFile || !sameBytes(node.hash, place.hash)) return false;
     const wanted = hashes.subarray(0, range.length * MERKLE_HASH_LENGTH);
     leaves.set(wanted, trial.leavesCome * MERKLE_HASH_LENGTH);
     trial.leavesCome += range.length;
@@ -264,7 +265,7 @@ export class BlockVerdicts implements BlockJudge {
   /** By these hashes the piece is right: the two halves of a hybrid torrent contradict each other, and nobody has lied. */
   #addsUp(blockHashes: Uint8Array, { hash, leafCount }: Place): boolean {
     const leaves = blockHashes.subarray(0, leafCount * MERKLE_HASH_LENGTH);
-    return isEqual(merkleRoot(leaves, { width: leafCount }), hash);
+    return sameBytes(merkleRoot(leaves, { width: leafCount }), hash);
   }
 }
 
@@ -273,8 +274,4 @@ function rangeOf({ leafCount, indexInFile }: Place, first: number): HashRange {
   const length = Math.min(leafCount, HASHES_PER_REQUEST);
   const proofLayers = length < leafCount ? Math.log2(leafCount) - 1 : 0;
   return { baseLayer: 0, index: indexInFile * leafCount + first, length, proofLayers };
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.every((byte, index) => byte === b[index]);
 }

@@ -1,7 +1,7 @@
 // Our hash requests that are under way (BEP 52): who was asked for what, and what becomes of each. Every one is answered once:
 // by hashes, by nothing when the peer refuses, is silent for too long or is gone.
 
-import type { HashRequest } from '@bt/wire';
+import { type HashRequest, isSameHashRequest } from '@bt/wire';
 import { MAX_HASH_REQUESTS_PER_PEER, MAX_UNANSWERED_HASH_REQUESTS } from '../limits.ts';
 import type { Moment } from '../moment.ts';
 import type { Peer } from '../peer.ts';
@@ -50,7 +50,7 @@ export class HashRequests {
   /** An answer, or a refusal without hashes. One that comes too late is nobody's. */
   answer(peer: Peer, request: HashRequest, hashes: Uint8Array | undefined): void {
     const asked = this.#asked.get(peer) ?? [];
-    const index = asked.findIndex((each) => isSame(each.request, request));
+    const index = asked.findIndex((each) => isSameHashRequest(each.request, request));
     if (index >= 0) this.#settle(peer, index, hashes);
   }
 
@@ -77,14 +77,4 @@ export class HashRequests {
     if (asked?.length === 0) this.#asked.delete(peer);
     settled?.answered(hashes);
   }
-}
-
-function isSame(a: HashRequest, b: HashRequest): boolean {
-  return (
-    a.baseLayer === b.baseLayer &&
-    a.index === b.index &&
-    a.length === b.length &&
-    a.proofLayers === b.proofLayers &&
-    a.piecesRoot.every((byte, i) => byte === b.piecesRoot[i])
-  );
 }

@@ -10,6 +10,7 @@ import {
   MERKLE_HASH_LENGTH,
   merklePadding,
   merkleWidth,
+  sameBytes,
 } from '@bt/metainfo';
 import type { Picker } from '@bt/picker';
 import { HASH_REQUEST_TIMEOUT_MS, HASHES_PER_REQUEST, REFUSED_HASHES_PAUSE_MS } from '../limits.ts';
@@ -173,7 +174,7 @@ export class LayerDownload {
     const open = this.#open.get(missing.rootHex);
     if (open === undefined) return;
     const node = climbProof(range, hashes);
-    const isRight = node?.hash.every((byte, index) => byte === missing.root[index]) === true;
+    const isRight = node !== undefined && sameBytes(node.hash, missing.root);
     if (!isRight) {
       open.isTaken[chunkIndex] = 0;
       this.#window.unshift(chunk);

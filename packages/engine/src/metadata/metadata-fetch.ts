@@ -12,6 +12,7 @@
 // A piece that doesn't come soon is asked of another peer too; who refuses, or answers nothing at all, is left alone for a
 // while. What a peer has sent goes with it when it leaves, so that nobody can spoil an assembly and be gone.
 
+import { sameBytes } from '@bt/metainfo';
 import { sha1 } from '@noble/hashes/legacy.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import {
@@ -318,8 +319,8 @@ export class MetadataFetch<Peer> {
   #judge(assembly: Assembly<Source<Peer>>): void {
     const bytes = assembly.join();
     const { infoHashV1, infoHashV2 } = this.#options;
-    const isV1 = infoHashV1 && isEqual(sha1(bytes), infoHashV1);
-    const isV2 = infoHashV2 && isEqual(sha256(bytes), infoHashV2);
+    const isV1 = infoHashV1 && sameBytes(sha1(bytes), infoHashV1);
+    const isV2 = infoHashV2 && sameBytes(sha256(bytes), infoHashV2);
     if (isV1 !== false && isV2 !== false) this.#finish(bytes);
     // Nobody can make up what has one of the hashes: it is the link that is wrong.
     else if (isV1 === true || isV2 === true) this.#contradicted();
@@ -413,8 +414,4 @@ export class MetadataFetch<Peer> {
       .reduce((a, b) => (b.bufferedBytes > a.bufferedBytes ? b : a))
       .clear();
   }
-}
-
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

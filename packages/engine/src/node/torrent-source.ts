@@ -1,7 +1,14 @@
 // What a torrent begins with: the whole .torrent, or a magnet link, from which a .torrent can be made once the info dictionary
 // is there (BEP 9).
 
-import { type Info, type Magnet, type Metainfo, selectedFilesOf, swarmHashes } from '@bt/metainfo';
+import {
+  type Info,
+  type Magnet,
+  type Metainfo,
+  sameBytes,
+  selectedFilesOf,
+  swarmHashes,
+} from '@bt/metainfo';
 import { EngineError } from '../errors.ts';
 
 export type TorrentSource =
@@ -27,10 +34,7 @@ export function infoHashesOf({ metainfo, magnet }: TorrentSource): readonly Uint
 /** Whether it is the info dictionary that the link means. */
 export function isMeantBy(magnet: Magnet, info: Info): boolean {
   const { infoHashV1, infoHashV2 } = magnet;
-  return (
-    (infoHashV1 === undefined || isEqual(infoHashV1, info.infoHashV1)) &&
-    (infoHashV2 === undefined || isEqual(infoHashV2, info.infoHashV2))
-  );
+  return isHash(infoHashV1, info.infoHashV1) && isHash(infoHashV2, info.infoHashV2);
 }
 
 /** The .torrent that the link and its info dictionary make. Each tracker is a tier of its own: which is the best isn't told. */
@@ -64,6 +68,7 @@ export function checkFiles(files: readonly number[] | undefined, info: Info): vo
   }
 }
 
-function isEqual(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  return a.length === b?.length && a.every((byte, index) => byte === b[index]);
+/** What the link doesn't name is right whatever it is. */
+function isHash(named: Uint8Array | undefined, hash: Uint8Array | undefined): boolean {
+  return named === undefined || (hash !== undefined && sameBytes(named, hash));
 }

@@ -3,6 +3,7 @@
 // Who accepts answers under the v2 info-hash where that was named or offered. So a connection can carry hashes
 // whichever swarm its peer was found in.
 
+import { sameBytes } from '@bt/metainfo';
 import type { Handshake, HandshakeInput } from '@bt/wire';
 
 /** What a torrent is called; the members of `Info`. */
@@ -39,6 +40,5 @@ export function greeting(options: GreetingOptions): HandshakeInput {
 
 /** The first 20 bytes are the same. */
 export function isSameHash(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < 20; i += 1) if (a[i] !== b[i]) return false;
-  return true;
+  return sameBytes(a.subarray(0, 20), b.subarray(0, 20));
 }
