@@ -1,25 +1,38 @@
 // The channel to a browser: plain WebRTC, node-datachannel's own ICE with the server as its STUN and TURN server. ICE can't mend a path, so a
-// channel that has died is made anew through signalling.
+// channel that has died is made anew through signalling. Its ICE knows the relay over UDP only; where that may not get through it has a tunnel.
+import { LOOPBACK } from './path-forwarder.ts';
 import { type Lane, PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
+import { TurnTunnel, type TurnTunnelOptions } from './turn-tunnel.ts';
 
 export interface PlainPeerOptions extends PeerChannelOptions {
   /** Now: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, user and password percent-encoded. */
   iceServers(): readonly string[];
+  /** The relay, to be reached over TCP or TLS as well; undefined where UDP is known to get through. */
+  relayOverTcp?(): TcpRelay | undefined;
+}
+
+export interface TcpRelay extends TurnTunnelOptions {
+  readonly username: string;
+  readonly password: string;
 }
 
 /** An ordered, reliable, end-to-end encrypted channel to one member that is a browser. */
 export class PlainPeer {
   readonly #channel: PeerChannel;
 
-  constructor({ iceServers, ...options }: PlainPeerOptions) {
+  constructor({ iceServers, relayOverTcp, ...options }: PlainPeerOptions) {
     this.#channel = new PeerChannel(options, {
       isIceEndToEnd: true,
-      open: async () => ({
-        config: { iceServers: [...iceServers()] },
-        remote: ({ ice }) => ice && { ice, isIceLite: false, candidates: [] },
-        open: () => {},
-        close: () => {},
-      }),
+      open: async () => {
+        const relay = relayOverTcp?.();
+        const tunnel = relay && (await TurnTunnel.open(relay));
+        return {
+          config: { iceServers: [...iceServers(), ...tunnelServers(relay, tunnel)] },
+          remote: ({ ice }) => ice && { ice, isIceLite: false, candidates: [] },
+          open: () => {},
+          close: () => tunnel?.close(),
+        };
+      },
     });
   }
 
@@ -59,4 +72,10 @@ export class PlainPeer {
   close(): void {
     this.#channel.close();
   }
+}
+
+function tunnelServers(relay: TcpRelay | undefined, tunnel: TurnTunnel | undefined): string[] {
+  if (relay === undefined || tunnel === undefined) return [];
+  const user = [relay.username, relay.password].map(encodeURIComponent).join(':');
+  return [`turn:${user}@${LOOPBACK}:${tunnel.port}?transport=udp`];
 }

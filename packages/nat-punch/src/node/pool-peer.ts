@@ -16,7 +16,7 @@ import {
   type OutgoingTransfer,
 } from './files/file-exchange.ts';
 import { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
-import { PlainPeer } from './plain-peer.ts';
+import { PlainPeer, type TcpRelay } from './plain-peer.ts';
 import { SecureChannel } from './secure-channel.ts';
 
 /** Messages that have come and wait for whoever reads `messages()`; then the other member has to wait. */
@@ -73,6 +73,8 @@ export interface PoolPeerOptions {
   readonly transport?: PeerTransport | undefined;
   /** To a browser: what its ICE uses now, `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, percent-encoded. */
   iceServers?(): readonly string[];
+  /** To a browser, where UDP may not get through. */
+  relayOverTcp?(): TcpRelay | undefined;
 }
 
 interface LaneState {
@@ -251,7 +253,7 @@ export class PoolPeer {
   }
 
   #open(options: PoolPeerOptions): SecureChannel | PlainPeer {
-    const { kind, transport, iceServers, ...rest } = options;
+    const { kind, transport, iceServers, relayOverTcp, ...rest } = options;
     const common: PeerChannelOptions = {
       ...rest,
       onOpen: () => this.#handleOpen(),
@@ -265,7 +267,11 @@ export class PoolPeer {
       },
     };
     if (kind === 'browser') {
-      return new PlainPeer({ ...common, iceServers: () => iceServers?.() ?? [] });
+      return new PlainPeer({
+        ...common,
+        iceServers: () => iceServers?.() ?? [],
+        relayOverTcp: () => relayOverTcp?.(),
+      });
     }
     if (transport === undefined) {
       throw new NatPunchError('invalid-argument', 'a terminal needs a transport');

@@ -12,6 +12,7 @@ import { type Certificate, makeCertificate } from './certificate.ts';
 import { filterKindOf, Gatherer } from './gatherer.ts';
 import type { TraversalServer } from './pair-sockets.ts';
 import { PairTransport } from './pair-transport.ts';
+import type { TcpRelay } from './plain-peer.ts';
 import { type PeerPath, type PeerTransport, PoolPeer } from './pool-peer.ts';
 import { SignallingClient } from './signalling-client.ts';
 
@@ -67,6 +68,8 @@ export interface PoolPaths {
   open(options: PoolTransportOptions): PoolTransport;
   /** The signalling has been cut, or comes from elsewhere now. */
   networkChanged(): void;
+  /** Undefined while it isn't known. */
+  hasUdp?(): boolean | undefined;
   close(): void;
 }
 
@@ -106,6 +109,7 @@ function pathsOf(gatherer: Gatherer): PoolPaths {
     // It tells of fewer kinds of paths than listeners know.
     open: (options) => new PairTransport({ ...options, gatherer }) as PoolTransport,
     networkChanged: () => gatherer.networkChanged(),
+    hasUdp: () => gatherer.natClass?.hasUdp,
     close: () => gatherer.close(),
   };
 }
@@ -296,6 +300,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       signal,
       transport,
       iceServers: () => this.#iceServers(),
+      relayOverTcp: () => this.#relayOverTcp(),
       onRefused: () => this.#reject(clientTag, member),
     });
     const member: Member = { peer, transport, path: undefined, isLost: false, timer: undefined };
@@ -373,6 +378,19 @@ export class Pool implements AsyncIterable<PoolPeer> {
     const at = (port: number) => printEndpoint({ address, port });
     const user = [username, password].map(encodeURIComponent).join(':');
     return [`stun:${at(stunPorts[0]!)}`, `turn:${user}@${at(turnPort)}?transport=udp`];
+  }
+
+  /** The relay by TCP or TLS, unless UDP is known to get through. */
+  #relayOverTcp(): TcpRelay | undefined {
+    if (this.#paths?.hasUdp?.() === true) return undefined;
+    const { credentials, ports } = this.#welcome!;
+    const { username, password } = credentials;
+    return {
+      server: { address: this.#signalling.serverAddress, port: ports.turn },
+      tls: this.#setup.tls ?? false,
+      username,
+      password,
+    };
   }
 
   #giveUp(): void {
