@@ -1,5 +1,6 @@
 // Everybody who is here, and what they and the user say: between the members of the pool and the view.
-import { resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { type FileRefusal, MAX_TEXT_BYTES, NatPunchError, printableText } from '@bt/nat-punch';
 import type { IncomingTransfer, OutgoingTransfer, PoolPeer } from '@bt/nat-punch/node';
 import { formatSize } from './units.ts';
@@ -211,7 +212,7 @@ export class Room {
     const { view } = this.#options;
     let transfer: OutgoingTransfer;
     try {
-      transfer = await partner.peer.sendFile(resolve(path));
+      transfer = await partner.peer.sendFile(pathOf(path));
     } catch (error) {
       view.notice(`${printableText(path)} can't be sent: ${causeText(error)}.`);
       return;
@@ -287,6 +288,11 @@ export class Room {
     for (const wake of this.#waiting) wake();
     this.#waiting.clear();
   }
+}
+
+/** No shell has been here to know what `~` is. */
+function pathOf(typed: string): string {
+  return /^~[/\\]/.test(typed) ? join(homedir(), typed.slice(2)) : resolve(typed);
 }
 
 /** A text in messages that are short enough, none of which ends within a character. */
