@@ -14,6 +14,7 @@ import {
 } from './candidate.ts';
 import { OPENING_TTL } from './guesses.ts';
 import type { Path, PathDescription, PathOrigin, PathSocket } from './path.ts';
+import { PathHealing, type Trouble } from './path-healing.ts';
 import { describePath, type PairFacts } from './path-reason.ts';
 import { PathSelection } from './path-selection.ts';
 import { PathTable } from './path-table.ts';
@@ -72,11 +73,6 @@ export type PuncherEffect =
 const ROUND_PAUSE_MS = 200;
 /** How long we wait to hear that the peer's NAT is open to us. */
 const OPENING_WAIT_MS = 1_000;
-/** New rounds: while nothing works, and while a relay carries the talk. The last one repeats. */
-const LOST_ROUNDS_MS = [1_000, 2_000, 4_000, 8_000] as const;
-const RELAYED_ROUNDS_MS = [3_000, 8_000, 20_000, 60_000] as const;
-/** What the first round may take before another one is begun. */
-const FIRST_ROUND_MS = 3_000;
 /** So long without an answer, and what is in reserve is looked at. */
 const UNEASY_AFTER_MS = 350;
 
@@ -86,6 +82,7 @@ export class Puncher {
   readonly #codec: ProbeCodec;
   readonly #budget = new ProbeBudget();
   readonly #selection: PathSelection;
+  readonly #healing: PathHealing;
   readonly #sockets = new Map<number, PathSocket>();
   readonly #paths: PathTable;
   readonly #guesser: PortGuesser;
@@ -106,9 +103,6 @@ export class Puncher {
   #waiting: Path[] = [];
   /** The candidates as they were told last. */
   #signalled = '';
-  #trouble: Trouble = 'none';
-  #nextRoundMs = Number.POSITIVE_INFINITY;
-  #roundsInTrouble = 0;
   #changedMs = 0;
   #reportedPath: Path | undefined;
   #reportedMethod = '';
@@ -118,6 +112,7 @@ export class Puncher {
     this.#options = options;
     this.#codec = new ProbeCodec(options.pairKey, options.isControlling);
     this.#selection = new PathSelection(options.isControlling);
+    this.#healing = new PathHealing(options.isControlling);
     this.#paths = new PathTable((path) => this.#selection.isInUse(path));
     this.#guesser = new PortGuesser(this.#guessHost());
     this.#startMs = now + (options.startInMs ?? 0);
@@ -240,7 +235,7 @@ export class Puncher {
   /** When `handleTimeout` is to be called. */
   deadline(): number {
     if (this.#isClosed) return Number.POSITIVE_INFINITY;
-    let next = Math.min(this.#roundMs, this.#nextRoundMs, this.#guesser.deadline());
+    let next = Math.min(this.#roundMs, this.#healing.deadline(), this.#guesser.deadline());
     for (const path of this.#paths) next = Math.min(next, path.nextProbeMs);
     return next;
   }
@@ -365,27 +360,12 @@ export class Puncher {
 
   /** Begins further rounds while there is no path, or only a relay. */
   #heal(now: number): void {
-    const trouble = this.#troubleNow(now);
-    if (trouble !== this.#trouble) {
-      const hadDirect = this.#trouble === 'none' && this.#reportedPath !== undefined;
-      this.#trouble = trouble;
-      this.#roundsInTrouble = 0;
-      const isUrgent = trouble === 'lost' ? this.#reportedPath !== undefined : hadDirect;
-      this.#nextRoundMs = trouble === 'none' ? Number.POSITIVE_INFINITY : now + FIRST_ROUND_MS;
-      if (isUrgent && trouble !== 'none') this.#nextRoundMs = now;
-    }
-    if (trouble === 'relayed') {
-      this.#nextRoundMs = Math.max(this.#nextRoundMs, this.#guesser.busyUntilMs);
-    }
-    if (now < this.#nextRoundMs || this.#startedRound < 0) return;
-    const delays = trouble === 'lost' ? LOST_ROUNDS_MS : RELAYED_ROUNDS_MS;
-    const isFirst = this.#roundsInTrouble === 0;
-    // One side is enough to look for something better than a relay.
-    if (trouble === 'lost' || isFirst || this.#options.isControlling) {
-      this.#beginRound(now, trouble === 'lost' || isFirst);
-    }
-    this.#nextRoundMs = now + delays[Math.min(this.#roundsInTrouble, delays.length - 1)]!;
-    this.#roundsInTrouble += 1;
+    const round = this.#healing.step(now, {
+      trouble: this.#troubleNow(now),
+      hadPath: this.#reportedPath !== undefined,
+      busyUntilMs: this.#guesser.busyUntilMs,
+    });
+    if (round !== undefined) this.#beginRound(now, round === 'fresh');
   }
 
   #troubleNow(now: number): Trouble {
@@ -616,8 +596,6 @@ export class Puncher {
     this.#effects.push({ type: 'permit', peer });
   }
 }
-
-type Trouble = 'none' | 'lost' | 'relayed';
 
 const HEARTBEAT_MS = 500;
 const SURPLUS_AFTER_MS = 5_000;
