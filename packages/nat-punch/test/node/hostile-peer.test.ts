@@ -48,12 +48,17 @@ async function meet(): Promise<{ victim: PoolPeer; channel: SecureChannel; ended
     () => victim.close(),
     () => channel.close(),
   );
+  let end = () => {};
   const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const victimOpened = new Promise<void>((resolve) => {
     victim.onState = () => {
-      if (victim.state === 'closed') resolve();
+      if (victim.state === 'open') resolve();
+      if (victim.state === 'closed') end();
     };
   });
-  await opened;
+  await Promise.all([opened, victimOpened]);
   return { victim, channel, ended };
 }
 
