@@ -99,15 +99,17 @@ export {
   type RendezvousClientOptions,
 } from './rendezvous-client.ts';
 export {
-  type ClientKind,
-  type ClientMessage,
   decodeClientMessage,
   decodeServerMessage,
-  type ErrorMessage,
   encodeSignalling,
-  type HeldPair,
   isMemberName,
   isPoolName,
+} from './rendezvous-codec.ts';
+export {
+  type ClientKind,
+  type ClientMessage,
+  type ErrorMessage,
+  type HeldPair,
   type JoinMessage,
   type LeaveMessage,
   type LeaveReason,

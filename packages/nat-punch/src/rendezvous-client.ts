@@ -2,15 +2,17 @@
 // restart of the server. Pure: whoever has the sockets connects, sends and closes as `poll()` says. Peers are named by their tag, which
 // stays the same whatever happens to connections and servers.
 import { NatPunchError } from './errors.ts';
+import {
+  decodeServerMessage,
+  encodeSignalling,
+  isMemberName,
+  isPoolName,
+} from './rendezvous-codec.ts';
 import { MAX_ROOM_SIZE } from './rendezvous-limits.ts';
 import {
   type ClientKind,
   type ClientMessage,
-  decodeServerMessage,
   type ErrorMessage,
-  encodeSignalling,
-  isMemberName,
-  isPoolName,
   type LeaveReason,
   type PeerMessage,
   type ServerMessage,

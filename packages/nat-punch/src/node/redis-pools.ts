@@ -8,13 +8,8 @@ import { randomBytes } from 'node:crypto';
 import type { Endpoint } from '@bt/endpoint';
 import { NatPunchError } from '../errors.ts';
 import type { Origin, RendezvousEffect, RendezvousStatistics } from '../rendezvous.ts';
-import {
-  decodeClientMessage,
-  decodeServerMessage,
-  encodeSignalling,
-  type JoinMessage,
-  type SignalMessage,
-} from '../rendezvous-message.ts';
+import { decodeClientMessage, decodeServerMessage, encodeSignalling } from '../rendezvous-codec.ts';
+import type { JoinMessage, SignalMessage } from '../rendezvous-message.ts';
 import { LocalPools, type PoolHost } from './pool-host.ts';
 import { RedisLink, withLimit } from './redis-link.ts';
 

@@ -2,6 +2,7 @@
 import type { Endpoint } from '@bt/endpoint';
 import type { RawData, WebSocket } from 'ws';
 import { NatPunchError } from '../errors.ts';
+import { decodeClientMessage, encodeSignalling } from '../rendezvous-codec.ts';
 import {
   CREDENTIALS_LIFETIME_MS,
   MAX_BACKLOG_BYTES,
@@ -11,13 +12,11 @@ import {
   SERVER_PATIENCE_MS,
   SERVER_PING_MS,
 } from '../rendezvous-limits.ts';
-import {
-  type ClientMessage,
-  decodeClientMessage,
-  encodeSignalling,
-  type JoinMessage,
-  type ServerMessage,
-  type SignallingErrorCode,
+import type {
+  ClientMessage,
+  JoinMessage,
+  ServerMessage,
+  SignallingErrorCode,
 } from '../rendezvous-message.ts';
 
 /** What a connection tells the server that has it. */
