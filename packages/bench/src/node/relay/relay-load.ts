@@ -1,6 +1,5 @@
 // One run: relay-load.ts COMMAND PORT MESSAGES FLAGS... Starts the server, lets turnutils_uclient send so many messages a client through it to
 // turnutils_peer, which sends them back, and tells what one relayed packet cost the server. A message is two packets: to the peer, and back.
-// A fifth as many go before, to warm up.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { printMeasured } from '../measured.ts';
 import type { Command } from '../program.ts';
@@ -15,11 +14,13 @@ const [commandJson, portText, messages, ...flags] = process.argv.slice(2) as [
 const port = Number(portText);
 const peerPort = port + 5;
 const HOST = '127.0.0.1';
+/** Messages of each client before those that are measured: what is compiled as it runs needs some 20,000 packets. */
+const WARM_UP_MESSAGES = 1_000;
 
 const server = await ServerProcess.start(JSON.parse(commandJson) as Command, port);
 const peer = spawn('turnutils_peer', ['-L', HOST, '-p', `${peerPort}`], { stdio: 'ignore' });
 try {
-  await send(Math.ceil(Number(messages) / 5));
+  await send(WARM_UP_MESSAGES);
   const before = server.cpu();
   const start = performance.now();
   const output = await send(Number(messages));
