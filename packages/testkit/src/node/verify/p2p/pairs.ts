@@ -68,29 +68,40 @@ function judged(
   what: string,
   { maxMedianMs, minDirect }: { readonly maxMedianMs: number; readonly minDirect: number },
 ): VerifyResult {
-  const notDirect = tried.filter((pair) =>
-    chats.some((chat) => chat.pair === pair && chat.way !== 'direct'),
-  );
-  const directPairs = tried.filter(
-    (pair) => !notDirect.includes(pair) && chats.some((chat) => chat.pair === pair),
-  ).length;
+  const runsOf = (pair: Pair) => chats.filter((chat) => chat.pair === pair);
+  const isDirect = (pair: Pair) => {
+    const runs = runsOf(pair);
+    const direct = runs.filter(({ way }) => way === 'direct').length;
+    // What depends on luck is judged by its 40 tries; among the pairs it counts as what most of its runs are.
+    return isLucky(pair) ? direct > runs.length / 2 : direct === runs.length && direct > 0;
+  };
+  const directPairs = tried.filter(isDirect).length;
   const firstMs = chats.map((chat) => chat.firstMs);
   const fromStartMs = chats.map((chat) => chat.fromStartMs);
-  const relayed = notDirect.map((pair) => {
-    const ways = chats.filter((chat) => chat.pair === pair).map(({ way }) => way);
-    return `${pairName(pair)} (${ways.join(', ')})`;
-  });
+  const relayed = tried
+    .filter((pair) => runsOf(pair).some(({ way }) => way !== 'direct'))
+    .map((pair) => `${pairName(pair)} (${runsOf(pair).map(wayInWords).join(', ')})`);
   return {
     command: `${tried.length} pairs of NAT kinds, ${what}`,
     figure: [
       `${chats.length} of ${chats.length + failures.length} chats work`,
-      `direct in every run: ${directPairs} of ${tried.length} pairs`,
-      `not: ${relayed.join('; ') || 'none'}`,
+      `direct: ${directPairs} of ${tried.length} pairs`,
+      `runs that are not: ${relayed.join('; ') || 'none'}`,
       `second's joining to first message: median ${milliseconds(median(firstMs))}, p90 ${milliseconds(quantile(firstMs, 0.9))}, from its start ${milliseconds(median(fromStartMs))}`,
       ...failures,
     ].join('\n      '),
     pass: failures.length === 0 && directPairs >= minDirect && median(firstMs) <= maxMedianMs,
   };
+}
+
+/** Port-restricted with symmetric: random ports of one side meet those of the other, or don't in time. */
+function isLucky(pair: Pair): boolean {
+  return pair.includes('port-restricted') && pair.includes('symmetric');
+}
+
+function wayInWords({ way, directMs }: Chat): string {
+  if (way === 'direct' || directMs === undefined) return way;
+  return `${way}, direct after ${milliseconds(directMs)}`;
 }
 
 const connecting = new OneByOne();
@@ -150,6 +161,7 @@ async function birthday(context: VerifyContext): Promise<VerifyResult> {
     command: `port-restricted with symmetric, ${tries} tries`,
     figure: [
       `${direct} of ${tries} direct; direct path after a median of ${milliseconds(median(directMs))}, p90 ${milliseconds(quantile(directMs, 0.9))} of the second's joining`,
+      ...done.filter(({ way }) => way !== 'direct').map(wayInWords),
       ...failures,
     ].join('\n      '),
     pass: failures.length === 0 && direct >= tries * 0.95,
