@@ -129,3 +129,16 @@ export async function withLimit(work: Promise<unknown>, limitMs: number): Promis
   await Promise.race([work, limit]);
   clearTimeout(timer);
 }
+
+/** As `work`, which fails at the deadline. */
+export async function withDeadline<T>(work: Promise<T>, limitMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer')), limitMs);
+  });
+  try {
+    return await Promise.race([work, deadline]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -11,7 +11,7 @@ import type { Origin, RendezvousEffect, RendezvousStatistics } from '../rendezvo
 import { decodeClientMessage, decodeServerMessage, encodeSignalling } from '../rendezvous-codec.ts';
 import type { JoinMessage, SignalMessage } from '../rendezvous-message.ts';
 import { LocalPools, type PoolHost } from './pool-host.ts';
-import { RedisLink, withLimit } from './redis-link.ts';
+import { RedisLink, withDeadline, withLimit } from './redis-link.ts';
 
 export type RedisLogEvent =
   | { readonly event: 'redis-lost'; readonly reason: string }
@@ -36,6 +36,9 @@ const RENEW_MS = 180_000;
 
 /** How long a home may take to answer a join. */
 const ANSWER_MS = 3_000;
+
+/** How long somebody who joins waits for Redis: one that is frozen says nothing. */
+const CLAIM_MS = 1_500;
 
 /** How long a start waits for Redis. */
 const START_MS = 2_000;
@@ -92,6 +95,7 @@ export class RedisPools implements PoolHost {
   readonly #homes = new Map<string, number>();
   readonly #timer: NodeJS.Timeout;
   #isUp = false;
+  #ending: Promise<void> | undefined;
   #onUp: (() => void) | undefined;
   #hasBeenUp = false;
   #hasSaidLost = false;
@@ -201,6 +205,11 @@ export class RedisPools implements PoolHost {
   }
 
   async end(): Promise<void> {
+    this.#ending ??= this.#end();
+    await this.#ending;
+  }
+
+  async #end(): Promise<void> {
     clearInterval(this.#timer);
     this.onEffect = () => {};
     for (const { answerTimer } of this.#locals.values()) clearTimeout(answerTimer);
@@ -230,7 +239,7 @@ export class RedisPools implements PoolHost {
   async #claim(pool: string): Promise<string> {
     if (!this.#isUp) return this.#id;
     try {
-      const home = await this.#link.claim(pool, HOME_LIFETIME_MS);
+      const home = await withDeadline(this.#link.claim(pool, HOME_LIFETIME_MS), CLAIM_MS);
       if (home === this.#id) this.#homes.set(pool, performance.now());
       return home;
     } catch (error) {

@@ -162,9 +162,13 @@ export class PunchServer {
    * sent to the other servers at once; where there are none, at the end, so that they come back soon when this one has restarted.
    */
   async drain(): Promise<void> {
-    if (this.#shared === undefined) this.#rendezvous.shut();
-    else this.#rendezvous.drain();
     this.#relay.drain();
+    if (this.#shared === undefined) this.#rendezvous.shut();
+    else {
+      this.#rendezvous.drain();
+      // From here on others are the home of its pools.
+      await this.#shared.end();
+    }
     const end = performance.now() + DRAIN_MS;
     while (
       this.#ending === undefined &&

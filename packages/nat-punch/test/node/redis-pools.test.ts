@@ -126,6 +126,32 @@ describe.skipIf(!hasRedis)('servers that share their pools by Redis', () => {
     expect(first.said).toEqual(['redis-lost', 'redis-back']);
   });
 
+  it('hand their pools over when they drain', async () => {
+    const { url } = await startRedis();
+    const [first, second] = [await serve(url), await serve(url)];
+    const [ada, bob] = [await join(first.server, 'Ada'), await join(second.server, 'Bob')];
+    const [toBob, toAda] = [await firstPeer(ada), await firstPeer(bob)];
+    await talk(toBob, toAda, '1');
+    await ada.leave();
+    await first.server.drain();
+    const eve = await join(second.server, 'Eve');
+    await talk(...(await Promise.all([firstPeer(bob), firstPeer(eve)])), '2');
+    expect(second.server.statistics.rendezvous).toMatchObject({ pools: 1, members: 2 });
+  });
+
+  it('do not wait for a Redis that is frozen, and find together when it is not', async () => {
+    const redis = await startRedis();
+    const [first, second] = [await serve(redis.url), await serve(redis.url)];
+    redis.freeze(true);
+    const [ann, ben] = await Promise.all([join(first.server, 'Ann'), join(first.server, 'Ben')]);
+    await talk(await firstPeer(ann), await firstPeer(ben), 'here');
+    expect(first.said).toEqual(['redis-lost']);
+    const cat = await join(first.server, 'Cat', '8');
+    const dan = await join(second.server, 'Dan', '8');
+    redis.freeze(false);
+    await talk(...(await Promise.all([firstPeer(cat), firstPeer(dan)])), 'there');
+  });
+
   it('go on when the home of a pool leaves, or is gone without a word', async () => {
     const { url } = await startRedis();
     const [first, second, third] = [await serve(url), await serve(url), await serve(url)];

@@ -38,6 +38,11 @@ export class RedisServer {
     await exited;
   }
 
+  /** It is there, and answers nothing. */
+  freeze(isFrozen: boolean): void {
+    this.#child?.kill(isFrozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
   async resume(): Promise<void> {
     const args = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--save', '', '--dir', '/tmp'];
     const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
