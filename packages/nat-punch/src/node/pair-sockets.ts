@@ -44,6 +44,10 @@ const MAX_HOST_CANDIDATES = 6;
 /** TCP is begun when UDP has brought no relay by then, TLS later still. */
 const TCP_AFTER_MS = 200;
 const TLS_AFTER_MS = 600;
+/** A relay that says nothing when it is asked whether it is there gets a successor by then, before it is given up. */
+const SUCCESSOR_AFTER_MS = 250;
+/** Allocations of a pair, with those that are to take over. */
+const MAX_RELAYS = 4;
 /** A way that has failed is tried again, ever more seldom. */
 const CONNECT_AGAIN_MS = [200, 400, 800, 1_600, 3_200, 6_400] as const;
 /** Sockets of guessing that were met by the peer: the others are closed. */
@@ -81,6 +85,7 @@ export class PairSockets {
   readonly #starts = new Set<NodeJS.Timeout>();
   readonly #failures = new Map<RelayVia, number>();
   #relayFamily: AddressFamily = 4;
+  #succession: NodeJS.Timeout | undefined;
   #isRacing = false;
   #endLeave: () => void = () => {};
   #askedMs = Number.NEGATIVE_INFINITY;
@@ -170,6 +175,7 @@ export class PairSockets {
   /** New sockets beside those in use: what the NATs know of the old ones may be spoilt. */
   async renew(): Promise<void> {
     this.verify(true);
+    this.#succeedSilentRelays();
     await this.#addBases();
     const newest = new Set(
       ([4, 6] as const).map((family) => this.#bases.findLast(({ path }) => path.family === family)),
@@ -235,6 +241,7 @@ export class PairSockets {
     this.#endRace();
     this.#queries.set(Number.POSITIVE_INFINITY);
     this.#endLeave();
+    clearTimeout(this.#succession);
     for (const { socket } of this.#bases) socket.close();
     for (const socket of this.#guesses.values()) socket.close();
     for (const relay of this.#relays.values()) relay.close();
@@ -406,6 +413,17 @@ export class PairSockets {
       this.#connect(via);
     }, afterMs);
     this.#starts.add(timer);
+  }
+
+  #succeedSilentRelays(): void {
+    const askedMs = performance.now();
+    clearTimeout(this.#succession);
+    this.#succession = setTimeout(() => {
+      for (const relay of [...this.#relays.values()]) {
+        const isSilent = relay.pathSocket !== undefined && relay.heardMs < askedMs;
+        if (isSilent && this.#relays.size < MAX_RELAYS) this.#connect(relay.via);
+      }
+    }, SUCCESSOR_AFTER_MS);
   }
 
   #connect(via: RelayVia): void {

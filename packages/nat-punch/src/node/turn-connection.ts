@@ -39,6 +39,7 @@ export class TurnConnection {
   readonly #wakeup: Wakeup;
   #datagrams: DatagramSocket | undefined;
   #stream: Socket | undefined;
+  #heardMs = performance.now();
   #isClosed = false;
 
   constructor(options: TurnConnectionOptions) {
@@ -54,6 +55,11 @@ export class TurnConnection {
     this.#wakeup = new Wakeup(() => this.#call((now) => this.#client.handleTimeout(now)));
     if (options.via === 'relay-udp') this.#bind();
     else this.#connect();
+  }
+
+  /** When something came from the relay. */
+  get heardMs(): number {
+    return this.#heardMs;
   }
 
   /** As a socket of paths; undefined while there is no allocation. */
@@ -139,6 +145,7 @@ export class TurnConnection {
 
   #receive(message: Uint8Array): void {
     if (this.#isClosed) return;
+    this.#heardMs = performance.now();
     const relayed = this.#client.handleMessage(performance.now(), message);
     if (relayed !== undefined) this.#options.onDatagram(relayed.peer, relayed.bytes);
     else this.#drain();

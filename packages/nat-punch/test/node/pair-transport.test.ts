@@ -59,6 +59,15 @@ class Passage {
     this.#streams.clear();
   }
 
+  /** Nothing comes through the connections that there are, and nobody is told. */
+  freeze(): void {
+    for (const stream of this.#streams) {
+      stream.unpipe();
+      stream.removeAllListeners('data');
+      stream.resume();
+    }
+  }
+
   close(): void {
     this.cut();
     this.#server.close();
@@ -117,6 +126,22 @@ describe('without UDP', () => {
       b.transport.send(encode('back'));
       await Promise.all([a.untilReceived(1), b.untilReceived(50)]);
       expect(b.received).toEqual(Array(50).fill('A'.repeat(1_000)));
+    });
+  });
+
+  it('a relay that falls silent has a successor before it is given up', async () => {
+    const side = behind(tcpOnly);
+    await withPair([side, side], async ({ a, b }) => {
+      await Promise.all([a.until(isRelay), b.until(isRelay)]);
+      const before = [a, b].map(({ transport }) => transport.path);
+      tcpOnly.freeze();
+      for (const { transport } of [a, b]) transport.networkChanged();
+      const isOther = (path: PathDescription | undefined) =>
+        isRelay(path) && !before.includes(path);
+      await Promise.all([a.until(isOther), b.until(isOther)]);
+      expect([...a.paths, ...b.paths]).not.toContain(undefined);
+      a.transport.send(encode('again'));
+      await b.untilReceived(1);
     });
   });
 
