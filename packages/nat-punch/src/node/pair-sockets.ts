@@ -46,6 +46,8 @@ const TCP_AFTER_MS = 200;
 const TLS_AFTER_MS = 600;
 /** A relay that says nothing when it is asked whether it is there gets a successor by then, before it is given up. */
 const SUCCESSOR_AFTER_MS = 250;
+/** A permission that was refused is asked for again. */
+const PERMIT_AGAIN_MS = [200, 400, 800, 1_600] as const;
 /** Allocations of a pair, with those that are to take over. */
 const MAX_RELAYS = 4;
 /** A way that has failed is tried again, ever more seldom. */
@@ -86,6 +88,8 @@ export class PairSockets {
   readonly #failures = new Map<RelayVia, number>();
   #relayFamily: AddressFamily = 4;
   #succession: NodeJS.Timeout | undefined;
+  readonly #refusals = new Map<string, number>();
+  readonly #permitting = new Set<NodeJS.Timeout>();
   #isRacing = false;
   #endLeave: () => void = () => {};
   #askedMs = Number.NEGATIVE_INFINITY;
@@ -142,6 +146,7 @@ export class PairSockets {
   /** Has all relays let in what comes from there. */
   permit(peer: Endpoint): void {
     this.#permits.set(peer.address, peer);
+    this.#refusals.delete(peer.address);
     for (const relay of this.#relays.values()) relay.permit(peer);
   }
 
@@ -154,7 +159,7 @@ export class PairSockets {
   verify(isUrgent = false): void {
     for (const base of this.#bases) this.#ask(base);
     for (const relay of this.#relays.values()) relay.verify(isUrgent);
-    for (const peer of this.#permits.values()) this.permit(peer);
+    for (const peer of [...this.#permits.values()]) this.permit(peer);
     if (!this.#hasRelay()) this.#allocate();
   }
 
@@ -242,6 +247,7 @@ export class PairSockets {
     this.#queries.set(Number.POSITIVE_INFINITY);
     this.#endLeave();
     clearTimeout(this.#succession);
+    for (const timer of this.#permitting) clearTimeout(timer);
     for (const { socket } of this.#bases) socket.close();
     for (const socket of this.#guesses.values()) socket.close();
     for (const relay of this.#relays.values()) relay.close();
@@ -439,6 +445,7 @@ export class PairSockets {
       onAllocated: () => this.#handleAllocated(relay),
       onFailed: (error) => this.#handleFailed(relay, error),
       onDatagram: (from, bytes) => this.onDatagram(relay.id, from, bytes),
+      onRefused: (peer) => this.#permitLater(relay, peer),
     });
     this.#relays.set(relay.id, relay);
     for (const peer of this.#permits.values()) relay.permit(peer);
@@ -478,6 +485,20 @@ export class PairSockets {
   #hasRelay(): boolean {
     for (const relay of this.#relays.values()) if (relay.pathSocket !== undefined) return true;
     return false;
+  }
+
+  /** A server that has just begun knows our partner a moment after us. */
+  #permitLater(relay: TurnConnection, peer: Endpoint): void {
+    const refusals = this.#refusals.get(peer.address) ?? 0;
+    const delayMs = PERMIT_AGAIN_MS[refusals];
+    if (delayMs === undefined || this.#isClosed) return;
+    this.#refusals.set(peer.address, refusals + 1);
+    const timer = setTimeout(() => {
+      this.#permitting.delete(timer);
+      const current = this.#permits.get(peer.address);
+      if (current !== undefined && this.#relays.has(relay.id)) relay.permit(current);
+    }, delayMs);
+    this.#permitting.add(timer);
   }
 
   #endRace(): void {

@@ -26,6 +26,8 @@ export interface TurnConnectionOptions {
   /** There is no allocation, or none any more. */
   onFailed(error: NatPunchError): void;
   onDatagram(from: Endpoint, bytes: Uint8Array): void;
+  /** The relay lets nothing of this peer in. */
+  onRefused(peer: Endpoint): void;
 }
 
 /** What waits to be written over TCP before datagrams are dropped. */
@@ -166,6 +168,7 @@ export class TurnConnection {
     ) {
       if (effect.type === 'send') this.#write(effect.bytes);
       else if (effect.type === 'allocated') this.#options.onAllocated();
+      else if (effect.type === 'refused') this.#options.onRefused(effect.peer);
       else if (effect.type === 'failed') {
         this.#end();
         this.#options.onFailed(effect.error);

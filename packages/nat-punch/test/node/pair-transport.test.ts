@@ -182,6 +182,27 @@ describe('IPv6', () => {
   });
 });
 
+it('asks again for a permission that is refused at first', async () => {
+  let refusals = 0;
+  const strict = await startRelay({
+    access: {
+      passwordOf: (username) => (username.startsWith('user') ? 'secret' : undefined),
+      mayReach: () => {
+        refusals += 1;
+        return refusals > 6 ? 'yes' : 'no';
+      },
+    },
+  });
+  const side = { natFilter: 'symmetric' } as const;
+  const pair = await connectPair(strict, [side, side]);
+  try {
+    await Promise.all([pair.a.until(isRelay), pair.b.until(isRelay)]);
+  } finally {
+    pair.close();
+    await strict.close();
+  }
+});
+
 it('gives its allocations back', async () => {
   const freed = await startRelay();
   try {
