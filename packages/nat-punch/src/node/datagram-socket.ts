@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { type AddressFamily, type Endpoint, makeEndpoint } from '@bt/endpoint';
 import { NatPunchError } from '../errors.ts';
 import { type FilterKind, NatFilter } from '../nat-filter.ts';
+import { RECEIVE_BUFFER_BYTES } from './receive-buffer.ts';
 
 export interface DatagramSocket {
   readonly family: AddressFamily;
@@ -36,6 +37,7 @@ class PlainSocket implements DatagramSocket {
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
+      recvBufferSize: RECEIVE_BUFFER_BYTES,
       // Only IP addresses are sent to: a resolver call for each datagram would cost more than the datagram, and send it later.
       lookup: (address, _options, callback) => callback(null, address, family),
     });

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { NatPunchError } from '../errors.ts';
 import { HandshakeFlight } from '../handshake-flight.ts';
 import { answerCheck, type IceLiteCredentials } from '../ice-lite.ts';
+import { RECEIVE_BUFFER_BYTES } from './receive-buffer.ts';
 
 export const LOOPBACK = '127.0.0.1';
 /** RFC 7983 section 7: DTLS begins with these. */
@@ -46,7 +47,7 @@ export class PathForwarder {
   }
 
   static async open(options: PathForwarderOptions): Promise<PathForwarder> {
-    const socket = createSocket('udp4');
+    const socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
     socket.bind(0, LOOPBACK);
     try {
       await once(socket, 'listening');

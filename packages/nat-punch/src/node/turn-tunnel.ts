@@ -10,6 +10,7 @@ import { NatPunchError } from '../errors.ts';
 import { StreamFraming } from '../stream-framing.ts';
 import { isStunByte } from '../stun-message.ts';
 import { LOOPBACK } from './path-forwarder.ts';
+import { RECEIVE_BUFFER_BYTES } from './receive-buffer.ts';
 
 /** What waits to be written before datagrams are dropped, as a network does. */
 const MAX_QUEUED_BYTES = 1 << 20;
@@ -37,7 +38,7 @@ export class TurnTunnel {
 
   /** @throws {NatPunchError} `socket` */
   static async open(options: TurnTunnelOptions): Promise<TurnTunnel> {
-    const datagrams = createSocket('udp4');
+    const datagrams = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
     datagrams.bind(0, LOOPBACK);
     try {
       await once(datagrams, 'listening');

@@ -8,9 +8,8 @@ import { NatPunchError } from '../errors.ts';
 import { decodeStunMessage, isStunByte } from '../stun-message.ts';
 import type { TurnAllocation } from '../turn-allocation.ts';
 import type { TurnServer } from '../turn-server.ts';
+import { RECEIVE_BUFFER_BYTES } from './receive-buffer.ts';
 
-/** What the system is asked to hold of datagrams that came while we were busy; it grants less where its limit is lower. */
-const RECEIVE_BUFFER_BYTES = 4 * 2 ** 20;
 /** The largest datagram there is. */
 const MAX_DATAGRAM_BYTES = 65_535;
 
