@@ -29,9 +29,7 @@ import { type Reader, Readers } from './readers.ts';
 import { Reads } from './reads.ts';
 import { restore } from './restore.ts';
 import { SuperSeed } from './super-seed.ts';
-import type { Peers } from './swarm/peers.ts';
 import { PieceExchange } from './swarm/piece-exchange.ts';
-import type { Swarm } from './swarm/swarm.ts';
 import { TorrentMachine } from './torrent-machine.ts';
 import type { TorrentOptions } from './torrent-options.ts';
 import { type StatsParts, torrentStats } from './torrent-stats.ts';
@@ -50,14 +48,12 @@ export class Torrent extends TorrentMachine {
   readonly #holdings: Holdings;
   readonly #picker: Picker;
   readonly #buffers: PieceBuffers;
-  readonly #peers: Peers;
   readonly #reads: Reads<Peer | Reader>;
   readonly #download: Download;
   readonly #upload: Upload;
   readonly #choking: Choking;
   readonly #haves: Haves;
   readonly #gate: Gate;
-  readonly #swarm: Swarm;
   readonly #exchange: PieceExchange;
   readonly #readers: Readers;
   readonly #hashes: HashExchange;
@@ -81,8 +77,6 @@ export class Torrent extends TorrentMachine {
     this.info = info;
     this.#moment = presence.moment;
     presence.join(info);
-    this.#peers = presence.peers;
-    this.#swarm = presence.swarm;
     this.#disk = disk;
     this.#startedMs = now;
     this.#holdings = new Holdings(geometry, info.files);
@@ -109,7 +103,7 @@ export class Torrent extends TorrentMachine {
     const holdings = this.#holdings;
     const picker = this.#picker;
     const buffers = this.#buffers;
-    const peers = this.#peers;
+    const { peers } = presence;
     this.#download = new Download({
       moment,
       geometry,
@@ -128,7 +122,7 @@ export class Torrent extends TorrentMachine {
         saveFailed: (pieceIndex, error) => this.#saveFailed(pieceIndex, error),
         liarFound: (sender) => {
           if ('webSeed' in sender) this.#webSeeds.ban(sender.webSeed);
-          else this.#swarm.ban(sender);
+          else presence.swarm.ban(sender);
         },
         pieceContradicted: (pieceIndex) => this.#pieceContradicted(pieceIndex),
       },
@@ -169,7 +163,7 @@ export class Torrent extends TorrentMachine {
       observer: {
         layersCame: (pieces) => this.#layersCame(pieces),
         pieceInDoubt: (pieceIndex, error) => this.#pieceInDoubt(pieceIndex, error),
-        liarFound: (identity) => this.#swarm.ban(identity),
+        liarFound: (identity) => presence.swarm.ban(identity),
       },
     });
     this.#readers = new Readers({

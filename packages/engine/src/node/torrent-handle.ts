@@ -20,7 +20,7 @@ import type { TorrentOptions } from '../torrent-options.ts';
 import { emptyStats } from '../torrent-stats.ts';
 import type { AddTorrentOptions } from './add-torrent-options.ts';
 import { diskEvents } from './disk-events.ts';
-import { EventQueue } from './event-queue.ts';
+import { EventQueues } from './event-queues.ts';
 import { FileStreams, type StreamOptions } from './file-streams.ts';
 import { checkPeer, findLinkPeers, isBoundToLoopback, resolvePeer } from './named-peers.ts';
 import type { PeerSocket } from './peer-socket.ts';
@@ -58,8 +58,7 @@ export class TorrentHandle {
   readonly #pieceLayers = new Map<string, Uint8Array>();
   readonly #session: SessionParts;
   readonly #options: AddTorrentOptions;
-  readonly #queues = new Set<EventQueue>();
-  readonly #pieceQueues = new Set<EventQueue>();
+  readonly #events = new EventQueues();
   readonly #driver: TorrentDriver;
   readonly #streams: FileStreams;
   readonly #saved: SavedMetadata;
@@ -157,14 +156,11 @@ export class TorrentHandle {
    * already. Without `pieces` the event `piece` is left out.
    */
   events(options: { readonly pieces?: boolean } = {}): AsyncIterableIterator<TorrentEvent> {
-    const queues = options.pieces === true ? this.#pieceQueues : this.#queues;
-    const queue = new EventQueue((ended) => queues.delete(ended));
+    const queue = this.#events.open(options.pieces === true);
     queue.push({ type: 'state', state: this.#state });
     if (this.#isClosed) {
       queue.push(this.#stoppedEvent());
-      queue.end();
-    } else {
-      queues.add(queue);
+      this.#events.end();
     }
     return queue;
   }
@@ -210,7 +206,7 @@ export class TorrentHandle {
     checkPeer(host, port);
     resolvePeer(host, port, this.#session.bindAddress).then(
       (endpoints) => this.addCandidates(endpoints, 'user', true),
-      (error: Error) => this.#emit({ type: 'warning', message: error.message }),
+      (error: Error) => this.#events.push({ type: 'warning', message: error.message }),
     );
   }
 
@@ -262,7 +258,7 @@ export class TorrentHandle {
 
   /** For the session: what concerns all its torrents. */
   tell(event: TorrentEvent): void {
-    this.#emit(event);
+    this.#events.push(event);
   }
 
   /** For the session: an accepted connection that asked for this torrent. */
@@ -349,7 +345,7 @@ export class TorrentHandle {
         this.#driver.act((_, now) => machine.becomePrivate(now));
       this.#session.begun(this);
     }
-    this.#emit({
+    this.#events.push({
       type: 'metadata',
       name,
       version,
@@ -365,7 +361,7 @@ export class TorrentHandle {
     try {
       await this.#saved.save(this.#metainfo!);
     } catch (error) {
-      this.#emit({
+      this.#events.push({
         type: 'warning',
         message: `the info dictionary could not be kept: ${asError(error).message}`,
       });
@@ -434,7 +430,7 @@ export class TorrentHandle {
     const stats = torrent.stats(clockNow());
     this.#lastStats = stats;
     const { piecesHave, pieceCount, verifiedBytes } = stats;
-    this.#emit({ type: 'checked', piecesHave, pieceCount, verifiedBytes });
+    this.#events.push({ type: 'checked', piecesHave, pieceCount, verifiedBytes });
     if (checkOnly === true) {
       if (torrent.isDone) this.#resolveComplete();
       await this.stop();
@@ -450,10 +446,10 @@ export class TorrentHandle {
   /** Files that are in the way or can't be read, as far as the opening gets by without them. */
   #warnOf(problems: readonly Error[]): void {
     for (const { message } of problems.slice(0, MAX_FILE_WARNINGS)) {
-      this.#emit({ type: 'warning', message });
+      this.#events.push({ type: 'warning', message });
     }
     const more = problems.length - MAX_FILE_WARNINGS;
-    if (more > 0) this.#emit({ type: 'warning', message: `${more} more files like these` });
+    if (more > 0) this.#events.push({ type: 'warning', message: `${more} more files like these` });
   }
 
   /** Once. Without a record all is hashed the next time, and its lock keeps no other process out. */
@@ -462,7 +458,7 @@ export class TorrentHandle {
     if (error === undefined || this.#hasWarnedOfRecord) return;
     this.#hasWarnedOfRecord = true;
     const message = `the resume record can't be kept, so that all is hashed the next time and nothing keeps a second program out: ${error.message}`;
-    this.#emit({ type: 'warning', message });
+    this.#events.push({ type: 'warning', message });
   }
 
   #makeMagnetTorrent({ infoHashV1, infoHashV2, trackers }: Magnet): MagnetTorrent {
@@ -521,7 +517,7 @@ export class TorrentHandle {
       this.#state = event.state;
       if (event.state === 'seeding') this.#seedingSinceMs ??= clockNow();
     }
-    this.#emit(event.type === 'tracker' ? withoutPasskey(event) : event);
+    this.#events.push(event.type === 'tracker' ? withoutPasskey(event) : event);
     if (event.type === 'done') this.#resolveComplete();
     if (event.type !== 'piece-layers') return;
     this.#layersCame();
@@ -530,16 +526,14 @@ export class TorrentHandle {
 
   #progress(): void {
     this.#warnOfRecord();
-    if (this.#queues.size + this.#pieceQueues.size > 0) {
-      this.#emit({ type: 'progress', stats: this.stats() });
-    }
+    if (!this.#events.isEmpty) this.#events.push({ type: 'progress', stats: this.stats() });
     if (this.#state !== 'seeding' || this.#stopping !== undefined) return;
     const { seedRatio, seedTimeMs } = this.#options;
     const seededMs = clockNow() - (this.#seedingSinceMs ?? clockNow());
     const hasRatio = seedRatio !== undefined && this.stats().ratio >= seedRatio;
     const hasTime = seedTimeMs !== undefined && seededMs >= seedTimeMs;
     if (!hasRatio && !hasTime) return;
-    this.#emit({ type: 'seeding-limit', reason: hasRatio ? 'ratio' : 'time' });
+    this.#events.push({ type: 'seeding-limit', reason: hasRatio ? 'ratio' : 'time' });
     void this.stop();
   }
 
@@ -565,10 +559,8 @@ export class TorrentHandle {
     this.#rejectMetadata(error);
     if (!wasDone) this.#rejectComplete(error);
     this.#isClosed = true;
-    this.#emit(this.#stoppedEvent());
-    for (const queue of [...this.#queues, ...this.#pieceQueues]) queue.end();
-    this.#queues.clear();
-    this.#pieceQueues.clear();
+    this.#events.push(this.#stoppedEvent());
+    this.#events.end();
     this.#resolveStopped();
   }
 
@@ -585,12 +577,6 @@ export class TorrentHandle {
     } catch (error) {
       this.#error ??= asError(error);
     }
-  }
-
-  #emit(event: TorrentEvent): void {
-    for (const queue of this.#pieceQueues) queue.push(event);
-    if (event.type === 'piece') return;
-    for (const queue of this.#queues) queue.push(event);
   }
 }
 
