@@ -74,7 +74,8 @@ export {
   poolPassword,
 } from './pool-credentials.ts';
 export { isProbeByte, PAIR_KEY_BYTES, ProbeCodec, type ProbeMessage, type Via } from './probe.ts';
-export { type LocalSide, Puncher, type PuncherEffect, type PuncherOptions } from './puncher.ts';
+export { Puncher } from './puncher.ts';
+export type { LocalSide, PuncherEffect, PuncherOptions } from './puncher-options.ts';
 export { type RelayAccess, RelayPolicy, type RelayPolicyOptions } from './relay-policy.ts';
 export type { RelaySocket, RelaySocketRequest, RelaySockets } from './relay-socket.ts';
 export {

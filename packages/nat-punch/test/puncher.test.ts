@@ -7,7 +7,8 @@ import type { PathDescription, PathSocket } from '../src/path.ts';
 import { MAX_PATHS } from '../src/path-table.ts';
 import { PROBE_BYTES, ProbeCodec } from '../src/probe.ts';
 import { MAX_UNANSWERED_PROBES } from '../src/probe-budget.ts';
-import { Puncher, type PuncherEffect } from '../src/puncher.ts';
+import { Puncher } from '../src/puncher.ts';
+import type { PuncherEffect } from '../src/puncher-options.ts';
 import { type Kind, type PairOptions, type SideOptions, SimPair } from './support/sim-pair.ts';
 
 const KINDS: readonly Kind[] = [

@@ -7,7 +7,7 @@ import type { Candidate, NatTraits } from '../candidate.ts';
 import type { NatPunchError } from '../errors.ts';
 import type { FilterKind } from '../nat-filter.ts';
 import type { PathSocket } from '../path.ts';
-import type { LocalSide } from '../puncher.ts';
+import type { LocalSide } from '../puncher-options.ts';
 import { STUN_ATTRIBUTE } from '../stun-attributes.ts';
 import { decodeStunMessage, STUN_METHOD } from '../stun-message.ts';
 import { LongTermCredentials, StunRequest } from '../stun-request.ts';

@@ -1,6 +1,7 @@
 // Datagrams between the two members of a pair over the best path that there is: joins the machine (puncher.ts) with a pair's sockets.
 import type { PathDescription } from '../path.ts';
-import { Puncher, type PuncherEffect } from '../puncher.ts';
+import { Puncher } from '../puncher.ts';
+import type { PuncherEffect } from '../puncher-options.ts';
 import type { Gatherer } from './gatherer.ts';
 import type { PairSockets } from './pair-sockets.ts';
 import { Wakeup } from './wakeup.ts';

@@ -16,7 +16,8 @@ import {
 import type { Candidate, NatTraits } from '../../src/candidate.ts';
 import type { PathDescription, PathSocket } from '../../src/path.ts';
 import type { Via } from '../../src/probe.ts';
-import { Puncher, type PuncherEffect } from '../../src/puncher.ts';
+import { Puncher } from '../../src/puncher.ts';
+import type { PuncherEffect } from '../../src/puncher-options.ts';
 
 export type Kind = 'none' | NatKind;
 
