@@ -54,6 +54,14 @@ export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './c
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
 export { GuessLimit } from './guess-limit.ts';
 export {
+  FIRST_RETRY_MS,
+  HIGH_WATER_BYTES,
+  LANES,
+  type Lane,
+  LOW_WATER_BYTES,
+  MAX_RETRY_MS,
+} from './lane.ts';
+export {
   DISCOVERY_SOCKETS,
   explainNat,
   type NatBehaviour,

@@ -1,10 +1,10 @@
 // The channel to a browser: plain WebRTC, node-datachannel's own ICE with the server as its STUN and TURN server. ICE can't mend a path, so a
 // channel that has died is made anew through signalling. Its ICE knows the relay over UDP only; where that may not get through it has a tunnel.
 import { LOOPBACK } from './path-forwarder.ts';
-import { type Lane, PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
+import { PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
 import { TurnTunnel, type TurnTunnelOptions } from './turn-tunnel.ts';
 
-export interface PlainPeerOptions extends PeerChannelOptions {
+export interface IceChannelOptions extends PeerChannelOptions {
   /** Now: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, user and password percent-encoded. */
   iceServers(): readonly string[];
   /** The relay, to be reached over TCP or TLS as well; undefined where UDP is known to get through. */
@@ -16,12 +16,10 @@ export interface TcpRelay extends TurnTunnelOptions {
   readonly password: string;
 }
 
-/** An ordered, reliable, end-to-end encrypted channel to one member that is a browser. */
-export class PlainPeer {
-  readonly #channel: PeerChannel;
-
-  constructor({ iceServers, relayOverTcp, ...options }: PlainPeerOptions) {
-    this.#channel = new PeerChannel(options, {
+/** To a member that is a browser. */
+export class IceChannel extends PeerChannel {
+  constructor({ iceServers, relayOverTcp, ...options }: IceChannelOptions) {
+    super(options, {
       isIceEndToEnd: true,
       open: async () => {
         const relay = relayOverTcp?.();
@@ -36,41 +34,9 @@ export class PlainPeer {
     });
   }
 
-  get isOpen(): boolean {
-    return this.#channel.isOpen;
-  }
-
-  get isAuthenticated(): boolean {
-    return this.#channel.isAuthenticated;
-  }
-
-  get shortCode(): string | undefined {
-    return this.#channel.shortCode;
-  }
-
   /** The kinds of the two candidates that ICE has chosen, such as `host`, `srflx`, `relay`, and their addresses; undefined before. */
   get selectedPair() {
-    return this.#channel.selectedPair ?? undefined;
-  }
-
-  handleSignal(data: unknown): void {
-    this.#channel.handleSignal(data);
-  }
-
-  isWritable(lane: Lane): boolean {
-    return this.#channel.isWritable(lane);
-  }
-
-  send(lane: Lane, message: Uint8Array): void {
-    this.#channel.send(lane, message);
-  }
-
-  renew(): void {
-    this.#channel.renew();
-  }
-
-  close(): void {
-    this.#channel.close();
+    return this.connection?.getSelectedCandidatePair() ?? undefined;
   }
 }
 

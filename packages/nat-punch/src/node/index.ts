@@ -11,11 +11,11 @@ export {
   type OutgoingTransfer,
 } from './files/file-exchange.ts';
 export { filterKindOf, Gatherer, type GathererOptions } from './gatherer.ts';
+export { IceChannel, type IceChannelOptions } from './ice-channel.ts';
 export { type DiscoverNatOptions, discoverNat } from './nat-discovery.ts';
 export type { TraversalServer } from './pair-sockets.ts';
 export { PairTransport, type PairTransportOptions } from './pair-transport.ts';
-export { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
-export { PlainPeer, type PlainPeerOptions } from './plain-peer.ts';
+export type { PeerChannelOptions } from './peer-channel.ts';
 export {
   type JoinPoolOptions,
   joinPool,

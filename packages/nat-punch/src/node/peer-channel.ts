@@ -1,5 +1,5 @@
 // The encrypted channel to one member (DTLS and SCTP of node-datachannel), made anew whenever it has died. What carries its datagrams is a
-// `ChannelRoute`: a path of ours through a forwarder (`secure-channel.ts`), or ICE from end to end (`plain-peer.ts`).
+// `ChannelRoute`: a path of ours through a forwarder (`secure-channel.ts`), or ICE from end to end (`ice-channel.ts`).
 import { randomBytes } from 'node:crypto';
 import type { DataChannel, PeerConnection, RtcConfig } from 'node-datachannel';
 import {
@@ -10,22 +10,20 @@ import {
   type IceCredentials,
 } from '../channel-handshake.ts';
 import type { GuessLimit } from '../guess-limit.ts';
+import {
+  FIRST_RETRY_MS,
+  HIGH_WATER_BYTES,
+  LANES,
+  type Lane,
+  LOW_WATER_BYTES,
+  MAX_RETRY_MS,
+} from '../lane.ts';
 import { describePeer } from '../peer-description.ts';
 import { shortCode } from '../short-code.ts';
 import type { PhraseKey } from '../spake2.ts';
 import type { Certificate } from './certificate.ts';
 import { closePeerConnection, openPeerConnection } from './peer-connections.ts';
 
-/** Talk and files go by streams of their own, so that a file holds up no talk. */
-export const LANES = ['chat', 'file'] as const;
-export type Lane = (typeof LANES)[number];
-
-/** A lane is full with so much that SCTP has not taken yet, and asks for more when so much is left. */
-const HIGH_WATER_BYTES = 512 * 1024;
-const LOW_WATER_BYTES = 128 * 1024;
-/** From the death of a channel to the next one, if that one was not open for long. */
-const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 5000;
 /** A channel that was open for so long is followed by another at once. */
 const STABLE_MS = 5000;
 
@@ -92,7 +90,7 @@ interface Attempt {
   openedAt?: number;
 }
 
-/** The channel to one member. */
+/** An ordered, reliable, end-to-end encrypted channel to one member. */
 export class PeerChannel {
   readonly #options: PeerChannelOptions;
   readonly #source: ChannelRouteSource;
@@ -132,13 +130,13 @@ export class PeerChannel {
   }
 
   /** The route that there is now. */
-  get route(): ChannelRoute | undefined {
+  protected get route(): ChannelRoute | undefined {
     return this.#attempt?.route;
   }
 
-  /** The addresses between which ICE has chosen to talk. */
-  get selectedPair(): ReturnType<PeerConnection['getSelectedCandidatePair']> {
-    return this.isOpen ? (this.#attempt?.connection?.getSelectedCandidatePair() ?? null) : null;
+  /** The connection that carries the channel; undefined until it is open. */
+  protected get connection(): PeerConnection | undefined {
+    return this.isOpen ? this.#attempt?.connection : undefined;
   }
 
   /**

@@ -7,6 +7,7 @@ import { type ChatFrame, decodeChatFrame, encodeChatFrame } from '../chat/chat-f
 import { TalkRate } from '../chat/talk-rate.ts';
 import { NatPunchError } from '../errors.ts';
 import type { GuessLimit } from '../guess-limit.ts';
+import { LANES, type Lane } from '../lane.ts';
 import { ReliableMessages, STREAM_BYTES } from '../reliable-messages.ts';
 import type { PhraseKey } from '../spake2.ts';
 import type { Certificate } from './certificate.ts';
@@ -15,8 +16,8 @@ import {
   type IncomingTransfer,
   type OutgoingTransfer,
 } from './files/file-exchange.ts';
-import { LANES, type Lane, type PeerChannelOptions } from './peer-channel.ts';
-import { PlainPeer, type TcpRelay } from './plain-peer.ts';
+import { IceChannel, type TcpRelay } from './ice-channel.ts';
+import type { PeerChannelOptions } from './peer-channel.ts';
 import { SecureChannel } from './secure-channel.ts';
 
 /** Messages that have come and wait for whoever reads `messages()`; then the other member has to wait. */
@@ -97,7 +98,7 @@ export class PoolPeer {
   onPath: (() => void) | undefined;
   /** Without it files are refused. */
   onOffer: ((offer: IncomingTransfer) => void) | undefined;
-  readonly #channel: SecureChannel | PlainPeer;
+  readonly #channel: SecureChannel | IceChannel;
   readonly #transport: PeerTransport | undefined;
   readonly #lanes: Readonly<Record<Lane, LaneState>>;
   readonly #files: FileExchange;
@@ -252,7 +253,7 @@ export class PoolPeer {
     this.#finish('closed');
   }
 
-  #open(options: PoolPeerOptions): SecureChannel | PlainPeer {
+  #open(options: PoolPeerOptions): SecureChannel | IceChannel {
     const { kind, transport, iceServers, relayOverTcp, ...rest } = options;
     const common: PeerChannelOptions = {
       ...rest,
@@ -267,7 +268,7 @@ export class PoolPeer {
       },
     };
     if (kind === 'browser') {
-      return new PlainPeer({
+      return new IceChannel({
         ...common,
         iceServers: () => iceServers?.() ?? [],
         relayOverTcp: () => relayOverTcp?.(),
@@ -297,7 +298,7 @@ export class PoolPeer {
 
   #handleClose(): void {
     for (const lane of LANES) this.#lanes[lane].messages.handleClose();
-    if (this.#channel instanceof PlainPeer) this.#setPath(undefined);
+    if (this.#channel instanceof IceChannel) this.#setPath(undefined);
     if (this.#state === 'open') this.#setState('connecting');
   }
 
@@ -435,7 +436,7 @@ export class PoolPeer {
   /** ICE tells of its choice, and of another one, only when asked. */
   #findIcePath(): void {
     clearTimeout(this.#iceTimer);
-    if (!(this.#channel instanceof PlainPeer) || this.#hasEnded()) return;
+    if (!(this.#channel instanceof IceChannel) || this.#hasEnded()) return;
     this.#iceTimer = setTimeout(() => this.#findIcePath(), ICE_LOOK_MS);
     const pair = this.#channel.selectedPair;
     if (pair === undefined) return;

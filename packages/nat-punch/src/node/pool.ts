@@ -10,9 +10,9 @@ import { CLIENT_ID_BYTES, type SignalData, type WelcomeMessage } from '../rendez
 import { type PhraseKey, phraseKeyInput, phraseKeyOf } from '../spake2.ts';
 import { type Certificate, makeCertificate } from './certificate.ts';
 import { filterKindOf, Gatherer } from './gatherer.ts';
+import type { TcpRelay } from './ice-channel.ts';
 import type { TraversalServer } from './pair-sockets.ts';
 import { PairTransport } from './pair-transport.ts';
-import type { TcpRelay } from './plain-peer.ts';
 import { type PeerPath, type PeerTransport, PoolPeer } from './pool-peer.ts';
 import { SignallingClient } from './signalling-client.ts';
 

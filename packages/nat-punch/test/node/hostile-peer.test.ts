@@ -1,8 +1,8 @@
 // What a member can do that runs another program than ours: it has a channel, and says what it likes.
 import { afterEach, expect, it } from 'vitest';
 import { encodeChatFrame, encodeFileFrame } from '../../src/chat/chat-frame.ts';
+import type { Lane } from '../../src/lane.ts';
 import { makeCertificate } from '../../src/node/certificate.ts';
-import type { Lane } from '../../src/node/peer-channel.ts';
 import { type PeerTransport, PoolPeer } from '../../src/node/pool-peer.ts';
 import { SecureChannel } from '../../src/node/secure-channel.ts';
 import { ReliableMessages } from '../../src/reliable-messages.ts';

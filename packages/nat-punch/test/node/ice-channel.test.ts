@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeCertificate } from '../../src/node/certificate.ts';
-import { PlainPeer } from '../../src/node/plain-peer.ts';
+import { IceChannel } from '../../src/node/ice-channel.ts';
 import { derivePhraseKey } from '../../src/spake2.ts';
 
 const bytes = (string: string) => new TextEncoder().encode(string);
-const peers: PlainPeer[] = [];
+const peers: IceChannel[] = [];
 afterEach(() => {
   for (const peer of peers.splice(0)) peer.close();
 });
@@ -17,9 +17,9 @@ function connect(phrases: readonly (string | undefined)[]) {
     log.push(text);
     wake();
   };
-  const ends: PlainPeer[] = [0, 1].map((index) => {
+  const ends: IceChannel[] = [0, 1].map((index) => {
     const phrase = phrases[index];
-    return new PlainPeer({
+    return new IceChannel({
       isControlling: index === 0,
       identities: index === 0 ? { own: 'a', peer: 'b' } : { own: 'b', peer: 'a' },
       certificate: makeCertificate(),
@@ -43,7 +43,7 @@ function connect(phrases: readonly (string | undefined)[]) {
       });
     }
   };
-  return { ends: ends as [PlainPeer, PlainPeer], log, until };
+  return { ends: ends as [IceChannel, IceChannel], log, until };
 }
 
 describe.each([[undefined], ['a phrase']])('with phrase %s', (phrase) => {

@@ -22,6 +22,8 @@ class Pair {
   readonly peers: [PoolPeer, PoolPeer];
   readonly states: [string[], string[]] = [[], []];
   hasPath = true;
+  /** A datagram found no path. */
+  onLost = () => {};
   readonly #transports: PeerTransport[] = [];
   #wake = () => {};
 
@@ -35,6 +37,7 @@ class Pair {
     const transport: PeerTransport = {
       send: (datagram) => {
         if (this.hasPath) this.#transports[other]?.onDatagram(datagram);
+        else this.onLost();
       },
       onDatagram: () => {},
       onPath: () => {},
@@ -107,7 +110,7 @@ describe('talk', () => {
       for (const [index, line] of lines.entries()) {
         await pair.peers[0].send(line);
         if (index % 500 === 250) pair.setPath(false);
-        if (index % 500 === 400) setTimeout(() => pair.setPath(true), 20);
+        if (index % 500 === 400) pair.onLost = () => pair.setPath(true);
       }
       pair.setPath(true);
     })();

@@ -1,7 +1,7 @@
 // The tunnel between node-datachannel's ICE and our relay, with no other way between the two.
 import { afterEach, expect, it } from 'vitest';
 import { makeCertificate } from '../../src/node/certificate.ts';
-import { PlainPeer } from '../../src/node/plain-peer.ts';
+import { IceChannel } from '../../src/node/ice-channel.ts';
 import { RelayServer } from '../../src/node/relay-server.ts';
 
 const closing: (() => unknown)[] = [];
@@ -23,9 +23,9 @@ it('lets two meet by the relay over TCP when nothing else leads from one to the 
     log.push(text);
     wake();
   };
-  const ends: PlainPeer[] = [0, 1].map(
+  const ends: IceChannel[] = [0, 1].map(
     (index) =>
-      new PlainPeer({
+      new IceChannel({
         isControlling: index === 0,
         identities: index === 0 ? { own: 'a', peer: 'b' } : { own: 'b', peer: 'a' },
         certificate: makeCertificate(),

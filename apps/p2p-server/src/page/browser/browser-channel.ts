@@ -4,22 +4,20 @@ import {
   ChannelHandshake,
   type ChannelRefusal,
   describePeer,
+  FIRST_RETRY_MS,
   type GuessLimit,
   type HandshakeEffect,
+  HIGH_WATER_BYTES,
+  LANES,
+  type Lane,
+  LOW_WATER_BYTES,
+  MAX_RETRY_MS,
   type PhraseKey,
   readOwnOffer,
   shortCode,
 } from '@bt/nat-punch';
 import { randomBytes } from './random.ts';
 
-/** As in `@bt/nat-punch/node`: the number of a lane is that of its data channel. */
-export const LANES = ['chat', 'file'] as const;
-export type Lane = (typeof LANES)[number];
-
-const HIGH_WATER_BYTES = 512 * 1024;
-const LOW_WATER_BYTES = 128 * 1024;
-const FIRST_RETRY_MS = 250;
-const MAX_RETRY_MS = 5000;
 /** A connection that ICE calls disconnected may come back by itself. */
 const PATIENCE_MS = 2500;
 

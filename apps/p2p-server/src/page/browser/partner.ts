@@ -5,11 +5,13 @@ import {
   decodeChatFrame,
   encodeChatFrame,
   type GuessLimit,
+  LANES,
+  type Lane,
   type PhraseKey,
   ReliableMessages,
   TalkRate,
 } from '@bt/nat-punch';
-import { BrowserChannel, type Identity, LANES, type Lane } from './browser-channel.ts';
+import { BrowserChannel, type Identity } from './browser-channel.ts';
 import { type IncomingPageFile, type PageFile, PageFiles } from './page-files.ts';
 import { randomBytes } from './random.ts';
 
