@@ -1,6 +1,6 @@
 // What the STUN and TURN machines know of a client's 5-tuple (RFC 8656 section 3): where it is, where it came in, how bytes go back to it.
 import type { Endpoint } from '@bt/endpoint';
-import type { TurnAllocation } from './turn-allocation.ts';
+import type { TurnAllocation } from './turn/turn-allocation.ts';
 
 /** How a client reaches the server. */
 export type ClientTransport = 'udp' | 'tcp' | 'tls';

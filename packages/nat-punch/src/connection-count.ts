@@ -1,6 +1,6 @@
 // How many connections there are, in all and of one address: an IPv4 address, or an IPv6 /64.
 import { networkOf } from '@bt/endpoint';
-import { MAX_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS_PER_ADDRESS } from './relay-limits.ts';
+import { MAX_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS_PER_ADDRESS } from './turn/relay-limits.ts';
 
 export class ConnectionCount {
   #total = 0;

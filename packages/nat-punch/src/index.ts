@@ -5,26 +5,6 @@
  */
 
 export {
-  type Candidate,
-  type CandidateKind,
-  type CandidatesSignal,
-  MAX_CANDIDATES,
-  type NatTraits,
-  type PathSignal,
-  type PunchSignal,
-  parsePathSignal,
-} from './candidate.ts';
-export {
-  CHANNEL_DATA_HEADER_BYTES,
-  channelDataLength,
-  channelOf,
-  encodeChannelData,
-  isChannelDataByte,
-  MAX_CHANNEL,
-  MIN_CHANNEL,
-  writeChannelDataHeader,
-} from './channel-data.ts';
-export {
   ChannelHandshake,
   type ChannelHandshakeOptions,
   type ChannelRefusal,
@@ -33,7 +13,33 @@ export {
   type IceCredentials,
   pairIdentities,
   type RoundSeed,
-} from './channel-handshake.ts';
+} from './channel/channel-handshake.ts';
+export { GuessLimit } from './channel/guess-limit.ts';
+export {
+  FIRST_RETRY_MS,
+  HIGH_WATER_BYTES,
+  LANES,
+  type Lane,
+  LOW_WATER_BYTES,
+  MAX_RETRY_MS,
+} from './channel/lane.ts';
+export { describePeer, type PeerDescription, readOwnOffer } from './channel/peer-description.ts';
+export {
+  MAX_MESSAGE_BYTES,
+  ReliableMessages,
+  type ReliableMessagesOptions,
+} from './channel/reliable-messages.ts';
+export { shortCode } from './channel/short-code.ts';
+export {
+  derivePhraseKey,
+  MAX_PHRASE_BYTES,
+  type PhraseKey,
+  phraseKeyInput,
+  phraseKeyOf,
+  Spake2,
+  type Spake2Keys,
+  type Spake2Options,
+} from './channel/spake2.ts';
 export {
   type ChatFrame,
   decodeChatFrame,
@@ -49,30 +55,29 @@ export { numberedFileName, safeFileName } from './chat/file-name.ts';
 export { type FileHash, FileReceiver, FileSender } from './chat/file-transfer.ts';
 export { printableLines, printableText } from './chat/printable-text.ts';
 export { TalkRate } from './chat/talk-rate.ts';
-export { type Cidr, parseCidr } from './cidr.ts';
 export type { ClientLink, ClientTransport, ServerPlace, SourceChange } from './client-link.ts';
 export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from './errors.ts';
-export { GuessLimit } from './guess-limit.ts';
 export {
-  FIRST_RETRY_MS,
-  HIGH_WATER_BYTES,
-  LANES,
-  type Lane,
-  LOW_WATER_BYTES,
-  MAX_RETRY_MS,
-} from './lane.ts';
+  type Candidate,
+  type CandidateKind,
+  type CandidatesSignal,
+  MAX_CANDIDATES,
+  type NatTraits,
+  type PathSignal,
+  type PunchSignal,
+  parsePathSignal,
+} from './path/candidate.ts';
+export { FILTER_KINDS, type FilterKind, NatFilter } from './path/nat-filter.ts';
+export type { PathDescription, PathMethod, PathOrigin, PathSocket } from './path/path.ts';
 export {
-  DISCOVERY_SOCKETS,
-  explainNat,
-  type NatBehaviour,
-  type NatClass,
-  NatDiscovery,
-  type NatDiscoveryEffect,
-  type NatDiscoveryOptions,
-} from './nat-class.ts';
-export { FILTER_KINDS, type FilterKind, NatFilter } from './nat-filter.ts';
-export type { PathDescription, PathMethod, PathOrigin, PathSocket } from './path.ts';
-export { describePeer, type PeerDescription, readOwnOffer } from './peer-description.ts';
+  isProbeByte,
+  PAIR_KEY_BYTES,
+  ProbeCodec,
+  type ProbeMessage,
+  type Via,
+} from './path/probe.ts';
+export { Puncher } from './path/puncher.ts';
+export type { LocalSide, PuncherEffect, PuncherOptions } from './path/puncher-options.ts';
 export {
   clientTagOf,
   type MintOptions,
@@ -80,24 +85,14 @@ export {
   type PoolUsername,
   parsePoolUsername,
   poolPassword,
-} from './pool-credentials.ts';
-export { isProbeByte, PAIR_KEY_BYTES, ProbeCodec, type ProbeMessage, type Via } from './probe.ts';
-export { Puncher } from './puncher.ts';
-export type { LocalSide, PuncherEffect, PuncherOptions } from './puncher-options.ts';
-export { type RelayAccess, RelayPolicy, type RelayPolicyOptions } from './relay-policy.ts';
-export type { RelaySocket, RelaySocketRequest, RelaySockets } from './relay-socket.ts';
-export {
-  MAX_MESSAGE_BYTES,
-  ReliableMessages,
-  type ReliableMessagesOptions,
-} from './reliable-messages.ts';
+} from './rendezvous/pool-credentials.ts';
 export {
   type Origin,
   Rendezvous,
   type RendezvousEffect,
   type RendezvousOptions,
   type RendezvousStatistics,
-} from './rendezvous.ts';
+} from './rendezvous/rendezvous.ts';
 export {
   DEAD_MS,
   HEARTBEAT_MS,
@@ -106,14 +101,14 @@ export {
   type RendezvousClientEffect,
   type RendezvousClientEvent,
   type RendezvousClientOptions,
-} from './rendezvous-client.ts';
+} from './rendezvous/rendezvous-client.ts';
 export {
   decodeClientMessage,
   decodeServerMessage,
   encodeSignalling,
   isMemberName,
   isPoolName,
-} from './rendezvous-codec.ts';
+} from './rendezvous/rendezvous-codec.ts';
 export {
   type ClientKind,
   type ClientMessage,
@@ -139,19 +134,17 @@ export {
   type SignalMessage,
   type WaitingMessage,
   type WelcomeMessage,
-} from './rendezvous-message.ts';
-export { shortCode } from './short-code.ts';
+} from './rendezvous/rendezvous-message.ts';
 export {
-  derivePhraseKey,
-  MAX_PHRASE_BYTES,
-  type PhraseKey,
-  phraseKeyInput,
-  phraseKeyOf,
-  Spake2,
-  type Spake2Keys,
-  type Spake2Options,
-} from './spake2.ts';
-export { StreamFraming } from './stream-framing.ts';
+  DISCOVERY_SOCKETS,
+  explainNat,
+  type NatBehaviour,
+  type NatClass,
+  NatDiscovery,
+  type NatDiscoveryEffect,
+  type NatDiscoveryOptions,
+} from './stun/nat-class.ts';
+export { StreamFraming } from './stun/stream-framing.ts';
 export {
   decodeAddress,
   decodeErrorCode,
@@ -161,14 +154,14 @@ export {
   STUN_FAMILY,
   type StunErrorCode,
   TRANSPORT_UDP,
-} from './stun-attributes.ts';
+} from './stun/stun-attributes.ts';
 export {
   hasIntegrity,
   type IntegrityHash,
   integrityHash,
   longTermKey,
   shortTermKey,
-} from './stun-integrity.ts';
+} from './stun/stun-integrity.ts';
 export {
   decodeStunMessage,
   isStunByte,
@@ -177,17 +170,30 @@ export {
   type StunClass,
   StunMessage,
   StunWriter,
-} from './stun-message.ts';
+} from './stun/stun-message.ts';
 export {
   LongTermCredentials,
   type StunOutcome,
   StunRequest,
   type StunRequestOptions,
-} from './stun-request.ts';
-export { TurnClient, type TurnClientEffect, type TurnClientOptions } from './turn-client.ts';
+} from './stun/stun-request.ts';
+export {
+  CHANNEL_DATA_HEADER_BYTES,
+  channelDataLength,
+  channelOf,
+  encodeChannelData,
+  isChannelDataByte,
+  MAX_CHANNEL,
+  MIN_CHANNEL,
+  writeChannelDataHeader,
+} from './turn/channel-data.ts';
+export { type Cidr, parseCidr } from './turn/cidr.ts';
+export { type RelayAccess, RelayPolicy, type RelayPolicyOptions } from './turn/relay-policy.ts';
+export type { RelaySocket, RelaySocketRequest, RelaySockets } from './turn/relay-socket.ts';
+export { TurnClient, type TurnClientEffect, type TurnClientOptions } from './turn/turn-client.ts';
 export {
   TurnServer,
   type TurnServerEvents,
   type TurnServerOptions,
   type TurnStatistics,
-} from './turn-server.ts';
+} from './turn/turn-server.ts';

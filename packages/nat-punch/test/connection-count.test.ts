@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { ConnectionCount } from '../src/connection-count.ts';
-import { MAX_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS_PER_ADDRESS } from '../src/relay-limits.ts';
+import { MAX_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS_PER_ADDRESS } from '../src/turn/relay-limits.ts';
 
 /** How many of `tries` from this address are let in. */
 function added(to: ConnectionCount, address: string, tries: number): number {

@@ -1,7 +1,8 @@
 // What members say to one another over their channel, one frame a message. Text, names and bytes go by the lane for talk, all that belongs to
 // files by the lane for files. Numbers are big-endian; a transfer is named by a number that its sender chose.
+
+import { MAX_MESSAGE_BYTES } from '../channel/reliable-messages.ts';
 import { NatPunchError } from '../errors.ts';
-import { MAX_MESSAGE_BYTES } from '../reliable-messages.ts';
 
 /** One message of text. */
 export const MAX_TEXT_BYTES = 16 * 1024;

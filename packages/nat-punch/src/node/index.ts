@@ -3,19 +3,9 @@
  *
  * @module
  */
-export { type Certificate, makeCertificate } from './certificate.ts';
-export {
-  type IncomingEnd,
-  type IncomingTransfer,
-  MAX_TRANSFERS,
-  type OutgoingTransfer,
-} from './files/file-exchange.ts';
-export { filterKindOf, Gatherer, type GathererOptions } from './gatherer.ts';
-export { IceChannel, type IceChannelOptions } from './ice-channel.ts';
-export { type DiscoverNatOptions, discoverNat } from './nat-discovery.ts';
-export type { TraversalServer } from './pair-sockets.ts';
-export { PairTransport, type PairTransportOptions } from './pair-transport.ts';
-export type { PeerChannelOptions } from './peer-channel.ts';
+export { type Certificate, makeCertificate } from './channel/certificate.ts';
+export { IceChannel, type IceChannelOptions } from './channel/ice-channel.ts';
+export type { PeerChannelOptions } from './channel/peer-channel.ts';
 export {
   type JoinPoolOptions,
   joinPool,
@@ -25,24 +15,34 @@ export {
   type PoolPaths,
   type PoolTransport,
   type PoolTransportOptions,
-} from './pool.ts';
+} from './channel/pool.ts';
 export {
   type PeerPath,
   type PeerTransport,
   PoolPeer,
   type PoolPeerOptions,
   type PoolPeerState,
-} from './pool-peer.ts';
+} from './channel/pool-peer.ts';
+export { SecureChannel, type SecureChannelOptions } from './channel/secure-channel.ts';
+export { filterKindOf, Gatherer, type GathererOptions } from './client/gatherer.ts';
+export { type DiscoverNatOptions, discoverNat } from './client/nat-discovery.ts';
+export type { TraversalServer } from './client/pair-sockets.ts';
+export { PairTransport, type PairTransportOptions } from './client/pair-transport.ts';
+export {
+  type IncomingEnd,
+  type IncomingTransfer,
+  MAX_TRANSFERS,
+  type OutgoingTransfer,
+} from './files/file-exchange.ts';
 export {
   RelayServer,
   type RelayServerOptions,
   type RelayStatistics,
-} from './relay-server.ts';
-export { SecureChannel, type SecureChannelOptions } from './secure-channel.ts';
+} from './server/relay-server.ts';
 export {
   PunchServer,
   type ServerLogEvent,
   type ServerOptions,
   type ServerStatistics,
   startServer,
-} from './server.ts';
+} from './server/server.ts';

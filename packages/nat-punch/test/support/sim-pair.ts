@@ -13,11 +13,11 @@ import {
   type StreamEnd,
   VirtualClock,
 } from '@bt/simulator';
-import type { Candidate, NatTraits } from '../../src/candidate.ts';
-import type { PathDescription, PathSocket } from '../../src/path.ts';
-import type { Via } from '../../src/probe.ts';
-import { Puncher } from '../../src/puncher.ts';
-import type { PuncherEffect } from '../../src/puncher-options.ts';
+import type { Candidate, NatTraits } from '../../src/path/candidate.ts';
+import type { PathDescription, PathSocket } from '../../src/path/path.ts';
+import type { Via } from '../../src/path/probe.ts';
+import { Puncher } from '../../src/path/puncher.ts';
+import type { PuncherEffect } from '../../src/path/puncher-options.ts';
 
 export type Kind = 'none' | NatKind;
 

@@ -1,10 +1,10 @@
 // A relay and signalling for pairs in one process.
 import { randomBytes } from 'node:crypto';
-import type { FilterKind } from '../../src/nat-filter.ts';
-import { Gatherer } from '../../src/node/gatherer.ts';
-import { PairTransport } from '../../src/node/pair-transport.ts';
-import { RelayServer, type RelayServerOptions } from '../../src/node/relay-server.ts';
-import type { PathDescription } from '../../src/path.ts';
+import { Gatherer } from '../../src/node/client/gatherer.ts';
+import { PairTransport } from '../../src/node/client/pair-transport.ts';
+import { RelayServer, type RelayServerOptions } from '../../src/node/server/relay-server.ts';
+import type { FilterKind } from '../../src/path/nat-filter.ts';
+import type { PathDescription } from '../../src/path/path.ts';
 
 export async function startRelay(options: Partial<RelayServerOptions> = {}): Promise<RelayServer> {
   return RelayServer.start({

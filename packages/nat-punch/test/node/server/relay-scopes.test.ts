@@ -1,0 +1,45 @@
+import { expect, it } from 'vitest';
+import { RelayScopes } from '../../../src/node/server/relay-scopes.ts';
+
+const at = (address: string, port = 1) => ({ address, port });
+
+it('a member may reach what is said of its peers, and no more', () => {
+  const scopes = new RelayScopes();
+  scopes.enter('a', 'c1');
+  scopes.setReach('a', 'b', ['192.0.2.1'], [at('127.0.0.1', 50_000)]);
+  expect(scopes.mayReach('a', at('192.0.2.1', 9))).toBe(true);
+  expect(scopes.mayReach('a', at('127.0.0.1', 50_000))).toBe(true);
+  expect(scopes.mayReach('a', at('127.0.0.1', 50_001))).toBe(false);
+  expect(scopes.mayReach('b', at('192.0.2.1'))).toBe(false);
+  scopes.setReach('a', 'b', ['192.0.2.2'], []);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe(true);
+  scopes.removeReach('a', 'b');
+  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe(false);
+});
+
+it('keeps what a member may reach when it comes back by another connection, and forgets it when it leaves', () => {
+  const scopes = new RelayScopes();
+  scopes.enter('a', 'c1');
+  scopes.setReach('a', 'b', ['192.0.2.1'], []);
+  scopes.enter('a', 'c2');
+  expect(scopes.connectionOf('a')).toBe('c2');
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(true);
+  scopes.leave('a');
+  expect(scopes.has('a')).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
+  // Of strangers nothing is kept.
+  scopes.setReach('a', 'b', ['192.0.2.1'], []);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
+});
+
+it('an address is news once, and again when it comes by another connection', () => {
+  const scopes = new RelayScopes();
+  expect(scopes.isNews('a', '192.0.2.1')).toBe(false);
+  scopes.enter('a', 'c1');
+  expect(scopes.isNews('a', '192.0.2.1')).toBe(true);
+  expect(scopes.isNews('a', '192.0.2.1')).toBe(false);
+  for (let n = 0; n < 100; n++) expect(scopes.isNews('a', `198.51.100.${n}`)).toBe(true);
+  scopes.enter('a', 'c2');
+  expect(scopes.isNews('a', '192.0.2.1')).toBe(true);
+});
