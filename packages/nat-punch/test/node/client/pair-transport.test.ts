@@ -26,7 +26,11 @@ afterAll(async () => {
 
 class Passage {
   readonly #server: Server;
-  readonly #streams = new Set<Socket>();
+  /** From clients, each with the one that goes on to the relay. */
+  readonly #streams = new Map<Socket, Socket>();
+  #opened = 0;
+  /** How many connections had ever been opened when each of those that froze was given up. */
+  readonly openedByGivingUp: number[] = [];
 
   static async open(to: number, passes: (firstByte: number) => boolean): Promise<Passage> {
     const passage = new Passage(to, passes);
@@ -36,13 +40,16 @@ class Passage {
 
   private constructor(to: number, passes: (firstByte: number) => boolean) {
     this.#server = createServer((socket) => {
-      this.#streams.add(socket.on('error', () => {}));
+      this.#opened += 1;
+      socket.on('error', () => {});
       socket.once('data', (chunk) => {
         if (!passes(chunk[0]!)) {
           socket.destroy();
           return;
         }
         const onward = connect(to, '127.0.0.1').on('error', () => {});
+        this.#streams.set(socket, onward);
+        socket.on('close', () => this.#streams.delete(socket));
         onward.write(chunk);
         socket.pipe(onward).pipe(socket);
       });
@@ -55,16 +62,23 @@ class Passage {
 
   /** All connections break. */
   cut(): void {
-    for (const stream of this.#streams) stream.destroy();
+    for (const stream of this.#streams.keys()) stream.destroy();
     this.#streams.clear();
+  }
+
+  get opened(): number {
+    return this.#opened;
   }
 
   /** Nothing comes through the connections that there are, and nobody is told. */
   freeze(): void {
-    for (const stream of this.#streams) {
-      stream.unpipe();
-      stream.removeAllListeners('data');
-      stream.resume();
+    for (const pair of this.#streams) {
+      for (const stream of pair) {
+        stream.unpipe();
+        stream.removeAllListeners('data');
+        stream.resume();
+      }
+      pair[0].on('close', () => this.openedByGivingUp.push(this.#opened));
     }
   }
 
@@ -134,14 +148,16 @@ describe('without UDP', () => {
     await withPair([side, side], async ({ a, b }) => {
       await Promise.all([a.until(isRelay), b.until(isRelay)]);
       const before = [a, b].map(({ transport }) => transport.path);
+      const opened = tcpOnly.opened;
       tcpOnly.freeze();
       for (const { transport } of [a, b]) transport.networkChanged();
       const isOther = (path: PathDescription | undefined) =>
         isRelay(path) && !before.includes(path);
       await Promise.all([a.until(isOther), b.until(isOther)]);
-      expect([...a.paths, ...b.paths]).not.toContain(undefined);
       a.transport.send(encode('again'));
       await b.untilReceived(1);
+      await expect.poll(() => tcpOnly.openedByGivingUp.length).toBe(2);
+      expect(Math.min(...tcpOnly.openedByGivingUp)).toBeGreaterThan(opened);
     });
   });
 
