@@ -49,6 +49,7 @@ export class Room {
   #lines = 0;
   readonly #questions: Question[] = [];
   #lastId = 0;
+  #lastFileId = 0;
   #isLeaving = false;
   readonly #waiting = new Set<() => void>();
 
@@ -218,6 +219,7 @@ export class Room {
       return;
     }
     const file: FileView = {
+      id: this.#nextFileId(),
       who: partner.who,
       direction: 'out',
       name: printableText(transfer.name),
@@ -235,6 +237,7 @@ export class Room {
   #handleOffer(partner: Partner, offer: IncomingTransfer): void {
     const { view, saveTo, maxFileBytes, isInteractive } = this.#options;
     const file: FileView = {
+      id: this.#nextFileId(),
       who: partner.who,
       direction: 'in',
       name: printableText(offer.name).slice(0, 200),
@@ -265,6 +268,11 @@ export class Room {
   #accept({ file, offer }: Question, folder: string): void {
     offer.onProgress = () => this.#options.view.fileProgress(file, offer.receivedBytes);
     offer.accept(resolve(folder));
+  }
+
+  #nextFileId(): number {
+    this.#lastFileId += 1;
+    return this.#lastFileId;
   }
 
   /** Its name, or `partner`; with a number where somebody else has that already. */

@@ -9,7 +9,8 @@ const PROGRESS_MS = 500;
 export class JsonView implements View {
   readonly #output: Output;
   readonly #now: () => number;
-  readonly #progressAt = new Map<string, number>();
+  /** By `FileView.id`, of files on their way. */
+  readonly #progressAt = new Map<number, number>();
 
   constructor(output: Output, now: () => number) {
     this.#output = output;
@@ -81,18 +82,19 @@ export class JsonView implements View {
   }
 
   fileProgress(file: FileView, doneBytes: number): void {
-    const key = `${file.who.id} ${file.direction} ${file.name}`;
     const now = this.#now();
-    if (now - (this.#progressAt.get(key) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
-    this.#progressAt.set(key, now);
+    if (now - (this.#progressAt.get(file.id) ?? Number.NEGATIVE_INFINITY) < PROGRESS_MS) return;
+    this.#progressAt.set(file.id, now);
     this.#file(file, 'progress', { doneBytes });
   }
 
   fileDone(file: FileView, where: string | undefined): void {
+    this.#progressAt.delete(file.id);
     this.#file(file, 'done', { ok: true, ...(where === undefined ? {} : { path: where }) });
   }
 
   fileFailed(file: FileView, why: string): void {
+    this.#progressAt.delete(file.id);
     this.#file(file, 'failed', { ok: false, reason: why });
   }
 
@@ -121,9 +123,10 @@ export class JsonView implements View {
   }
 
   #file(file: FileView, state: string, facts: object): void {
-    const { direction, name, lengthBytes } = file;
+    const { id, direction, name, lengthBytes } = file;
     this.#event('file', {
       ...person(file.who),
+      transfer: id,
       direction,
       file: name,
       bytes: lengthBytes,

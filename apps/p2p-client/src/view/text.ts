@@ -11,7 +11,8 @@ const PROGRESS_MS = { terminal: 1000, log: 10_000 } as const;
 export class TextView implements View {
   readonly #output: Output;
   readonly #now: () => number;
-  readonly #shownAt = new Map<string, number>();
+  /** By `FileView.id`, of files on their way. */
+  readonly #shownAt = new Map<number, number>();
   #hasJoined = false;
   #wasCut = false;
 
@@ -118,19 +119,18 @@ export class TextView implements View {
   }
 
   fileProgress(file: FileView, doneBytes: number): void {
-    const key = fileKey(file);
     const now = this.#now();
     const pauseMs = this.#output.isTerminal ? PROGRESS_MS.terminal : PROGRESS_MS.log;
-    const shownAt = this.#shownAt.get(key);
-    if (shownAt === undefined) this.#shownAt.set(key, now);
+    const shownAt = this.#shownAt.get(file.id);
+    if (shownAt === undefined) this.#shownAt.set(file.id, now);
     if (shownAt === undefined || now - shownAt < pauseMs) return;
-    this.#shownAt.set(key, now);
+    this.#shownAt.set(file.id, now);
     const share = formatShare(doneBytes, file.lengthBytes);
     this.#star(`${file.name}: ${share} of ${formatSize(file.lengthBytes)}`);
   }
 
   fileDone(file: FileView, where: string | undefined): void {
-    this.#shownAt.delete(fileKey(file));
+    this.#shownAt.delete(file.id);
     this.#star(
       where === undefined
         ? `${file.who.label} has ${file.name}, and its checksum is right.`
@@ -139,7 +139,7 @@ export class TextView implements View {
   }
 
   fileFailed(file: FileView, why: string): void {
-    this.#shownAt.delete(fileKey(file));
+    this.#shownAt.delete(file.id);
     this.#star(`${file.name}: ${why}`);
   }
 
@@ -164,8 +164,4 @@ export class TextView implements View {
 export function pathText(path: PeerPath, who?: Who): string {
   const to = who === undefined ? '' : ` to ${who.label}`;
   return `${path.kind}${to} (${path.method}, ${printEndpoint(path.remote)}): ${path.reason}`;
-}
-
-function fileKey({ who, direction, name }: FileView): string {
-  return `${who.id} ${direction} ${name}`;
 }

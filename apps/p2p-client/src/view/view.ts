@@ -9,6 +9,8 @@ export interface Who {
 
 /** A file on its way, either direction. */
 export interface FileView {
+  /** One for each file of this stay, either direction. */
+  readonly id: number;
   readonly who: Who;
   readonly direction: 'in' | 'out';
   /** Fit for a terminal. */

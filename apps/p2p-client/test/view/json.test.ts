@@ -14,7 +14,7 @@ it('is one object a line, whatever is said', () => {
   };
   const view = new JsonView(output, () => now);
   const who = { id: 1, label: 'Ada' };
-  const file: FileView = { who, direction: 'out', name: 'x', lengthBytes: 10 };
+  const file: FileView = { id: 4, who, direction: 'out', name: 'x', lengthBytes: 10 };
   view.message(who, 'two\nlines \u001b[2J');
   view.path(who, undefined);
   view.fileProgress(file, 1);
@@ -27,12 +27,52 @@ it('is one object a line, whatever is said', () => {
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
-  const common = { event: 'file', peer: 1, name: 'Ada', direction: 'out', file: 'x', bytes: 10 };
+  const common = {
+    event: 'file',
+    peer: 1,
+    name: 'Ada',
+    transfer: 4,
+    direction: 'out',
+    file: 'x',
+    bytes: 10,
+  };
   expect(events).toEqual([
     { event: 'message', from: 'Ada', peer: 1, text: 'two\nlines \u001b[2J' },
     { event: 'path', peer: 1, name: 'Ada', kind: null },
     { ...common, state: 'progress', doneBytes: 1 },
     { ...common, state: 'progress', doneBytes: 3 },
     { event: 'error', code: 3, message: 'It fails.' },
+  ]);
+});
+
+it('tells the progress of each file, also of two with one name, and again when one is sent again', () => {
+  const events: { readonly [field: string]: unknown }[] = [];
+  const output = {
+    isTerminal: false,
+    out: (text: string) => void events.push(JSON.parse(text)),
+    error: () => {},
+  };
+  const view = new JsonView(output, () => 0);
+  const file = (id: number): FileView => ({
+    id,
+    who: { id: 1, label: 'Ada' },
+    direction: 'in',
+    name: 'x',
+    lengthBytes: 10,
+  });
+  view.fileProgress(file(1), 1);
+  view.fileProgress(file(2), 2);
+  view.fileDone(file(1), '/tmp/x');
+  view.fileProgress(file(1), 3);
+  view.fileFailed(file(2), 'No.');
+  view.fileProgress(file(2), 4);
+  const told = events.map(({ transfer, state, doneBytes }) => [transfer, state, doneBytes]);
+  expect(told).toEqual([
+    [1, 'progress', 1],
+    [2, 'progress', 2],
+    [1, 'done', undefined],
+    [1, 'progress', 3],
+    [2, 'failed', undefined],
+    [2, 'progress', 4],
   ]);
 });

@@ -64,7 +64,7 @@ it('shows several lines one by one, each with who says it', () => {
 
 it('tells the progress of a file now and then', () => {
   const { view, lines, wait } = watch(true);
-  const file: FileView = { who: ADA, direction: 'in', name: 'x', lengthBytes: 2048 };
+  const file: FileView = { id: 1, who: ADA, direction: 'in', name: 'x', lengthBytes: 2048 };
   for (let done = 0; done <= 2048; done += 64) {
     view.fileProgress(file, done);
     wait(100);
@@ -82,4 +82,21 @@ it('puts failures on the other stream', () => {
   const { view, lines, errors } = watch();
   view.failed('It fails.');
   expect([lines, errors]).toEqual([[], ['p2p-client: It fails.\n']]);
+});
+
+it('tells the progress of two files of one name apart', () => {
+  const { view, lines, wait } = watch(true);
+  const file = (id: number): FileView => ({
+    id,
+    who: ADA,
+    direction: 'in',
+    name: 'x',
+    lengthBytes: 4,
+  });
+  view.fileProgress(file(1), 0);
+  view.fileProgress(file(2), 0);
+  wait(1000);
+  view.fileProgress(file(1), 1);
+  view.fileProgress(file(2), 2);
+  expect(lines).toEqual(['* x: 25% of 4 B', '* x: 50% of 4 B']);
 });
