@@ -29,7 +29,8 @@ export class PathSelection {
   }
 
   /**
-   * The controlling side's word: a later one counts, whatever order they come in. The same one from elsewhere is that path behind a NAT that
+   * The controlling side's word: a later one counts, whatever order they come in, and is followed as soon as the path has answered us, since
+   * anybody's address may stand as the sender of a datagram. The same one from elsewhere is that path behind a NAT that
    * has begun to map it anew, when the one that we know is silent.
    */
   handleNomination(now: number, path: Path, generation: number): void {
@@ -85,7 +86,7 @@ export class PathSelection {
   }
 
   #works(now: number, path: Path): boolean {
-    return (path.isValid || path === this.#nominated) && !path.isSuspect(now);
+    return path.isValid && !path.isSuspect(now);
   }
 
   /** The best that works. While the current one is suspect only those count that have answered since it went silent. */

@@ -1,10 +1,12 @@
 // The datagrams by which two members of a pair find, prove and keep a path: a probe and its answer, equally long, so that nobody gains by
 // making us answer. Each carries the pair's id, a sequence number that counts once, and a code keyed by the pair (a truncated HMAC-SHA256).
+// The other side has the key, too: that an answer comes from where a probe went is shown by the probe's nonce, which is told there alone
+// (as a transaction id in RFC 8445 section 7.2.5.2, or a PATH_CHALLENGE in RFC 9000 section 8.2).
 //
 //   0      type: 0xC0 probe, 0xC1 answer       10..15  sequence number of this datagram
 //   1      how the sender reaches the network  16..19  generation of the nomination, 0 for none
-//   2..9   id of the pair                      20..25  of an answer: the sequence number of the probe
-//                                              26..41  code over all before it
+//   2..9   id of the pair                      20..27  nonce of the probe, which its answer repeats
+//                                              28..43  code over all before it
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { NatPunchError } from '../errors.ts';
@@ -13,7 +15,8 @@ import { ReplayWindow } from './replay-window.ts';
 
 /** Above the first bytes of STUN, DTLS, TURN channels, RTP (RFC 7983), which are what a path carries besides. */
 export const MIN_PROBE_BYTE = 0xc0;
-export const PROBE_BYTES = 42;
+export const PROBE_BYTES = 44;
+export const NONCE_BYTES = 8;
 export const PAIR_KEY_BYTES = 32;
 
 /** How an end of a path reaches the network: by a socket of its own, or by its allocation on a TURN server. */
@@ -28,8 +31,8 @@ export interface ProbeMessage {
   readonly sequence: number;
   /** Of the nomination that the controlling side makes with it, and whose reception an answer confirms; 0 for none. */
   readonly generation: number;
-  /** Of an answer: the sequence number of the probe. */
-  readonly probeSequence: number;
+  /** Of the probe, or of the one that is answered. */
+  readonly nonce: bigint;
 }
 
 /** Whether a datagram is one of these by its first byte, and so none that the path only carries. */
@@ -57,17 +60,13 @@ export class ProbeCodec {
     this.#pairId = keyOf('pair id').subarray(0, 8);
   }
 
-  /** The sequence number of the next datagram. */
-  get nextSequence(): number {
-    return this.#sequence;
-  }
-
-  probe(via: Via, generation: number): Uint8Array {
-    return this.#encode(0, via, generation, 0);
+  /** @param nonce 64 random bits, new for each probe: whoever can guess them answers in anybody's name. */
+  probe(via: Via, generation: number, nonce: bigint): Uint8Array {
+    return this.#encode(0, via, generation, nonce);
   }
 
   answer(via: Via, to: ProbeMessage): Uint8Array {
-    return this.#encode(1, via, to.generation, to.sequence);
+    return this.#encode(1, via, to.generation, to.nonce);
   }
 
   /** Reads a datagram; `undefined` when it is not from the pair's other side, or was read before. */
@@ -86,24 +85,30 @@ export class ProbeCodec {
       via,
       sequence,
       generation: readUint32(bytes, 16),
-      probeSequence: readUint48(bytes, 20),
+      nonce: readNonce(bytes.subarray(NONCE_AT)),
     };
   }
 
-  #encode(type: 0 | 1, via: Via, generation: number, probeSequence: number): Uint8Array {
+  #encode(type: 0 | 1, via: Via, generation: number, nonce: bigint): Uint8Array {
     const bytes = new Uint8Array(PROBE_BYTES);
     bytes[0] = MIN_PROBE_BYTE + type;
     bytes[1] = VIAS.indexOf(via);
     bytes.set(this.#pairId, 2);
     writeUint48(bytes, 10, this.#sequence++);
     writeUint32(bytes, 16, generation);
-    writeUint48(bytes, 20, probeSequence);
+    new DataView(bytes.buffer).setBigUint64(NONCE_AT, nonce);
     bytes.set(codeOf(this.#ownKey, bytes), CODE_AT);
     return bytes;
   }
 }
 
-const CODE_AT = 26;
+/** The nonce that random bytes make, the first {@link NONCE_BYTES} of them. */
+export function readNonce(bytes: Uint8Array): bigint {
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
+}
+
+const NONCE_AT = 20;
+const CODE_AT = NONCE_AT + NONCE_BYTES;
 const encoder = new TextEncoder();
 
 function codeOf(key: Uint8Array, bytes: Uint8Array): Uint8Array {

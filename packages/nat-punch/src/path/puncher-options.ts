@@ -17,6 +17,8 @@ export interface PuncherOptions {
   /** Of two sides exactly one is. */
   readonly isControlling: boolean;
   readonly random: () => number;
+  /** What nobody can guess: an answer proves by it that a probe has come. */
+  readonly randomBytes: (length: number) => Uint8Array;
   /** When both sides begin: the server evens out its ways to them. */
   readonly startInMs?: number;
   /** IP addresses that the server has seen the peer send from. */

@@ -19,7 +19,7 @@ import { describePath, type PairFacts } from './path-reason.ts';
 import { PathSelection } from './path-selection.ts';
 import { PathTable } from './path-table.ts';
 import { type GuessHost, type GuessWay, PortGuesser } from './port-guesser.ts';
-import { isProbeByte, ProbeCodec, type ProbeMessage } from './probe.ts';
+import { isProbeByte, NONCE_BYTES, ProbeCodec, type ProbeMessage, readNonce } from './probe.ts';
 import { ProbeBudget } from './probe-budget.ts';
 import type { LocalSide, PuncherEffect, PuncherOptions } from './puncher-options.ts';
 import { SentProbes } from './sent-probes.ts';
@@ -398,7 +398,7 @@ export class Puncher {
   }
 
   #handleAnswer(now: number, socket: PathSocket, from: Endpoint, message: ProbeMessage): void {
-    const sent = this.#sent.take(message.probeSequence, socket.id);
+    const sent = this.#sent.take(message.nonce, socket.id);
     if (sent === undefined) return;
     const path = this.#paths.open(now, socket, from, sent.origin);
     if (path === undefined) return;
@@ -432,8 +432,9 @@ export class Puncher {
     origin: PathOrigin,
     generation: number,
   ): Uint8Array {
-    this.#sent.add(this.#codec.nextSequence, { socket, to, timeMs: now, origin });
-    return this.#codec.probe(socket.via, generation);
+    const nonce = readNonce(this.#options.randomBytes(NONCE_BYTES));
+    this.#sent.add(nonce, { socket, to, timeMs: now, origin });
+    return this.#codec.probe(socket.via, generation, nonce);
   }
 
   // --- paths

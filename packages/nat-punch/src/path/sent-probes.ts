@@ -1,4 +1,4 @@
-// The probes that may still be answered, by their sequence numbers.
+// The probes that may still be answered, by their nonces.
 import type { Endpoint } from '@bt/endpoint';
 import type { PathOrigin, PathSocket } from './path.ts';
 
@@ -13,24 +13,24 @@ export interface SentProbe {
 }
 
 export class SentProbes {
-  readonly #probes = new Map<number, SentProbe>();
+  readonly #probes = new Map<bigint, SentProbe>();
 
   get size(): number {
     return this.#probes.size;
   }
 
-  add(sequence: number, probe: SentProbe): void {
+  add(nonce: bigint, probe: SentProbe): void {
     if (this.#probes.size >= MAX_OUTSTANDING_PROBES) {
       this.#probes.delete(this.#probes.keys().next().value!);
     }
-    this.#probes.set(sequence, probe);
+    this.#probes.set(nonce, probe);
   }
 
-  /** The probe that an answer names, once, and only for the socket that it was sent from. */
-  take(sequence: number, socketId: number): SentProbe | undefined {
-    const probe = this.#probes.get(sequence);
+  /** The probe whose nonce an answer repeats, once, and only for the socket that it was sent from. */
+  take(nonce: bigint, socketId: number): SentProbe | undefined {
+    const probe = this.#probes.get(nonce);
     if (probe?.socket.id !== socketId) return undefined;
-    this.#probes.delete(sequence);
+    this.#probes.delete(nonce);
     return probe;
   }
 }

@@ -22,12 +22,13 @@ describe('probes', () => {
       fc.property(
         fc.constantFrom(...VIAS),
         fc.integer({ min: 0, max: 0xffff_ffff }),
-        (via, generation) => {
+        fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+        (via, generation, nonce) => {
           const { controlling, controlled } = pair();
-          controlling.probe('socket', 0);
-          const bytes = controlling.probe(via, generation);
+          controlling.probe('socket', 0, 0n);
+          const bytes = controlling.probe(via, generation, nonce);
           const probe = controlled.decode(bytes) as ProbeMessage;
-          expect(probe).toEqual({ type: 'probe', via, sequence: 1, generation, probeSequence: 0 });
+          expect(probe).toEqual({ type: 'probe', via, sequence: 1, generation, nonce });
           const answer = controlled.answer('relay-tcp', probe);
           expect([bytes.length, answer.length]).toEqual([PROBE_BYTES, PROBE_BYTES]);
           expect(controlling.decode(answer)).toEqual({
@@ -35,7 +36,7 @@ describe('probes', () => {
             via: 'relay-tcp',
             sequence: 0,
             generation,
-            probeSequence: 1,
+            nonce,
           });
         },
       ),
@@ -43,7 +44,7 @@ describe('probes', () => {
   });
 
   it('have a first byte of their own: no STUN, DTLS, TURN channel or RTP (RFC 7983)', () => {
-    const bytes = pair().controlling.probe('socket', 0);
+    const bytes = pair().controlling.probe('socket', 0, 0n);
     expect([
       isProbeByte(bytes[0]!),
       isProbeByte(3),
@@ -55,14 +56,14 @@ describe('probes', () => {
 
   it('count once', () => {
     const { controlling, controlled } = pair();
-    const bytes = controlling.probe('socket', 0);
+    const bytes = controlling.probe('socket', 0, 0n);
     expect(controlled.decode(bytes)).toBeDefined();
     expect(controlled.decode(bytes)).toBeUndefined();
   });
 
   it('mean nothing when they are sent back, or to another pair', () => {
     const { controlling } = pair();
-    const bytes = controlling.probe('socket', 0);
+    const bytes = controlling.probe('socket', 0, 0n);
     expect(controlling.decode(bytes)).toBeUndefined();
     expect(
       new ProbeCodec(
@@ -73,7 +74,7 @@ describe('probes', () => {
   });
 
   it('are refused with any bit changed, or cut', () => {
-    const bytes = pair().controlling.probe('relay-udp', 7);
+    const bytes = pair().controlling.probe('relay-udp', 7, 1n);
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
       const changed = bytes.slice();
       changed[bit >> 3]! ^= 1 << (bit & 7);

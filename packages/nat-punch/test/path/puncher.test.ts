@@ -1,4 +1,4 @@
-import type { NatKind } from '@bt/simulator';
+import { createRandom, type NatKind, randomBytes } from '@bt/simulator';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CandidatesSignal, NatTraits } from '../../src/path/candidate.ts';
@@ -330,13 +330,15 @@ describe('healing', () => {
 });
 
 /** One side alone, and a peer that the test plays. */
-function alone(own: NatTraits, peerSeen: readonly string[]) {
+function alone(own: NatTraits, peerSeen: readonly string[], isControlling = true) {
   const pairKey = new Uint8Array(32).fill(7);
+  const random = createRandom(7);
   let now = 0;
   const puncher = new Puncher(now, {
     pairKey,
-    isControlling: true,
+    isControlling,
     random: () => 0.5,
+    randomBytes: (length) => randomBytes(random, length),
     peerSeen,
     serverAddresses: ['8.0.0.1'],
   });
@@ -374,7 +376,7 @@ function alone(own: NatTraits, peerSeen: readonly string[]) {
     now = untilMs;
   };
   puncher.setLocal(now, local);
-  const peer = new ProbeCodec(pairKey, false);
+  const peer = new ProbeCodec(pairKey, !isControlling);
   const sends = () => effects.flatMap((effect) => (effect.type === 'send' ? [effect] : []));
   return { puncher, run, effects, sends, peer, drain, now: () => now };
 }
@@ -429,7 +431,7 @@ describe('a peer that names a third party', () => {
     const before = side.sends().length;
     for (let i = 0; i < 100; i++) {
       const from = { address: VICTIM, port: 1 + i };
-      side.puncher.handleDatagram(side.now(), 1, from, side.peer.probe('socket', 0));
+      side.puncher.handleDatagram(side.now(), 1, from, side.peer.probe('socket', 0, 0n));
       side.run(side.now() + 10);
     }
     side.run(side.now() + 5_000);
@@ -439,6 +441,50 @@ describe('a peer that names a third party', () => {
       .filter(({ to }) => to.address === VICTIM);
     expect(sent.length).toBeLessThanOrEqual(2 * MAX_UNANSWERED_PROBES);
   });
+
+  it.each([true, false])(
+    'can not answer in its name, which it sees nothing of (we control: %s)',
+    (isControlling) => {
+      const third = { address: VICTIM, port: 53 };
+      const own = { address: '6.0.0.1', port: 777 };
+      const side = alone(INDEPENDENT, [own.address], isControlling);
+      side.puncher.handleSignal(0, {
+        ...announced(0, INDEPENDENT, []),
+        candidates: [
+          { kind: 'host', ...third },
+          { kind: 'reflexive', ...own },
+        ],
+      });
+      side.run(20);
+      let seen = 0;
+      for (let i = 0; i < 300; i++) {
+        // A lively path of its own, and what it learns by that.
+        const came = side
+          .sends()
+          .slice(seen)
+          .filter(({ to }) => to.address === own.address);
+        seen = side.sends().length;
+        const probes = came.flatMap(({ bytes }) => side.peer.decode(bytes) ?? []);
+        for (const probe of probes.filter(({ type }) => type === 'probe')) {
+          const forged = [-1, 0, 1, 2].map((ahead) => {
+            return side.peer.answer('socket', {
+              ...probe,
+              sequence: Math.max(0, probe.sequence + ahead),
+            });
+          });
+          side.puncher.handleDatagram(side.now(), 1, own, side.peer.answer('socket', probe));
+          for (const bytes of forged) side.puncher.handleDatagram(side.now(), 1, third, bytes);
+        }
+        // It nominates, too, in the name of the third one.
+        side.puncher.handleDatagram(side.now(), 1, third, side.peer.probe('socket', 1 + i, 0n));
+        expect(side.puncher.path?.remote.address).not.toBe(VICTIM);
+        side.run(side.now() + 100);
+      }
+      expect(side.puncher.path?.remote).toEqual(own);
+      const toVictim = side.sends().filter(({ to }) => to.address === VICTIM);
+      expect(toVictim.length).toBeLessThanOrEqual(2 * MAX_UNANSWERED_PROBES);
+    },
+  );
 
   it('has random ports tried at its own address, and no more than the limit', () => {
     const side = alone(INDEPENDENT, ['6.0.0.1']);
@@ -461,7 +507,12 @@ it('holds no more paths than the limit, whatever the peer sends from', () => {
   side.run(100);
   const answered = new Set<string>();
   for (let port = 1; port < 2_000; port++) {
-    side.puncher.handleDatagram(100, 1, { address: '6.0.0.1', port }, side.peer.probe('socket', 0));
+    side.puncher.handleDatagram(
+      100,
+      1,
+      { address: '6.0.0.1', port },
+      side.peer.probe('socket', 0, 0n),
+    );
   }
   side.drain();
   side.effects.length = 0;

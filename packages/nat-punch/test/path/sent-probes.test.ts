@@ -17,14 +17,15 @@ const probe = {
 
 it('an answer counts once, at the socket that the probe went from', () => {
   const sent = new SentProbes();
-  sent.add(7, probe);
-  expect([sent.take(7, 2), sent.take(8, 1)]).toEqual([undefined, undefined]);
-  expect([sent.take(7, 1), sent.take(7, 1)]).toEqual([probe, undefined]);
+  sent.add(7n, probe);
+  expect([sent.take(7n, 2), sent.take(8n, 1)]).toEqual([undefined, undefined]);
+  expect([sent.take(7n, 1), sent.take(7n, 1)]).toEqual([probe, undefined]);
 });
 
 it('the oldest of too many are given up', () => {
   const sent = new SentProbes();
-  for (let sequence = 0; sequence <= MAX_OUTSTANDING_PROBES; sequence++) sent.add(sequence, probe);
-  expect([sent.size, sent.take(0, 1)]).toEqual([MAX_OUTSTANDING_PROBES, undefined]);
-  expect(sent.take(1, 1)).toBe(probe);
+  for (let sequence = 0; sequence <= MAX_OUTSTANDING_PROBES; sequence++)
+    sent.add(BigInt(sequence), probe);
+  expect([sent.size, sent.take(0n, 1)]).toEqual([MAX_OUTSTANDING_PROBES, undefined]);
+  expect(sent.take(1n, 1)).toBe(probe);
 });

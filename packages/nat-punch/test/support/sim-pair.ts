@@ -179,6 +179,7 @@ export class SimMember {
       pairKey: this.#pairKey,
       isControlling: this.#isControlling,
       random,
+      randomBytes: (length) => randomBytes(random, length),
       peerSeen: [other.seen],
       serverAddresses: [SERVER],
     });

@@ -1,4 +1,5 @@
 // Datagrams between the two members of a pair over the best path that there is: joins the machine (puncher.ts) with a pair's sockets.
+import { randomBytes } from 'node:crypto';
 import type { PathDescription } from '../../path/path.ts';
 import { Puncher } from '../../path/puncher.ts';
 import type { PuncherEffect } from '../../path/puncher-options.ts';
@@ -46,6 +47,7 @@ export class PairTransport {
       serverAddresses: [serverAddress],
       allowLoopback: serverAddress === '::1' || serverAddress.startsWith('127.'),
       random: Math.random,
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
     });
     this.#wakeup = new Wakeup(() => this.#call((now) => this.#puncher.handleTimeout(now)));
     this.#sockets.isInUse = (id) => this.#puncher.isInUse(performance.now(), id);
