@@ -106,7 +106,6 @@ export async function chat(
 /** Says and does what is typed; `quit` by /quit, `ended` at the end of the input. */
 async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'ended'> {
   for await (const line of input.lines()) {
-    if (room.answer(line)) continue;
     const command = parseCommand(line);
     switch (command.type) {
       case 'say':
@@ -115,6 +114,10 @@ async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'end
         break;
       case 'send':
         await room.send(command.path);
+        break;
+      case 'take':
+      case 'refuse':
+        room.answer(command.type, command.number);
         break;
       case 'path':
         room.showPaths();

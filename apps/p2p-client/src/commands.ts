@@ -3,12 +3,15 @@
 export type Command =
   | { readonly type: 'say'; readonly text: string }
   | { readonly type: 'send'; readonly path: string }
+  /** The number is undefined where what was typed is none. */
+  | { readonly type: 'take' | 'refuse'; readonly number: number | undefined }
   | { readonly type: 'path' | 'code' | 'who' | 'help' | 'quit' }
   /** It looks like a command and is none. */
   | { readonly type: 'unknown'; readonly name: string };
 
 export const COMMAND_HELP = [
   '/send FILE   offer a file',
+  '/take N      take file N that a partner offers; /refuse N: do not take it',
   '/path        direct or relay, and why',
   '/code        a short code to compare with the partner',
   '/who         who is here',
@@ -24,6 +27,9 @@ export function parseCommand(line: string): Command {
   switch (name) {
     case 'send':
       return { type: 'send', path: unquoted(rest) };
+    case 'take':
+    case 'refuse':
+      return { type: name, number: /^\d{1,9}$/.test(rest) ? Number(rest) : undefined };
     case 'path':
     case 'code':
     case 'who':

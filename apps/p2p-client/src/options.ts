@@ -48,6 +48,7 @@ later, once and in order.
 
 While chatting:
   /send FILE   offer a file; it goes on where an earlier try stopped
+  /take N      take file N that a partner offers; /refuse N: do not take it
   /path        direct or relay, and why
   /code        a short code; if the partner sees the same, nobody sits between
   /who         who is here

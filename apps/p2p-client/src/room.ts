@@ -3,6 +3,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type FileRefusal, MAX_TEXT_BYTES, NatPunchError, printableText } from '@bt/nat-punch';
 import type { IncomingTransfer, OutgoingTransfer, PoolPeer } from '@bt/nat-punch/node';
+import { type FileQuestion, FileQuestions } from './file-questions.ts';
 import { formatSize } from './units.ts';
 import type { FileView, View, Who } from './view/view.ts';
 
@@ -35,11 +36,6 @@ interface Line {
   readonly text: string;
 }
 
-interface Question {
-  readonly file: FileView;
-  readonly offer: IncomingTransfer;
-}
-
 /** The partners of one stay in a pool. */
 export class Room {
   readonly #options: RoomOptions;
@@ -47,7 +43,7 @@ export class Room {
   /** Said before anybody was reached: for whoever is first. */
   readonly #early: Line[] = [];
   #lines = 0;
-  readonly #questions: Question[] = [];
+  readonly #questions: FileQuestions;
   #lastId = 0;
   #lastFileId = 0;
   #isLeaving = false;
@@ -55,6 +51,7 @@ export class Room {
 
   constructor(options: RoomOptions) {
     this.#options = options;
+    this.#questions = new FileQuestions((file) => options.view.fileOffered(file, true));
   }
 
   /** A member of the pool, who may yet turn out not to know the phrase. */
@@ -114,15 +111,17 @@ export class Room {
     await Promise.all(here.map((partner) => this.#send(partner, path)));
   }
 
-  /** Is this line the answer to a question that was asked? */
-  answer(line: string): boolean {
-    const question = this.#questions[0];
-    const answer = /^\s*(y|yes|n|no)\s*$/i.exec(line)?.[1]?.toLowerCase();
-    if (question === undefined || answer === undefined) return false;
-    this.#questions.shift();
-    if (answer.startsWith('y')) this.#accept(question, '.');
+  /** Answers the question about a file that has this number; undefined where the user gave none. */
+  answer(answer: 'take' | 'refuse', id: number | undefined): void {
+    const question = this.#questions.answered(id);
+    if (question === undefined) {
+      this.#options.view.notice(
+        id === undefined
+          ? `Give the number of the file: /${answer} NUMBER.`
+          : `No file with the number ${id} is asked about.`,
+      );
+    } else if (answer === 'take') this.#accept(question, '.');
     else question.offer.refuse();
-    return true;
   }
 
   showPaths(): void {
@@ -253,19 +252,22 @@ export class Room {
       offer.refuse('declined');
     }
     void offer.ended.then((end) => {
-      const at = this.#questions.indexOf(question);
-      if (at >= 0) this.#questions.splice(at, 1);
-      if (this.#isLeaving && !('path' in end)) return;
+      const isUnknown = this.#questions.isWaiting(question);
       if ('path' in end) view.fileDone(file, end.path);
-      else view.fileFailed(file, refusal ?? incomingText(end.reason, end.cause, partner.who));
+      else if (!this.#isLeaving && !isUnknown) {
+        view.fileFailed(file, refusal ?? incomingText(end.reason, end.cause, partner.who));
+      }
+      this.#questions.drop(question);
     });
     if (refusal !== undefined) return;
-    view.fileOffered(file, saveTo === undefined);
-    if (saveTo === undefined) this.#questions.push(question);
-    else this.#accept(question, saveTo);
+    if (saveTo === undefined) this.#questions.ask(question);
+    else {
+      view.fileOffered(file, false);
+      this.#accept(question, saveTo);
+    }
   }
 
-  #accept({ file, offer }: Question, folder: string): void {
+  #accept({ file, offer }: FileQuestion, folder: string): void {
     offer.onProgress = () => this.#options.view.fileProgress(file, offer.receivedBytes);
     offer.accept(resolve(folder));
   }

@@ -150,11 +150,38 @@ describe('files', () => {
     const bob = new Chat(pool, [], true);
     await ada.until('is here');
     ada.type(`/send ${await source()}`);
-    await bob.until('partner offers letter.txt (8 B). Take it? Type y or n.');
-    bob.type('what is it?', 'n');
+    await bob.until('partner offers letter.txt (8 B). Type /take 1 or /refuse 1.');
+    bob.type('what is it?', 'y', '/take', '/take 2', '/refuse 1');
     await ada.until('letter.txt: partner does not want it.');
     expect(ada.out).toContain('partner: what is it?');
-    expect(ada.out).not.toContain('partner: n');
+    expect(ada.out).toContain('partner: y\n');
+    expect(bob.out).toContain('* Give the number of the file: /take NUMBER.\n');
+    expect(bob.out).toContain('* No file with the number 2 is asked about.\n');
+    for (const one of [ada, bob]) one.interrupt();
+    await Promise.all([ada.code, bob.code]);
+  });
+
+  it('are asked about one at a time, and the answer is for the one on the screen', async () => {
+    const pool = new MemoryPool();
+    const ada = new Chat(pool, ['--name', 'Ada']);
+    const bob = new Chat(pool, [], true);
+    await ada.until('is here');
+    const paths = ['evil.sh', 'other.txt', 'holiday.jpg'].map((name) => join(folder, name));
+    for (const path of paths) {
+      await writeFile(path, path);
+      ada.type(`/send ${path}`);
+    }
+    await ada.until('holiday.jpg (');
+    await bob.until('Ada offers evil.sh');
+    bob.type('/take 3', '/refuse 1');
+    await bob.until('Ada offers other.txt');
+    expect(bob.out).toContain('* No file with the number 3 is asked about.\n');
+    expect(bob.out).not.toContain('holiday.jpg');
+    bob.type('/refuse 1', '/refuse 2');
+    await bob.until('Ada offers holiday.jpg');
+    expect(bob.out).toContain('* No file with the number 1 is asked about.\n');
+    bob.type('/refuse 3');
+    await ada.until('holiday.jpg: partner does not want it.');
     for (const one of [ada, bob]) one.interrupt();
     await Promise.all([ada.code, bob.code]);
   });

@@ -114,7 +114,8 @@ export class TextView implements View {
   fileOffered(file: FileView, isAsked: boolean): void {
     const what = `${file.name} (${formatSize(file.lengthBytes)})`;
     if (file.direction === 'out') this.#star(`${what} is offered to ${file.who.label}.`);
-    else if (isAsked) this.#star(`${file.who.label} offers ${what}. Take it? Type y or n.`);
+    else if (isAsked)
+      this.#star(`${file.who.label} offers ${what}. Type /take ${file.id} or /refuse ${file.id}.`);
     else this.#star(`${file.who.label} sends ${what}.`);
   }
 
