@@ -61,6 +61,8 @@ export type ChannelSignal =
       readonly share?: string;
       readonly ice?: IceCredentials;
       readonly candidates?: readonly string[];
+      /** It answers a hello of the same round, and asks for no answer: two open ends would answer each other for ever. */
+      readonly isReply?: true;
     }
   | {
       readonly kind: 'pake';
@@ -83,6 +85,8 @@ export type HandshakeEffect =
   | { readonly type: 'trusted' }
   /** The other side has begun another round: drop the channel, and `begin` with a new one. */
   | { readonly type: 'superseded' }
+  /** The other side waits in a round of its own, and there is none of ours: `begin` now, unless that is under way. */
+  | { readonly type: 'wanted' }
   | { readonly type: 'refused'; readonly reason: ChannelRefusal };
 
 type Hello = Extract<ChannelSignal, { kind: 'channel' }>;
@@ -229,7 +233,9 @@ export class ChannelHandshake {
   #handleHello(now: number, hello: Hello): void {
     const round = this.#round;
     if (round === undefined) {
-      if (hello.round > this.#number) this.#pend(hello);
+      if (hello.round <= this.#number) return;
+      this.#pend(hello);
+      this.#effects.push({ type: 'wanted' });
       return;
     }
     if (hello.round > this.#number) {
@@ -244,8 +250,8 @@ export class ChannelHandshake {
     } else {
       for (const candidate of hello.candidates ?? []) this.#tellCandidate(candidate);
       // It says so again since it has not heard us, or not our confirmation.
-      if (round.isOpen) {
-        this.#sayHello();
+      if (round.isOpen && hello.isReply !== true) {
+        this.#sayHello(true);
         this.#confirm();
       }
     }
@@ -324,7 +330,7 @@ export class ChannelHandshake {
     this.#effects.push({ type: 'refused', reason });
   }
 
-  #sayHello(): void {
+  #sayHello(isReply = false): void {
     const round = this.#round;
     if (round === undefined) return;
     this.#signal({
@@ -334,6 +340,7 @@ export class ChannelHandshake {
       ...(round.spake === undefined ? {} : { share: bytesToHex(round.spake.share) }),
       ...(round.ice === undefined ? {} : { ice: round.ice }),
       ...(round.candidates.length === 0 ? {} : { candidates: [...round.candidates] }),
+      ...(isReply ? { isReply } : {}),
     });
   }
 
@@ -395,6 +402,7 @@ export function channelSignalOf(data: unknown): ChannelSignal {
         ...(fields.share === undefined ? {} : { share: hex('share', SPAKE2_SHARE_BYTES) }),
         ...(fields.ice === undefined ? {} : { ice: iceOf(fields.ice) }),
         ...(fields.candidates === undefined ? {} : { candidates: candidatesOf(fields.candidates) }),
+        ...(fields.isReply === true ? { isReply: true } : {}),
       };
     case 'pake':
       return {

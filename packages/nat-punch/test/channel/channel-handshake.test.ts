@@ -56,7 +56,7 @@ class Member {
       if (effect.type === 'signal') this.said.push(effect.data);
       else {
         this.happened.push(effect);
-        if (effect.type === 'superseded') this.begin(now);
+        if (effect.type === 'superseded' || effect.type === 'wanted') this.begin(now);
       }
     }
   }
@@ -64,11 +64,13 @@ class Member {
   /** Since it last began. */
   get events(): string[] {
     const types = this.happened.map(({ type }) => type);
-    return types.slice(types.lastIndexOf('superseded') + 1);
+    return types.slice(Math.max(types.lastIndexOf('superseded'), types.lastIndexOf('wanted')) + 1);
   }
 }
 
+/** Delivers whatever they say, until they have nothing to say. */
 function converse(a: Member, b: Member, now = 0): void {
+  let count = 0;
   for (let moved = true; moved; ) {
     moved = false;
     for (const [from, to] of [
@@ -78,6 +80,8 @@ function converse(a: Member, b: Member, now = 0): void {
       for (let data = from.said.shift(); data !== undefined; data = from.said.shift()) {
         to.hear(now, data);
         moved = true;
+        count += 1;
+        if (count > 1000) throw new Error('they never come to an end');
       }
     }
   }
@@ -107,7 +111,8 @@ describe('without a phrase', () => {
   it('binds what was said before there was a session', () => {
     const [a, b] = pair();
     a.begin(0);
-    converse(a, b);
+    b.handshake.handleSignal(0, a.said.shift());
+    expect(b.handshake.poll()).toEqual({ type: 'wanted' });
     b.begin(5);
     converse(a, b);
     expect([a.events, b.events]).toEqual([
@@ -201,6 +206,23 @@ describe('a channel that died', () => {
     expect(a.happened.at(-1)).toEqual({ type: 'refused', reason: 'other-identity' });
   });
 
+  it('is made anew at once by who was about to wait, when the other side waits', () => {
+    const [a, b] = pair();
+    a.begin(0);
+    b.begin(0);
+    converse(a, b);
+    b.handshake.end();
+    a.handshake.end();
+    a.begin(100);
+    converse(a, b, 100);
+    expect(b.happened.map(({ type }) => type)).toContain('wanted');
+    expect(a.happened.map(({ type }) => type)).toEqual(['bound', 'trusted', 'bound', 'trusted']);
+    // What is said again of a round that has been is no reason.
+    b.handshake.end();
+    b.hear(200, { kind: 'channel', round: 2, fingerprint: 'a1'.repeat(32) });
+    expect(b.happened.at(-1)).toEqual({ type: 'trusted' });
+  });
+
   it('is made anew by both at once', () => {
     const [a, b] = pair();
     a.begin(0);
@@ -222,6 +244,18 @@ describe('a channel that died', () => {
   });
 });
 
+it('comes to rest when both are open, though each was saying it again', () => {
+  const [a, b] = pair({ phraseKey: PHRASE }, { phraseKey: PHRASE });
+  a.begin(0);
+  b.begin(0);
+  converse(a, b);
+  a.wait(1000);
+  a.handshake.handleOpen();
+  b.handshake.handleOpen();
+  converse(a, b, 1000);
+  expect([a.handshake.deadline(), b.handshake.deadline()]).toEqual([undefined, undefined]);
+});
+
 it('agrees in the end, whatever is lost and however late the rest comes', () => {
   fc.assert(
     fc.property(fc.integer(), fc.boolean(), (seed, hasPhrase) => {
@@ -238,8 +272,12 @@ it('agrees in the end, whatever is lost and however late the rest comes', () => 
         if (choice < 0.4) {
           const data = from.said.shift();
           if (data !== undefined && random() < 0.7) to.hear(now, data);
-        } else if (choice < 0.9) {
+        } else if (choice < 0.8) {
           from.wait(now);
+        } else if (choice < 0.9) {
+          // A channel opens only between two that agree, though not at the same moment.
+          const hasAgreed = [a, b].every((one) => one.events.at(-1) === 'trusted');
+          if (hasAgreed && a.handshake.round === b.handshake.round) from.handshake.handleOpen();
         } else {
           from.handshake.end();
           from.begin(now);
@@ -255,6 +293,14 @@ it('agrees in the end, whatever is lost and however late the rest comes', () => 
       converse(a, b, now);
       for (const one of [a, b]) expect(one.events.at(-1)).toBe('trusted');
       expect(a.handshake.round).toBe(b.handshake.round);
+      // And from here on there is nothing more to be said.
+      a.wait(now + 10_000);
+      b.handshake.handleOpen();
+      b.wait(now + 10_000);
+      converse(a, b, now + 10_000);
+      a.handshake.handleOpen();
+      converse(a, b, now + 10_000);
+      for (const one of [a, b]) expect(one.handshake.deadline()).toBeUndefined();
     }),
     // SPAKE2 takes milliseconds.
     { numRuns: 60 },
@@ -269,7 +315,8 @@ describe('candidates', () => {
     a.handshake.begin(0, { randomBytes: a.bytes(40), ice });
     a.handshake.addCandidate('candidate:1 one');
     a.drain(0);
-    converse(a, b);
+    for (const data of a.said.splice(0)) b.handshake.handleSignal(0, data);
+    b.handshake.poll();
     b.begin(0);
     a.handshake.addCandidate('candidate:2 two');
     a.drain(0);

@@ -45,8 +45,8 @@ export interface BrowserChannelOptions {
 type Bound = Extract<HandshakeEffect, { type: 'bound' }>;
 
 interface Attempt {
-  readonly connection: RTCPeerConnection;
-  readonly channels: readonly RTCDataChannel[];
+  connection: RTCPeerConnection | undefined;
+  channels: readonly RTCDataChannel[];
   mid: string;
   bound: Bound | undefined;
   isTrusted: boolean;
@@ -131,7 +131,7 @@ export class BrowserChannel {
 
   /** `relay` or `direct`, as far as the browser tells. */
   async pathKind(): Promise<'direct' | 'relay' | undefined> {
-    const stats = await this.#attempt?.connection.getStats();
+    const stats = await this.#attempt?.connection?.getStats();
     const all = [...(stats?.values() ?? [])];
     const transport = all.find(({ type }) => type === 'transport');
     const pair = all.find(({ id }) => id === transport?.selectedCandidatePairId);
@@ -156,16 +156,10 @@ export class BrowserChannel {
   }
 
   async #begin(): Promise<void> {
-    const connection = new RTCPeerConnection({
-      iceServers: this.#options.iceServers(),
-      certificates: [this.#options.identity.certificate],
-    });
-    const channels = LANES.map((label, id) =>
-      connection.createDataChannel(label, { negotiated: true, id }),
-    );
+    clearTimeout(this.#retry);
     const attempt: Attempt = {
-      connection,
-      channels,
+      connection: undefined,
+      channels: [],
       mid: '0',
       bound: undefined,
       isTrusted: false,
@@ -175,23 +169,36 @@ export class BrowserChannel {
       patience: undefined,
     };
     this.#attempt = attempt;
-    this.#listen(attempt);
     try {
-      const { sdp = '' } = await connection.createOffer();
-      const offer = readOwnOffer(sdp);
-      if (this.#attempt !== attempt || offer === undefined) return;
-      attempt.mid = offer.mid;
-      this.#handshake.begin(performance.now(), { randomBytes: randomBytes(40), ice: offer.ice });
-      // Candidates come from here on.
-      await connection.setLocalDescription({ type: 'offer', sdp });
-      this.#drain();
+      await this.#open(attempt);
     } catch {
+      // Browsers have no more than so many connections; there may be room later.
       this.#died(attempt);
     }
   }
 
-  #listen(attempt: Attempt): void {
-    const { connection, channels } = attempt;
+  async #open(attempt: Attempt): Promise<void> {
+    const connection = new RTCPeerConnection({
+      iceServers: this.#options.iceServers(),
+      certificates: [this.#options.identity.certificate],
+    });
+    attempt.connection = connection;
+    attempt.channels = LANES.map((label, id) =>
+      connection.createDataChannel(label, { negotiated: true, id }),
+    );
+    this.#listen(attempt, connection);
+    const { sdp = '' } = await connection.createOffer();
+    if (this.#attempt !== attempt) return;
+    const offer = readOwnOffer(sdp);
+    if (offer === undefined) throw new Error('the offer can not be read');
+    attempt.mid = offer.mid;
+    this.#handshake.begin(performance.now(), { randomBytes: randomBytes(40), ice: offer.ice });
+    // Candidates come from here on.
+    await connection.setLocalDescription({ type: 'offer', sdp });
+    this.#drain();
+  }
+
+  #listen(attempt: Attempt, connection: RTCPeerConnection): void {
     connection.onicecandidate = ({ candidate }) => {
       if (this.#attempt !== attempt || candidate === null || candidate.candidate === '') return;
       this.#handshake.addCandidate(candidate.candidate);
@@ -205,7 +212,7 @@ export class BrowserChannel {
         attempt.patience = setTimeout(() => this.#died(attempt), PATIENCE_MS);
       }
     };
-    for (const [index, channel] of channels.entries()) {
+    for (const [index, channel] of attempt.channels.entries()) {
       const lane = LANES[index]!;
       channel.binaryType = 'arraybuffer';
       channel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
@@ -225,7 +232,7 @@ export class BrowserChannel {
   #connect(attempt: Attempt): void {
     const { bound, connection, mid } = attempt;
     // The browser has to have its own offer before it takes what stands for the answer.
-    if (bound?.ice === undefined || !attempt.isTrusted) return;
+    if (connection === undefined || bound?.ice === undefined || !attempt.isTrusted) return;
     if (connection.signalingState === 'stable' && !attempt.isConnected) return;
     if (!attempt.isConnected) {
       attempt.isConnected = true;
@@ -266,7 +273,7 @@ export class BrowserChannel {
     this.#attempt = undefined;
     if (attempt === undefined) return;
     clearTimeout(attempt.patience);
-    attempt.connection.close();
+    attempt.connection?.close();
     if (attempt.isOpen) this.#options.onClose();
   }
 
@@ -276,8 +283,9 @@ export class BrowserChannel {
       if (effect.type === 'signal') this.#options.signal(effect.data);
       else if (effect.type === 'superseded') {
         this.#drop();
-        clearTimeout(this.#retry);
         void this.#begin();
+      } else if (effect.type === 'wanted') {
+        if (attempt === undefined && !this.#isClosed) void this.#begin();
       } else if (effect.type === 'refused') {
         this.close();
         this.#options.onRefused(effect.reason);

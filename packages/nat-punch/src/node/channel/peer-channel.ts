@@ -348,6 +348,9 @@ export class PeerChannel {
           this.#drop();
           this.#begin();
           break;
+        case 'wanted':
+          if (attempt === undefined && !this.#isClosed) this.#begin();
+          break;
         case 'refused':
           this.close();
           this.#options.onRefused(effect.reason);
