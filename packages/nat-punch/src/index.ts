@@ -46,6 +46,7 @@ export {
   decodeFileFrame,
   encodeChatFrame,
   encodeFileFrame,
+  FILE_KEY_BYTES,
   type FileFrame,
   type FileRefusal,
   MAX_NAME_BYTES,

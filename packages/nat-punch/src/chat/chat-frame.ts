@@ -14,6 +14,8 @@ export const MAX_CHUNK_BYTES = 32 * 1024;
 /** 2^48 - 1: as many as the field holds. */
 export const MAX_FILE_BYTES = 0xffff_ffff_ffff;
 export const CHECKSUM_BYTES = 32;
+/** Of what names a file for its sender; see `offer`. */
+export const FILE_KEY_BYTES = 16;
 /** Bytes of the library's user. */
 export const MAX_BYTES_BYTES = MAX_MESSAGE_BYTES - 1;
 
@@ -38,11 +40,15 @@ export type ChatFrame =
   | { readonly type: 'bye' };
 
 export type FileFrame =
-  /** From the sender: there is such a file. */
+  /**
+   * From the sender: there is such a file. The key is the same whenever this sender offers this file to this receiver, and nobody else can
+   * guess it: only under the same key a receiver goes on from what an earlier try has left.
+   */
   | {
       readonly type: 'offer';
       readonly transfer: number;
       readonly lengthBytes: number;
+      readonly key: Uint8Array;
       readonly name: string;
     }
   /** From the receiver: send it, from `offset` on if what is before has this SHA-256. */
@@ -118,7 +124,7 @@ export function encodeFileFrame(frame: FileFrame): Uint8Array {
   switch (frame.type) {
     case 'offer': {
       const name = bounded(utf8(frame.name), MAX_FILE_NAME_BYTES, 'the file name');
-      return concat(head, number48(frame.lengthBytes), name);
+      return concat(head, number48(frame.lengthBytes), frame.key, name);
     }
     case 'accept':
       return concat(head, number48(frame.offset), frame.checksum);
@@ -143,9 +149,11 @@ export function decodeFileFrame(bytes: Uint8Array): FileFrame {
   const rest = bytes.subarray(5);
   switch (bytes[0]) {
     case FILE.offer: {
-      if (rest.length < 7) throw broken('an offer that is cut short');
-      const name = readUtf8(rest.subarray(6), MAX_FILE_NAME_BYTES);
-      return { type: 'offer', transfer, lengthBytes: readNumber(rest, 0, 6), name };
+      const nameAt = 6 + FILE_KEY_BYTES;
+      if (rest.length <= nameAt) throw broken('an offer that is cut short');
+      const name = readUtf8(rest.subarray(nameAt), MAX_FILE_NAME_BYTES);
+      const key = rest.subarray(6, nameAt);
+      return { type: 'offer', transfer, lengthBytes: readNumber(rest, 0, 6), key, name };
     }
     case FILE.accept:
       exactly(rest, 6 + CHECKSUM_BYTES);

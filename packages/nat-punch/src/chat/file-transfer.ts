@@ -25,6 +25,8 @@ export interface OutgoingFile {
   readonly transfer: number;
   readonly name: string;
   readonly lengthBytes: number;
+  /** `FILE_KEY_BYTES`, as the frame `offer` says. */
+  readonly key: Uint8Array;
   createHash(): FileHash;
 }
 
@@ -41,8 +43,8 @@ export class FileSender {
   constructor(file: OutgoingFile) {
     this.#file = file;
     this.#hash = file.createHash();
-    const { transfer, lengthBytes, name } = file;
-    this.#send({ type: 'offer', transfer, lengthBytes, name });
+    const { transfer, lengthBytes, key, name } = file;
+    this.#send({ type: 'offer', transfer, lengthBytes, key, name });
   }
 
   /** Bytes that have been handed over for sending, or that the receiver had. */
@@ -144,8 +146,10 @@ export class FileSender {
 
 export type ReceiverStep =
   | { readonly type: 'send'; readonly frame: FileFrame }
-  /** Drop what there is of an earlier try. */
-  | { readonly type: 'truncate' }
+  /** What there is of an earlier try is not the beginning of this file: begin anew, elsewhere. */
+  | { readonly type: 'restart' }
+  /** Drop what has been written since then or since the offer: it is not what the sender says. */
+  | { readonly type: 'discard' }
   /** Append this. */
   | { readonly type: 'write'; readonly bytes: Uint8Array }
   /** It is whole and right: give it its name, then call `handleSaved`. */
@@ -232,7 +236,7 @@ export class FileReceiver {
           this.#state = 'saving';
           this.#steps.push({ type: 'save' });
         } else {
-          this.#steps.push({ type: 'truncate' });
+          this.#steps.push({ type: 'discard' });
           this.refuse('wrong-checksum');
         }
         return;
@@ -261,7 +265,7 @@ export class FileReceiver {
       if (offset !== 0) throw broken('a file from another offset than asked for');
       this.#hash = this.#file.createHash();
       this.#offset = 0;
-      this.#steps.push({ type: 'truncate' });
+      this.#steps.push({ type: 'restart' });
     }
     this.#state = 'receiving';
   }

@@ -6,6 +6,7 @@ import {
   decodeFileFrame,
   encodeChatFrame,
   encodeFileFrame,
+  FILE_KEY_BYTES,
   FILE_REFUSALS,
   type FileFrame,
   MAX_BYTES_BYTES,
@@ -34,6 +35,7 @@ const fileFrame: fc.Arbitrary<FileFrame> = fc.oneof(
     type: fc.constant('offer' as const),
     transfer,
     lengthBytes: offset,
+    key: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     name: fc.string({ minLength: 1, maxLength: 60 }),
   }),
   fc.record({ type: fc.constant('accept' as const), transfer, offset, checksum }),
@@ -109,7 +111,7 @@ describe('limits', () => {
 
   it.each([
     ['chunk', 19, 4 + MAX_CHUNK_BYTES],
-    ['offer', 16, 4 + 6 + MAX_FILE_NAME_BYTES],
+    ['offer', 16, 4 + 6 + FILE_KEY_BYTES + MAX_FILE_NAME_BYTES],
   ])('of %s', (type, number, limit) => {
     expect(decodeFileFrame(zeros(number, limit)).type).toBe(type);
     expect(() => decodeFileFrame(zeros(number, limit + 1))).toThrow(INVALID);

@@ -11,6 +11,8 @@ import {
   READ_BYTES,
 } from '../../src/chat/file-transfer.ts';
 
+const KEY = new Uint8Array(16);
+
 function createHash(): FileHash {
   const hash = sha256.create();
   return { update: (bytes) => void hash.update(bytes), digest: () => hash.clone().digest() };
@@ -30,6 +32,7 @@ class Transfer {
   frames: string[] = [];
   ended: (string | undefined)[] = [];
   readonly #file: Uint8Array;
+  #earlierBytes = 0;
   readonly #spoil: (frame: FileFrame) => FileFrame;
 
   constructor(
@@ -41,7 +44,7 @@ class Transfer {
     this.#file = file;
     this.#spoil = spoil;
     this.disk = disk;
-    this.sender = new FileSender({ ...common, name: 'x' });
+    this.sender = new FileSender({ ...common, name: 'x', key: KEY });
     this.receiver = new FileReceiver(common);
     this.run();
   }
@@ -49,6 +52,7 @@ class Transfer {
   accept(): void {
     const hash = createHash();
     hash.update(this.disk);
+    this.#earlierBytes = this.disk.length;
     this.receiver.accept(this.disk.length, hash);
     this.run();
   }
@@ -70,7 +74,10 @@ class Transfer {
       for (let step = this.receiver.poll(); step; step = this.receiver.poll()) {
         moved = true;
         if (step.type === 'send') this.sender.handleFrame(step.frame);
-        else if (step.type === 'truncate') this.disk = new Uint8Array(0);
+        else if (step.type === 'restart') {
+          this.#earlierBytes = 0;
+          this.disk = new Uint8Array(0);
+        } else if (step.type === 'discard') this.disk = this.disk.slice(0, this.#earlierBytes);
         else if (step.type === 'write') this.disk = concatBytes(this.disk, step.bytes);
         else if (step.type === 'save') {
           this.saved = true;
@@ -129,6 +136,16 @@ it('saves nothing with a wrong checksum', () => {
   expect(transfer.ended).toEqual(['wrong-checksum', 'wrong-checksum']);
 });
 
+it('keeps what there was before, when what came behind it is wrong', () => {
+  const file = content(40_000, 1);
+  const spoil = (frame: FileFrame): FileFrame =>
+    frame.type === 'chunk' ? { ...frame, bytes: frame.bytes.map((byte) => byte ^ 1) } : frame;
+  const transfer = new Transfer(file, file.slice(0, 9_000), spoil);
+  transfer.accept();
+  expect(transfer.saved).toBe(false);
+  expect(transfer.disk).toEqual(file.subarray(0, 9_000));
+});
+
 it('is refused, and cancelled, with a reason', () => {
   const refused = new Transfer(content(10, 1));
   refused.receiver.refuse('declined');
@@ -141,7 +158,7 @@ it('is refused, and cancelled, with a reason', () => {
 });
 
 it('is cancelled when the file has become shorter', () => {
-  const sender = new FileSender({ transfer: 1, name: 'x', lengthBytes: 10, createHash });
+  const sender = new FileSender({ transfer: 1, name: 'x', key: KEY, lengthBytes: 10, createHash });
   sender.handleFrame({ type: 'accept', transfer: 1, offset: 0, checksum: new Uint8Array(32) });
   sender.handleRead(new Uint8Array(4));
   sender.handleRead(new Uint8Array(0));
@@ -184,7 +201,7 @@ describe('frames that make no sense', () => {
   });
 
   it('to a sender', () => {
-    const sender = new FileSender({ ...common, name: 'x', lengthBytes: 10, createHash });
+    const sender = new FileSender({ ...common, name: 'x', key: KEY, lengthBytes: 10, createHash });
     const accept = { ...common, type: 'accept', checksum: new Uint8Array(32) } as const;
     expect(() => sender.handleFrame({ ...accept, offset: 11 })).toThrow();
     expect(() => sender.handleFrame({ ...common, type: 'done' })).toThrow();
@@ -203,7 +220,7 @@ describe('frames that make no sense', () => {
       fc.property(fc.array(frame, { maxLength: 12 }), (all) => {
         for (const end of [
           new FileReceiver({ transfer: 1, lengthBytes: 10, createHash }),
-          new FileSender({ ...common, name: 'x', lengthBytes: 10, createHash }),
+          new FileSender({ ...common, name: 'x', key: KEY, lengthBytes: 10, createHash }),
         ]) {
           for (const one of all) {
             try {

@@ -3,6 +3,7 @@
 import {
   decodeFileFrame,
   encodeFileFrame,
+  FILE_KEY_BYTES,
   type FileFrame,
   type FileHash,
   FileReceiver,
@@ -72,7 +73,9 @@ export class PageFiles {
     const transfer = this.#lastTransfer;
     const name = safeFileName(source.name);
     const shown = newFile(name, source.size);
-    const machine = new FileSender({ transfer, name, lengthBytes: source.size, createHash });
+    const lengthBytes = source.size;
+    const key = keyOf(source);
+    const machine = new FileSender({ transfer, name, lengthBytes, key, createHash });
     const outgoing = { machine, source, shown, read: undefined, isReading: false };
     this.#outgoing.set(transfer, outgoing);
     this.#run(transfer, outgoing);
@@ -155,7 +158,7 @@ export class PageFiles {
     for (let step = machine.poll(); step; step = machine.poll()) {
       if (step.type === 'send') this.#send(step.frame);
       else if (step.type === 'write') incoming.chunks.push(step.bytes as Uint8Array<ArrayBuffer>);
-      else if (step.type === 'truncate') incoming.chunks = [];
+      else if (step.type === 'restart' || step.type === 'discard') incoming.chunks = [];
       else if (step.type === 'save') {
         shown.content = new Blob(incoming.chunks);
         machine.handleSaved();
@@ -220,6 +223,12 @@ function finish(file: PageFile, reason: FileRefusal | undefined): void {
   file.reason = reason;
   if (reason === undefined) file.doneBytes = file.lengthBytes;
   file.onChange();
+}
+
+/** All that a page knows of a file, which is the same after a reload too. */
+function keyOf({ name, size, lastModified }: File): Uint8Array {
+  const facts = JSON.stringify([name, size, lastModified]);
+  return sha256(new TextEncoder().encode(facts)).subarray(0, FILE_KEY_BYTES);
 }
 
 function createHash(): FileHash {

@@ -123,6 +123,7 @@ export class PoolPeer {
     this.#lanes = { chat: newLane('chat'), file: newLane('file') };
     const { messages } = this.#lanes.file;
     this.#files = new FileExchange({
+      memberName: () => this.#name ?? '',
       send: (message) => {
         messages.send(message);
         this.#pump('file');

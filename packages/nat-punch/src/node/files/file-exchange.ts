@@ -9,7 +9,7 @@ import {
   type FileRefusal,
   MAX_FILE_NAME_BYTES,
 } from '../../chat/chat-frame.ts';
-import { FileReceiver, FileSender } from '../../chat/file-transfer.ts';
+import { FileReceiver, FileSender, type OutgoingFile } from '../../chat/file-transfer.ts';
 import { NatPunchError } from '../../errors.ts';
 import { NodeFileHash, openPart, openSource, type PartFile } from './save-folder.ts';
 
@@ -49,12 +49,16 @@ export type IncomingEnd =
   | { readonly reason: FileRefusal; readonly cause?: unknown };
 
 export interface FileExchangeOptions {
+  /** What the other member calls itself now; empty: nothing. */
+  memberName(): string;
   /** Onto the lane; it is kept there until the other end has taken it. */
   send(message: Uint8Array): void;
   /** Has the lane sent most of what it was given? */
   hasRoom(): boolean;
   onOffer(offer: IncomingTransfer): void;
 }
+
+type OfferFrame = Extract<FileFrame, { type: 'offer' }>;
 
 /** All files of one member. */
 export class FileExchange {
@@ -81,10 +85,10 @@ export class FileExchange {
     if (this.#outgoing.size >= MAX_TRANSFERS) {
       throw new NatPunchError('refused', `${MAX_TRANSFERS} files are on their way already`);
     }
-    const { file, lengthBytes } = await openSource(path);
+    const { file, lengthBytes, key } = await openSource(path, this.#options.memberName());
     this.#lastTransfer += 1;
     const transfer = this.#lastTransfer;
-    const outgoing = new Outgoing(transfer, nameOf(path), lengthBytes, file, {
+    const outgoing = new Outgoing({ transfer, name: nameOf(path), lengthBytes, key }, file, {
       ...this.#options,
       onEnd: () => void this.#outgoing.delete(transfer),
     });
@@ -135,14 +139,14 @@ export class FileExchange {
     await Promise.all(all.map((one) => one.drop()));
   }
 
-  #handleOffer(frame: Extract<FileFrame, { type: 'offer' }>): void {
+  #handleOffer(frame: OfferFrame): void {
     const { transfer } = frame;
     if (this.#incoming.has(transfer)) throw new NatPunchError('invalid-message', 'offered twice');
     if (this.#incoming.size >= MAX_TRANSFERS) {
       this.#options.send(encodeFileFrame({ type: 'refuse', transfer, reason: 'too-many' }));
       return;
     }
-    const incoming = new Incoming(transfer, frame.name, frame.lengthBytes, {
+    const incoming = new Incoming(frame, {
       send: this.#options.send,
       onEnd: () => void this.#incoming.delete(transfer),
     });
@@ -165,22 +169,15 @@ class Outgoing implements OutgoingTransfer {
   #hasEnded = false;
 
   constructor(
-    transfer: number,
-    name: string,
-    lengthBytes: number,
+    offer: Omit<OutgoingFile, 'createHash'>,
     file: FileHandle,
     options: Pick<FileExchangeOptions, 'send' | 'hasRoom'> & { onEnd(): void },
   ) {
-    this.name = name;
-    this.lengthBytes = lengthBytes;
+    this.name = offer.name;
+    this.lengthBytes = offer.lengthBytes;
     this.#file = file;
     this.#options = options;
-    this.#machine = new FileSender({
-      transfer,
-      name,
-      lengthBytes,
-      createHash: () => new NodeFileHash(),
-    });
+    this.#machine = new FileSender({ ...offer, createHash: () => new NodeFileHash() });
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -249,6 +246,7 @@ class Incoming implements IncomingTransfer {
   readonly lengthBytes: number;
   readonly ended: Promise<IncomingEnd>;
   onProgress: (() => void) | undefined;
+  readonly #key: Uint8Array;
   readonly #machine: FileReceiver;
   readonly #options: Pick<FileExchangeOptions, 'send'> & { onEnd(): void };
   #resolve!: (end: IncomingEnd) => void;
@@ -257,13 +255,13 @@ class Incoming implements IncomingTransfer {
   #hasEnded = false;
 
   constructor(
-    transfer: number,
-    name: string,
-    lengthBytes: number,
+    { transfer, name, lengthBytes, key }: OfferFrame,
     options: Pick<FileExchangeOptions, 'send'> & { onEnd(): void },
   ) {
     this.name = name;
     this.lengthBytes = lengthBytes;
+    // The message that it came in is not kept.
+    this.#key = key.slice();
     this.#options = options;
     this.#machine = new FileReceiver({
       transfer,
@@ -302,7 +300,8 @@ class Incoming implements IncomingTransfer {
 
   async #open(folder: string): Promise<void> {
     try {
-      const part = await openPart(folder, this.name, this.lengthBytes);
+      const { name, lengthBytes } = this;
+      const part = await openPart(folder, { name, lengthBytes, key: this.#key });
       // It may have been cancelled meanwhile.
       if (this.#hasEnded) {
         await part.close();
@@ -325,7 +324,8 @@ class Incoming implements IncomingTransfer {
         else if (step.type === 'write') {
           await this.#part?.append(step.bytes);
           if (!this.#hasEnded) this.onProgress?.();
-        } else if (step.type === 'truncate') await this.#part?.truncate();
+        } else if (step.type === 'restart') await this.#part?.restart();
+        else if (step.type === 'discard') await this.#part?.discard();
         else if (step.type === 'save') {
           const path = await this.#part!.save();
           this.#machine.handleSaved();

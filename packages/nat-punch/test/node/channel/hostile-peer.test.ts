@@ -91,7 +91,13 @@ it.each<[what: string, lane: Lane, frames: Uint8Array[]]>([
     'file',
     numbered(
       [1, 1].map((transfer) =>
-        encodeFileFrame({ type: 'offer', transfer, lengthBytes: 1, name: 'x' }),
+        encodeFileFrame({
+          type: 'offer',
+          transfer,
+          lengthBytes: 1,
+          key: new Uint8Array(16),
+          name: 'x',
+        }),
       ),
     ),
   ],
@@ -110,7 +116,13 @@ it('gets no more than so many files on offer', async () => {
     offers += 1;
   };
   const offer = (transfer: number) =>
-    encodeFileFrame({ type: 'offer', transfer, lengthBytes: 1, name: 'x' });
+    encodeFileFrame({
+      type: 'offer',
+      transfer,
+      lengthBytes: 1,
+      key: new Uint8Array(16),
+      name: 'x',
+    });
   const frames = numbered(Array.from({ length: 50 }, (_, index) => offer(index)));
   for (const frame of frames) channel.send('file', frame);
   for (const frame of numbered([encodeChatFrame({ type: 'text', text: 'done' })])) {

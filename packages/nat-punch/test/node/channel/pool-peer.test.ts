@@ -10,6 +10,7 @@ import {
   type PoolPeerOptions,
 } from '../../../src/node/channel/pool-peer.ts';
 import type { IncomingTransfer } from '../../../src/node/files/file-exchange.ts';
+import { PARTS_FOLDER } from '../../../src/node/files/save-folder.ts';
 
 let folder = '';
 const pairs: Pair[] = [];
@@ -234,7 +235,7 @@ describe('files', () => {
     };
     offer.accept(target);
     expect(await offer.ended).toMatchObject({ reason: 'cancelled' });
-    expect(await readdir(target)).toEqual([`a file.bin.${CONTENT.length}.part`]);
+    expect(await readdir(target)).toEqual([PARTS_FOLDER]);
 
     const second = new Pair();
     const again = offered(second.peers[1]);

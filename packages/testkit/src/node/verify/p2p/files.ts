@@ -88,7 +88,9 @@ function randomBytes(length: number): Uint8Array {
 
 async function savedFiles(folder: string): Promise<{ name: string; lengthBytes: number }[]> {
   const found = [];
-  for (const name of await readdir(folder)) {
+  // The folder of what is not whole yet may go meanwhile.
+  const names = await readdir(folder, { recursive: true }).catch((): string[] => []);
+  for (const name of names) {
     const about = await stat(join(folder, name)).catch(() => undefined);
     if (about !== undefined) found.push({ name, lengthBytes: about.size });
   }
