@@ -120,6 +120,8 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
       return `Redis is gone (${event.reason}): this server goes on alone.`;
     case 'redis-back':
       return 'Redis is back.';
+    case 'fault':
+      return `A message of ${printEndpoint(event.from)} could not be handled: ${event.reason}.`;
     case 'draining':
       return 'Draining: nobody is let in, relays may end.';
     default:

@@ -150,13 +150,16 @@ const UNFIT = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 function signalOf(fields: Fields): SignalMessage {
   const data = optional(fields, 'data', dataOf);
-  return {
+  const signal: SignalMessage = {
     type: 'signal',
     peer: memberOf(fields),
     number: integer(fields, 'number', Number.MAX_SAFE_INTEGER),
     acknowledged: integer(fields, 'acknowledged', Number.MAX_SAFE_INTEGER),
     ...(data === undefined ? {} : { data }),
   };
+  // It is passed on, and written anew it may be longer: 1e20 has 21 digits then.
+  if (byteLength(JSON.stringify(signal)) > MAX_SIGNALLING_BYTES) throw invalid('data');
+  return signal;
 }
 
 function welcomeOf(fields: Fields): WelcomeMessage {

@@ -185,6 +185,21 @@ describe.each(DECODERS)("a %s's message", (_who, decode, message) => {
     );
   });
 
+  it('can be passed on when it has been read, however its numbers and texts were written', () => {
+    const numeral = fc.constantFrom('1e20', '-9e20', '1e-6', '1E308', '1e999', '-0', '0.1');
+    const word = fc.constantFrom('"\\ud800"', '"\ud800"', '"\\u0000"', '"\u007f"', '"€"', '"\\/"');
+    const value = fc.oneof(numeral, word);
+    fc.assert(
+      fc.property(value, fc.integer({ min: 1, max: 8000 }), (one, times) => {
+        const list = Array(times).fill(one).join(',');
+        const text = `${JSON.stringify(SIGNAL).slice(0, -1)},"data":{"a":[${list}]}}`;
+        const read = readOrRefuse(() => decode(text));
+        if (read !== undefined) encodeSignalling(read as ClientMessage);
+      }),
+      { examples: [['1e20', 3000]] },
+    );
+  });
+
   it('is refused wherever it is cut', () => {
     fc.assert(
       fc.property(message as fc.Arbitrary<ClientMessage | ServerMessage>, fc.nat(), (value, at) => {
@@ -322,10 +337,15 @@ it('names of pools and members are short texts without control characters', () =
 });
 
 function expectRefusalOnly(decode: () => unknown): void {
+  readOrRefuse(decode);
+}
+
+function readOrRefuse<T>(decode: () => T): T | undefined {
   try {
-    decode();
+    return decode();
   } catch (error) {
     expect(error).toMatchObject({ name: 'NatPunchError', code: 'invalid-message' });
+    return undefined;
   }
 }
 

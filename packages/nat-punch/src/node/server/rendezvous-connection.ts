@@ -25,6 +25,8 @@ export interface ConnectionOwner {
   handleDelay(connection: RendezvousConnection, delayMs: number): void;
   /** It is time for new credentials. */
   handleRenewal(connection: RendezvousConnection): void;
+  /** A message of this client brought up an error of the server's own; the connection is closed. */
+  handleFault(connection: RendezvousConnection, error: unknown): void;
   handleEnd(connection: RendezvousConnection): void;
 }
 
@@ -119,7 +121,17 @@ export class RendezvousConnection {
       return;
     }
     if (message.type === 'ping') this.send({ type: 'pong', id: message.id });
-    else this.#owner.handleMessage(this, message);
+    else this.#handOver(message);
+  }
+
+  /** Whatever goes wrong with a message ends the connection that it came by, and no other one. */
+  #handOver(message: ClientMessage): void {
+    try {
+      this.#owner.handleMessage(this, message);
+    } catch (error) {
+      this.#owner.handleFault(this, error);
+      this.refuse('unavailable', 'The server could not handle a message.');
+    }
   }
 
   #handlePong(): void {

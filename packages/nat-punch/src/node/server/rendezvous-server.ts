@@ -53,7 +53,9 @@ export type RendezvousLogEvent =
       readonly from: Endpoint;
     }
   | { readonly event: 'left'; readonly member: string }
-  | { readonly event: 'refused'; readonly code: string; readonly from: Endpoint };
+  | { readonly event: 'refused'; readonly code: string; readonly from: Endpoint }
+  /** An error of the server's own, brought up by a message from there. */
+  | { readonly event: 'fault'; readonly reason: string; readonly from: Endpoint };
 
 export interface RendezvousServerStatistics extends RendezvousStatistics {
   /** HTTP and WebSocket. */
@@ -239,6 +241,7 @@ export class RendezvousServer {
         handleMessage: (from, message) => this.#handleMessage(from, message),
         handleDelay: (from, delayMs) => this.#pools.setDelay(from.id, delayMs),
         handleRenewal: (from) => this.#welcome(from),
+        handleFault: (from, error) => this.#logFault(from, error),
         handleEnd: (from) => this.#handleEnd(from),
       });
       this.#connections.set(id, connection);
@@ -260,6 +263,11 @@ export class RendezvousServer {
     } else if (message.type === 'reject') {
       this.#pools.reject(connection.id, message.peer);
     }
+  }
+
+  #logFault({ remote }: RendezvousConnection, error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log?.({ event: 'fault', reason, from: remote });
   }
 
   #handleEnd(connection: RendezvousConnection): void {

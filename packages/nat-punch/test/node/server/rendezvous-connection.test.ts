@@ -37,13 +37,17 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-function connect() {
+function connect(fault?: Error) {
   const socket = new FakeSocket();
   const told: string[] = [];
   const owner: ConnectionOwner = {
-    handleMessage: (_connection, { type }) => told.push(type),
+    handleMessage: (_connection, { type }) => {
+      if (fault !== undefined) throw fault;
+      told.push(type);
+    },
     handleDelay: (_connection, delayMs) => told.push(`delay ${delayMs}`),
     handleRenewal: () => told.push('renewal'),
+    handleFault: (_connection, error) => told.push(`fault ${(error as Error).message}`),
     handleEnd: () => told.push('end'),
   };
   const remote = { address: '192.0.2.1', port: 1 };
@@ -120,4 +124,12 @@ it('says why it closes, hears nothing more, and is cut off when the other end do
   expect(socket.sent).toHaveLength(1);
   vi.advanceTimersByTime(10_000);
   expect(socket.acts.at(-1)).toBe('terminate');
+});
+
+it('is closed alone when its message brings up an error', () => {
+  const { socket, told } = connect(new RangeError('a mistake of ours'));
+  socket.emit('message', Buffer.from('{"type":"leave"}'), false);
+  expect(told).toEqual(['fault a mistake of ours', 'end']);
+  expect(socket.sent).toMatchObject([{ type: 'error', code: 'unavailable' }]);
+  expect(socket.acts.at(-1)).toBe('close 1008');
 });

@@ -123,6 +123,18 @@ describe('signalling', () => {
     expect(await long.closed).toBe(1009);
   });
 
+  it('ends for who sends what would be too long to be passed on, and for nobody else', async () => {
+    const { port } = await start();
+    const [a, b] = [await join(port, 'a'), await join(port, 'b')];
+    const { peer } = await a.next('peer');
+    const data = `{"a":[${Array(3000).fill('1e20').join(',')}]}`;
+    a.send(`${signalTo(peer).slice(0, -1)},"data":${data}}`);
+    expect(await a.next('error')).toMatchObject({ code: 'invalid-message' });
+    await b.next('peer-away');
+    b.send({ type: 'ping', id: 1 });
+    expect(await b.next('pong')).toEqual({ type: 'pong', id: 1 });
+  });
+
   it('ends for who sends too much', async () => {
     const { port } = await start();
     const a = await join(port, 'a');
