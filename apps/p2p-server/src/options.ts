@@ -15,6 +15,9 @@ export interface Options {
   readonly allowPeers: readonly string[];
   /** Relay sockets of a user. */
   readonly quota: number | undefined;
+  /** Bytes relayed a second, for a user and in all. */
+  readonly bytesPerSecond: number | undefined;
+  readonly totalBytesPerSecond: number | undefined;
   readonly roomSize: number;
   readonly redis: string | undefined;
   readonly metrics: Endpoint | undefined;
@@ -75,6 +78,8 @@ export function parseOptions(args: readonly string[], version: string): Options 
     .option('--realm <name>', 'what users authenticate themselves for', realm, 'p2p')
     .option('--allow-peer <cidr>', 'let users reach it though it is not public; repeatable', range)
     .option('--quota <number>', 'relay addresses of one user (default: 100)', count)
+    .option('--user-rate <MiB>', 'relayed for one user a second (default: 32)', mebibytes)
+    .option('--max-relay-rate <MiB>', 'relayed in all a second (default: no limit)', mebibytes)
     .option('--room-size <number>', 'members of a pool that meet, 2 to 16', roomSize, 2)
     .option('--redis <url>', 'meet with other servers through Redis', redisUrl)
     .option('--metrics <address:port>', 'serve /metrics for Prometheus there', metrics)
@@ -108,6 +113,8 @@ export function parseOptions(args: readonly string[], version: string): Options 
     realm: values.realm,
     allowPeers: values.allowPeer ?? [],
     quota: values.quota,
+    bytesPerSecond: values.userRate,
+    totalBytesPerSecond: values.maxRelayRate,
     roomSize: values.roomSize,
     redis: values.redis,
     metrics: values.metrics,
@@ -172,6 +179,11 @@ function count(text: string): number {
     throw new InvalidArgumentError('Give a number from 1.');
   }
   return value;
+}
+
+/** In bytes. */
+function mebibytes(text: string): number {
+  return count(text) * 2 ** 20;
 }
 
 function roomSize(text: string): number {

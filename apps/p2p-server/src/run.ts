@@ -64,6 +64,8 @@ async function start(options: Options, log: (event: ServerLogEvent) => void): Pr
     realm: options.realm,
     allowPeers: options.allowPeers,
     quota: options.quota,
+    bytesPerSecond: options.bytesPerSecond,
+    totalBytesPerSecond: options.totalBytesPerSecond,
     roomSize: options.roomSize,
     redis: options.redis,
     metrics: options.metrics,

@@ -103,4 +103,11 @@ export class ByteRateLimit {
     this.#bytes -= bytes;
     return true;
   }
+
+  /** Whether nothing of it has been taken that isn't there again: it is as good as a new one. */
+  isFull(now: number): boolean {
+    if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return true;
+    const earned = Math.max(now - this.#filledAt, 0) * this.#bytesPerMs;
+    return this.#bytes + earned >= this.#burstBytes;
+  }
 }

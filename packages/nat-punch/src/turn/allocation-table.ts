@@ -1,5 +1,6 @@
-// All allocations of a server and the ports reserved for further ones: how many a user may have, and when they end (RFC 8656 sections 3.2 and 7.2).
-import { type AddressFamily, type Endpoint, endpointKey } from '@bt/endpoint';
+// All allocations of a server and the ports reserved for further ones: how many a user and a network may have, and when they end (RFC 8656
+// sections 3.2 and 7.2).
+import { type AddressFamily, type Endpoint, endpointKey, networkOf } from '@bt/endpoint';
 import type { ClientLink } from '../client-link.ts';
 import { ByteRateLimit } from '../rate-limit.ts';
 import { hex } from './allocate-request.ts';
@@ -7,16 +8,21 @@ import {
   DEFAULT_QUOTA,
   DEFAULT_USER_BYTES_PER_SECOND,
   MAX_ALLOCATIONS,
+  MAX_ALLOCATIONS_PER_NETWORK,
+  NETWORK_RATE_FACTOR,
   RESERVATION_LIFETIME_MS,
 } from './relay-limits.ts';
 import type { RelaySocket } from './relay-socket.ts';
-import type { RelayUser, TurnAllocation } from './turn-allocation.ts';
+import { type RelayShare, RelayUser } from './relay-user.ts';
+import type { TurnAllocation } from './turn-allocation.ts';
 
 export interface AllocationTableOptions {
   /** Allocations of a user; 100 unless told otherwise. */
   readonly quota?: number | undefined;
   /** Bytes relayed for a user a second; 32 MiB unless told otherwise, Infinity for no limit. */
   readonly bytesPerSecond?: number | undefined;
+  /** Bytes relayed for all users together a second; no limit unless told otherwise. */
+  readonly totalBytesPerSecond?: number | undefined;
   onAllocation?(username: string, relayed: Endpoint): void;
   onAllocationEnd?(username: string, relayed: Endpoint): void;
 }
@@ -34,7 +40,12 @@ const SWEEP_MS = 1_000;
 
 export class AllocationTable {
   readonly #options: AllocationTableOptions;
-  readonly #users = new Map<string, RelayUser>();
+  readonly #quota: number;
+  readonly #bytesPerSecond: number;
+  /** By the accounts of users, and by client networks. A share without sockets stays until its bucket of bytes is full again. */
+  readonly #accounts = new Map<string, RelayShare>();
+  readonly #networks = new Map<string, RelayShare>();
+  readonly #total: ByteRateLimit;
   readonly #allocations = new Set<TurnAllocation>();
   /** By relayed transport address: an allocation of both families is there twice. */
   readonly #byRelayed = new Map<string, TurnAllocation>();
@@ -45,46 +56,65 @@ export class AllocationTable {
 
   constructor(options: AllocationTableOptions) {
     this.#options = options;
+    this.#quota = options.quota ?? DEFAULT_QUOTA;
+    this.#bytesPerSecond = options.bytesPerSecond ?? DEFAULT_USER_BYTES_PER_SECOND;
+    this.#total = new ByteRateLimit(options.totalBytesPerSecond ?? Number.POSITIVE_INFINITY);
   }
 
   get size(): number {
     return this.#allocations.size;
   }
 
-  /** How many relay sockets each user has, reserved ones included. */
+  /** How many relay sockets each account has, reserved ones included. */
   get socketsByUser(): Map<string, number> {
-    return new Map([...this.#users].map(([username, { sockets }]) => [username, sockets]));
+    const counts = [...this.#accounts].map(([account, { sockets }]) => [account, sockets] as const);
+    return new Map(counts.filter(([, sockets]) => sockets > 0));
   }
 
   at(relayed: Endpoint): TurnAllocation | undefined {
     return this.#byRelayed.get(endpointKey(relayed));
   }
 
-  /** The number of the error if a user can't have so many sockets more: his quota, or the server's capacity. */
-  shortage(username: string, sockets: number): 486 | 508 | undefined {
-    const quota = this.#options.quota ?? DEFAULT_QUOTA;
-    if ((this.#users.get(username)?.sockets ?? 0) + sockets > quota) return 486;
+  /** The number of the error if an account can't have so many sockets more: its quota, its network's, or the server's capacity. */
+  shortage(account: string, clientAddress: string, sockets: number): 486 | 508 | undefined {
+    const ofAccount = this.#accounts.get(account)?.sockets ?? 0;
+    if (ofAccount + sockets > this.#quota) return 486;
+    const ofNetwork = this.#networks.get(networkOf(clientAddress))?.sockets ?? 0;
+    // Whoever grants one user more grants it to his network.
+    if (ofNetwork + sockets > Math.max(MAX_ALLOCATIONS_PER_NETWORK, this.#quota)) return 486;
     return this.#sockets + sockets > MAX_ALLOCATIONS ? 508 : undefined;
   }
 
-  /** Counts so many sockets for a user, from before they are opened. */
-  enter(username: string, sockets: number): RelayUser {
-    let user = this.#users.get(username);
-    if (user === undefined) {
-      const bytesPerSecond = this.#options.bytesPerSecond ?? DEFAULT_USER_BYTES_PER_SECOND;
-      user = { username, sockets: 0, bytes: new ByteRateLimit(bytesPerSecond) };
-      this.#users.set(username, user);
-    }
-    user.sockets += sockets;
-    this.#sockets += sockets;
+  /** Counts so many sockets for a user at an address, from before they are opened. */
+  enter(username: string, account: string, clientAddress: string, sockets: number): RelayUser {
+    const network = networkOf(clientAddress);
+    const networkRate = NETWORK_RATE_FACTOR * this.#bytesPerSecond;
+    const user = new RelayUser(
+      username,
+      shareOf(this.#accounts, account, this.#bytesPerSecond),
+      shareOf(this.#networks, network, networkRate),
+      this.#total,
+    );
+    this.#count(user, sockets);
     return user;
   }
 
   leave(user: RelayUser, sockets: number): void {
-    user.sockets -= sockets;
-    this.#sockets -= sockets;
-    if (user.sockets <= 0 && this.#users.get(user.username) === user) {
-      this.#users.delete(user.username);
+    this.#count(user, -sockets);
+  }
+
+  /** Ends all that an account has: it is a user's no more. */
+  endAccount(account: string): void {
+    const share = this.#accounts.get(account);
+    if (share === undefined) return;
+    // What is still being opened for it is closed when it is open.
+    this.#accounts.delete(account);
+    share.isEnded = true;
+    for (const allocation of this.#allocations) {
+      if (allocation.user.account === share) this.end(allocation);
+    }
+    for (const [token, reservation] of this.#reservations) {
+      if (reservation.user.account === share) this.#free(token, reservation);
     }
   }
 
@@ -123,16 +153,17 @@ export class AllocationTable {
     this.#reservations.set(hex(token), { ...reservation, expiresAt });
   }
 
-  takeReservation(token: string, username: string): Reservation | undefined {
+  takeReservation(token: string, account: string): Reservation | undefined {
     const reservation = this.#reservations.get(token);
-    if (reservation?.user.username !== username) return undefined;
+    if (reservation?.user.account.key !== account) return undefined;
     this.#reservations.delete(token);
     return reservation;
   }
 
   /** When {@link sweep} is due; undefined when there is nothing that runs out. */
   deadline(): number | undefined {
-    return this.#allocations.size + this.#reservations.size > 0 ? this.#nextSweepAt : undefined;
+    const isEmpty = this.#allocations.size + this.#reservations.size + this.#networks.size === 0;
+    return isEmpty ? undefined : this.#nextSweepAt;
   }
 
   /** Ends what has run out. */
@@ -141,11 +172,13 @@ export class AllocationTable {
     for (const allocation of this.#allocations) {
       if (allocation.expiresAt <= now) this.end(allocation);
     }
-    for (const [token, { expiresAt, socket, user }] of this.#reservations) {
-      if (expiresAt > now) continue;
-      this.#reservations.delete(token);
-      socket.close();
-      this.leave(user, 1);
+    for (const [token, reservation] of this.#reservations) {
+      if (reservation.expiresAt <= now) this.#free(token, reservation);
+    }
+    for (const shares of [this.#accounts, this.#networks]) {
+      for (const [key, { sockets, bytes }] of shares) {
+        if (sockets === 0 && bytes.isFull(now)) shares.delete(key);
+      }
     }
   }
 
@@ -160,9 +193,30 @@ export class AllocationTable {
     this.sweep(Number.POSITIVE_INFINITY);
   }
 
+  #free(token: string, { socket, user }: Reservation): void {
+    this.#reservations.delete(token);
+    socket.close();
+    this.leave(user, 1);
+  }
+
+  #count({ account, network }: RelayUser, sockets: number): void {
+    account.sockets += sockets;
+    network.sockets += sockets;
+    this.#sockets += sockets;
+  }
+
   #forget(allocation: TurnAllocation, relayed: Endpoint): void {
     this.#byRelayed.delete(endpointKey(relayed));
     this.leave(allocation.user, 1);
     this.#options.onAllocationEnd?.(allocation.user.username, relayed);
   }
+}
+
+function shareOf(shares: Map<string, RelayShare>, key: string, bytesPerSecond: number): RelayShare {
+  let share = shares.get(key);
+  if (share === undefined) {
+    share = { key, sockets: 0, bytes: new ByteRateLimit(bytesPerSecond), isEnded: false };
+    shares.set(key, share);
+  }
+  return share;
 }

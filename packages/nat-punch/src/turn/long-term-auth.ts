@@ -14,6 +14,8 @@ import { TurnNonces } from './turn-nonce.ts';
 /** Who sent a request: its name is known, its integrity right, and it has received a nonce at its address. */
 export interface Authenticated {
   readonly username: string;
+  /** Who that is: quotas are an account's, whatever user names it has. */
+  readonly account: string;
   /** For the integrity of the answer, by the hash that the request has used. */
   readonly key: Uint8Array;
   readonly hash: IntegrityHash;
@@ -29,11 +31,14 @@ export interface LongTermAuthOptions {
   readonly secret: Uint8Array;
   /** The password of a user name now; undefined when there is none, or it has run out. */
   passwordOf(username: string, now: number): string | undefined;
+  /** The account of a user name whose password was right; the user name itself unless told otherwise. */
+  accountOf?(username: string): string;
 }
 
 export class LongTermAuth {
   readonly realm: string;
   readonly #passwordOf: LongTermAuthOptions['passwordOf'];
+  readonly #accountOf: (username: string) => string;
   readonly #nonces: TurnNonces;
 
   /** @throws {NatPunchError} `invalid-argument` for a realm that is empty or too long. */
@@ -45,6 +50,7 @@ export class LongTermAuth {
     }
     this.realm = options.realm;
     this.#passwordOf = (username, now) => options.passwordOf(username, now);
+    this.#accountOf = (username) => options.accountOf?.(username) ?? username;
     this.#nonces = new TurnNonces(options.secret);
   }
 
@@ -79,6 +85,6 @@ export class LongTermAuth {
     // A name that nobody has takes as long as a wrong password.
     const key = longTermKey(username, this.realm, password ?? '');
     if (!hasIntegrity(request, key) || password === undefined) return 401;
-    return { username, key, hash };
+    return { username, account: this.#accountOf(username), key, hash };
   }
 }

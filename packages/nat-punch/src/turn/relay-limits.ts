@@ -18,12 +18,19 @@ export const NONCE_LIFETIME_MS = 600_000;
 export const DEFAULT_QUOTA = 100;
 /** Allocations in all: each takes a port and a descriptor. */
 export const MAX_ALLOCATIONS = 8_192;
+/**
+ * Allocations of a client network, an IPv4 address or an IPv6 /64, whoever its users are: an eighth of all, so that nobody takes the relay by
+ * joining again and again. It is for four full rooms of browsers behind one NAT.
+ */
+export const MAX_ALLOCATIONS_PER_NETWORK = 1_024;
 /** Addresses that an allocation may exchange datagrams with at a time. */
 export const MAX_PERMISSIONS = 256;
 /** Channels of an allocation. */
 export const MAX_CHANNELS = 256;
 /** Bytes that are relayed for a user in a second, in both directions together; what is more is dropped. */
 export const DEFAULT_USER_BYTES_PER_SECOND = 32 * 2 ** 20;
+/** A client network has the byte rate of so many users. */
+export const NETWORK_RATE_FACTOR = 4;
 
 /** Requests of an address (of an IPv6 /64) that are answered in the long run, and at once. Birthday probing asks for 256 addresses at a time. */
 export const REQUESTS_PER_SECOND = 200;

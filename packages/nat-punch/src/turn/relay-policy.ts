@@ -7,6 +7,8 @@ import { type Cidr, isInCidr, parseCidr } from './cidr.ts';
 export interface RelayAccess {
   /** The password of a user name now (ms); undefined when there is none, or it has run out. */
   passwordOf(username: string, now: number): string | undefined;
+  /** The account that a user name belongs to, where one has several; the user name itself unless told otherwise. */
+  accountOf?(username: string): string;
   /**
    * Whether this user may exchange datagrams with that peer. `class` leaves it to the address: public ones yes, all others only where the
    * administrator allows them. A permission is for an IP address (RFC 8656 section 9): the answer may depend on the port only where the

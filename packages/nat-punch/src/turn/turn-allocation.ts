@@ -2,7 +2,6 @@
 // through it. No object is made for a datagram on its way by a channel.
 import type { AddressFamily, Endpoint } from '@bt/endpoint';
 import type { ClientLink } from '../client-link.ts';
-import type { ByteRateLimit } from '../rate-limit.ts';
 import {
   CHANNEL_DATA_HEADER_BYTES,
   channelDataLength,
@@ -17,14 +16,7 @@ import {
   PERMISSION_LIFETIME_MS,
 } from './relay-limits.ts';
 import type { RelaySocket } from './relay-socket.ts';
-
-/** What all allocations of a user share. */
-export interface RelayUser {
-  readonly username: string;
-  /** Relay sockets that are open, reserved, or being opened for him. */
-  sockets: number;
-  readonly bytes: ByteRateLimit;
-}
+import type { RelayUser } from './relay-user.ts';
 
 /** What an allocation asks of its server. */
 export interface AllocationOwner {
@@ -99,9 +91,9 @@ export class TurnAllocation {
     );
   }
 
-  /** Whether this request comes from whoever has made the allocation. */
+  /** Whether this request comes from whoever has made the allocation; he may have other credentials by now. */
   belongsTo(sender: Authenticated): boolean {
-    return sender.username === this.user.username;
+    return sender.account === this.user.account.key;
   }
 
   relay(family: AddressFamily): RelaySocket | undefined {
@@ -188,7 +180,7 @@ export class TurnAllocation {
       channel.permission.expiresAt <= now ||
       length > bytes.length - CHANNEL_DATA_HEADER_BYTES ||
       channel.target?.isEnded === true ||
-      !this.user.bytes.take(now, length)
+      !this.user.take(now, length)
     ) {
       this.#owner.statistics.droppedPackets += 1;
       return;
@@ -213,7 +205,7 @@ export class TurnAllocation {
       permission.expiresAt <= now ||
       peer.port === 0 ||
       (permission.isOwn && !this.#owner.allows(this.user.username, peer)) ||
-      !this.user.bytes.take(now, datagram.length)
+      !this.user.take(now, datagram.length)
     ) {
       this.#owner.statistics.droppedPackets += 1;
       return;
@@ -249,7 +241,7 @@ export class TurnAllocation {
     const end = CHANNEL_DATA_HEADER_BYTES + length;
     // RFC 8656 section 12.5: padded over a stream.
     const whole = this.link.transport === 'udp' ? end : (end + 3) & ~3;
-    const isAllowed = channel.target?.isEnded !== true && this.user.bytes.take(now, length);
+    const isAllowed = channel.target?.isEnded !== true && this.user.take(now, length);
     const target = isAllowed ? this.link.reserve(whole) : undefined;
     if (target === undefined) {
       this.#owner.statistics.droppedPackets += 1;
@@ -265,7 +257,7 @@ export class TurnAllocation {
   #sendIndication(now: number, bytes: Uint8Array, peer: Endpoint, permission: Permission): void {
     const isAllowed =
       (!permission.isOwn || this.#owner.allows(this.user.username, peer)) &&
-      this.user.bytes.take(now, bytes.length);
+      this.user.take(now, bytes.length);
     const target = isAllowed
       ? this.link.reserve(bytes.length + DATA_INDICATION_OVERHEAD_BYTES)
       : undefined;

@@ -25,7 +25,8 @@ import {
 } from './relay-limits.ts';
 import type { RelayAccess, RelayPolicy } from './relay-policy.ts';
 import type { RelaySocket, RelaySockets } from './relay-socket.ts';
-import { type AllocationOwner, type RelayUser, TurnAllocation } from './turn-allocation.ts';
+import type { RelayUser } from './relay-user.ts';
+import { type AllocationOwner, TurnAllocation } from './turn-allocation.ts';
 
 export interface TurnServerOptions {
   /** 1 to 32 bytes. */
@@ -35,12 +36,14 @@ export interface TurnServerOptions {
   readonly sockets: RelaySockets;
   /** Unguessable bytes. */
   readonly randomBytes: (length: number) => Uint8Array;
-  /** Allocations of a user; 100 unless told otherwise. */
+  /** Allocations of an account; 100 unless told otherwise. */
   readonly quota?: number | undefined;
   /** Requests of an address a second; 200 unless told otherwise, Infinity for no limit. */
   readonly requestsPerSecond?: number | undefined;
   /** Bytes relayed for a user a second; 32 MiB unless told otherwise, Infinity for no limit. */
   readonly bytesPerSecond?: number | undefined;
+  /** Bytes relayed in all a second; no limit unless told otherwise. */
+  readonly totalBytesPerSecond?: number | undefined;
   readonly events?: TurnServerEvents | undefined;
 }
 
@@ -143,12 +146,13 @@ export class TurnServer {
 
   /** @throws {NatPunchError} `invalid-argument` for a realm that is empty or too long. */
   constructor(options: TurnServerOptions) {
-    const { access, policy, randomBytes, events, quota, bytesPerSecond } = options;
+    const { access, policy, randomBytes, events } = options;
     this.#options = options;
     this.#auth = new LongTermAuth({
       realm: options.realm,
       secret: randomBytes(32),
       passwordOf: (username, now) => access.passwordOf(username, now),
+      accountOf: (username) => access.accountOf?.(username) ?? username,
     });
     const limit = {
       perSecond: options.requestsPerSecond ?? REQUESTS_PER_SECOND,
@@ -159,8 +163,9 @@ export class TurnServer {
     this.#unproved = new AddressRateLimit(limit);
     this.#proved = new AddressRateLimit(limit);
     this.#table = new AllocationTable({
-      quota,
-      bytesPerSecond,
+      quota: options.quota,
+      bytesPerSecond: options.bytesPerSecond,
+      totalBytesPerSecond: options.totalBytesPerSecond,
       onAllocation: (username, relayed) => events?.onAllocation?.(username, relayed),
       onAllocationEnd: (username, relayed) => events?.onAllocationEnd?.(username, relayed),
     });
@@ -177,7 +182,7 @@ export class TurnServer {
     return this.#table.size;
   }
 
-  /** How many relay sockets each user has, those reserved for his next allocation included. */
+  /** How many relay sockets each account has, those reserved for its next allocation included. */
   get socketsByUser(): Map<string, number> {
     return this.#table.socketsByUser;
   }
@@ -185,6 +190,11 @@ export class TurnServer {
   /** Allocates nothing more; what is allocated goes on. */
   drain(): void {
     this.#isDraining = true;
+  }
+
+  /** Ends all allocations of an account that is a user's no more. */
+  endAccount(account: string): void {
+    this.#table.endAccount(account);
   }
 
   /** When {@link handleTimeout} has something to do; undefined when nothing runs out. */
@@ -311,18 +321,19 @@ export class TurnServer {
     const { sockets } = this.#options;
     const count = asked.port === 'even-and-next' || asked.isDual ? 2 : 1;
     const fault = sockets.canRelay(asked.family, link.place.address)
-      ? this.#shortage(sender.username, count)
+      ? this.#shortage(sender.account, link, count)
       : 440;
     if (fault !== undefined) {
       this.#reply(call, fault);
       return;
     }
-    const user = this.#table.enter(sender.username, count);
+    const user = this.#table.enter(sender.username, sender.account, link.remote.address, count);
     link.allocation = 'pending';
     link.keep();
     this.#open(link, asked.family, asked.port, (opened) => {
       const [relay, next] = opened ?? [];
-      if (link.allocation === 'pending' && relay !== undefined && !this.#isClosed) {
+      const isGone = this.#isClosed || user.account.isEnded;
+      if (link.allocation === 'pending' && relay !== undefined && !isGone) {
         const made = this.#make(call, asked, user, asked.family, relay);
         if (next !== undefined) {
           made.reservationToken = this.#options.randomBytes(8);
@@ -369,7 +380,7 @@ export class TurnServer {
   }
 
   #takeReservation(call: Call, asked: AllocateRequest, token: string): Outcome {
-    const reservation = this.#table.takeReservation(token, call.sender.username);
+    const reservation = this.#table.takeReservation(token, call.sender.account);
     if (reservation === undefined) return 508;
     call.link.keep();
     const { user, family, socket } = reservation;
@@ -391,8 +402,8 @@ export class TurnServer {
     return made;
   }
 
-  #shortage(username: string, sockets: number): 486 | 508 | undefined {
-    return this.#isDraining ? 508 : this.#table.shortage(username, sockets);
+  #shortage(account: string, { remote }: ClientLink, sockets: number): 486 | 508 | undefined {
+    return this.#isDraining ? 508 : this.#table.shortage(account, remote.address, sockets);
   }
 
   /** RFC 8656 section 8.2. */

@@ -268,6 +268,53 @@ describe('what is too much', () => {
     expect(link.sent).toHaveLength(1);
   });
 
+  it('of bytes for an account stays too much when its allocation ends and another begins', () => {
+    const { lab, link, relay } = allocated({ server: { bytesPerSecond: 5 } });
+    lab.permit(link, PEER);
+    lab.sendIndication(link, PEER, DATA);
+    expect(relay.sent).toHaveLength(1);
+    expect(lab.refresh(link, 0)).toBe('ok');
+    expect(lab.allocate(link)).toBe('ok');
+    lab.permit(link, PEER);
+    lab.sendIndication(link, PEER, DATA);
+    expect(lab.sockets.opened[1]!.sent).toEqual([]);
+    lab.pass(1_000);
+    lab.sendIndication(link, PEER, DATA);
+    expect(lab.sockets.opened[1]!.sent).toHaveLength(1);
+    // Nothing is kept of it in the end.
+    expect(lab.refresh(link, 0)).toBe('ok');
+    lab.pass(3_000);
+    expect(lab.server.deadline()).toBeUndefined();
+  });
+
+  it('of bytes for a client network, four times a user’s, is dropped, whoever its users are', () => {
+    let names = 0;
+    const accountOf = () => `member ${++names}`;
+    const { lab } = allocated({ server: { bytesPerSecond: 5 }, accountOf });
+    for (let port = 1; port <= 6; port++) {
+      const link = new FakeLink({ address: port === 6 ? '198.51.100.10' : '198.51.100.9', port });
+      names = 10 * port;
+      expect(lab.allocate(link)).toBe('ok');
+      names = 10 * port;
+      lab.permit(link, PEER);
+      lab.sendIndication(link, PEER, DATA);
+    }
+    const relays = lab.sockets.opened.slice(1);
+    expect(relays.map(({ sent }) => sent.length)).toEqual([1, 1, 1, 1, 0, 1]);
+  });
+
+  it('of bytes in all, where it is told how many, is dropped', () => {
+    const { lab, link, relay } = allocated({ server: { totalBytesPerSecond: 9 } });
+    const other = new FakeLink({ address: '203.0.113.44', port: 1 });
+    expect(lab.allocate(other, undefined, { username: 'bob' })).toBe('ok');
+    lab.permit(link, PEER);
+    lab.permit(other, PEER, 'bob');
+    lab.sendIndication(link, PEER, DATA);
+    lab.sendIndication(other, PEER, DATA);
+    expect(relay.sent).toHaveLength(1);
+    expect(lab.sockets.opened[1]!.sent).toEqual([]);
+  });
+
   it('for a client that takes nothing is dropped', () => {
     const { lab, link, relay } = allocated();
     lab.bindChannel(link, 0x4000, PEER);

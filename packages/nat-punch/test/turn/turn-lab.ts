@@ -131,6 +131,7 @@ export class FakeSockets implements RelaySockets {
 
 export interface LabOptions {
   readonly mayReach?: RelayAccess['mayReach'];
+  readonly accountOf?: RelayAccess['accountOf'];
   readonly allowPeers?: readonly string[];
   readonly server?: Partial<TurnServerOptions>;
 }
@@ -150,7 +151,12 @@ export class TurnLab {
   #random = 1;
   #serial = 0;
 
-  constructor({ mayReach = () => 'class', allowPeers = [], server = {} }: LabOptions = {}) {
+  constructor({
+    mayReach = () => 'class',
+    accountOf = (username) => username,
+    allowPeers = [],
+    server = {},
+  }: LabOptions = {}) {
     this.policy = new RelayPolicy({ mayReach, allowPeers });
     this.policy.addOwnAddress(SERVER.address);
     this.policy.addOwnAddress('2001:db8::1');
@@ -158,7 +164,7 @@ export class TurnLab {
     this.policy.addOwnPort(3479);
     this.server = new TurnServer({
       realm: REALM,
-      access: { passwordOf: (username) => PASSWORDS.get(username), mayReach },
+      access: { passwordOf: (username) => PASSWORDS.get(username), accountOf, mayReach },
       policy: this.policy,
       sockets: this.sockets,
       randomBytes: (length) => Uint8Array.from({ length }, () => this.#nextByte()),

@@ -10,7 +10,12 @@ import {
   STUN_METHOD,
   StunWriter,
 } from '../../src/index.ts';
-import { MAX_ALLOCATIONS, MAX_REALM_BYTES, REQUEST_BURST } from '../../src/turn/relay-limits.ts';
+import {
+  MAX_ALLOCATIONS,
+  MAX_ALLOCATIONS_PER_NETWORK,
+  MAX_REALM_BYTES,
+  REQUEST_BURST,
+} from '../../src/turn/relay-limits.ts';
 import { FakeLink, PEER, REALM, SERVER, TurnLab, withUdp } from './turn-lab.ts';
 
 const KEY = longTermKey('alice', REALM, 'secret');
@@ -337,6 +342,33 @@ describe('Allocate', () => {
     expect(lab.allocate(links[0]!)).toBe('ok');
   });
 
+  it('beyond the quota of its account, whatever user names it has: 486', () => {
+    const lab = new TurnLab({ server: { quota: 2 }, accountOf: () => 'the member' });
+    const link = (port: number) => new FakeLink({ address: '198.51.100.9', port });
+    const first = link(1);
+    expect(lab.allocate(first)).toBe('ok');
+    expect(lab.allocate(link(2), undefined, { username: 'bob' })).toBe('ok');
+    expect(lab.allocate(link(3), undefined, { username: 'bob' })).toBe(486);
+    expect(lab.server.socketsByUser).toEqual(new Map([['the member', 2]]));
+    // Whoever has new credentials goes on with what he has.
+    expect(lab.refresh(first, 600, 'bob')).toBe('ok');
+  });
+
+  it(`beyond ${MAX_ALLOCATIONS_PER_NETWORK} sockets of a client network: 486, whoever asks; others get theirs`, () => {
+    const unlimited = Number.POSITIVE_INFINITY;
+    const lab = new TurnLab({ server: { quota: 1_000, requestsPerSecond: unlimited } });
+    const link = (i: number, address = '2001:db8:1:2::9') => new FakeLink({ address, port: i });
+    for (const username of ['alice', 'bob']) {
+      const message = decodeStunMessage(
+        lab.signed(link(0), STUN_METHOD.allocate, withUdp, { username }),
+      )!;
+      for (let i = 0; i < 600; i++) lab.server.handleMessage(lab.now, message, link(i));
+    }
+    expect(lab.server.allocationCount).toBe(MAX_ALLOCATIONS_PER_NETWORK);
+    expect(lab.allocate(link(9, '2001:db8:1:2:3::9'))).toBe(486);
+    expect(lab.allocate(link(9, '2001:db8:1:3::9'))).toBe('ok');
+  });
+
   it(`beyond ${MAX_ALLOCATIONS} sockets in all: 508`, () => {
     const quota = Number.POSITIVE_INFINITY;
     const lab = new TurnLab({ server: { quota, requestsPerSecond: quota } });
@@ -346,6 +378,24 @@ describe('Allocate', () => {
     for (let i = 0; i < MAX_ALLOCATIONS; i++) lab.server.handleMessage(lab.now, message, link(i));
     expect(lab.server.allocationCount).toBe(MAX_ALLOCATIONS);
     expect(lab.allocate(link(9))).toBe(508);
+  });
+
+  it('ends with its account, reserved and half-open ones too', () => {
+    const lab = new TurnLab({ accountOf: (username) => `account of ${username}` });
+    const link = (port: number) => new FakeLink({ address: '198.51.100.9', port });
+    const even = (w: StunWriter) => w.bytes(STUN_ATTRIBUTE.evenPort, Uint8Array.of(0x80));
+    const [first, pending, others] = [link(1), link(2), link(3)];
+    expect(lab.allocate(first, even)).toBe('ok');
+    expect(lab.allocate(others, undefined, { username: 'bob' })).toBe('ok');
+    lab.sockets.waiting = [];
+    lab.handle(pending, lab.signed(pending, STUN_METHOD.allocate, withUdp));
+    lab.server.endAccount('account of alice');
+    lab.sockets.waiting[0]!();
+    expect(lab.sockets.opened.map(({ isClosed }) => isClosed)).toEqual([true, true, false, true]);
+    expect(first).toMatchObject({ allocation: undefined, isKept: false });
+    expect(pending).toMatchObject({ allocation: undefined, isKept: false });
+    expect(lab.server.socketsByUser).toEqual(new Map([['account of bob', 1]]));
+    lab.server.endAccount('account of nobody');
   });
 
   it('when no port is left, and while the server drains: 508, and nothing is kept', () => {

@@ -38,6 +38,8 @@ export interface RelayServerOptions {
   readonly requestsPerSecond?: number | undefined;
   /** Bytes relayed for a user a second; 32 MiB unless told otherwise, Infinity for no limit. */
   readonly bytesPerSecond?: number | undefined;
+  /** Bytes relayed in all a second; no limit unless told otherwise. */
+  readonly totalBytesPerSecond?: number | undefined;
   /** A TCP connection that begins with a G, its bytes unread. Without it such connections are closed. */
   onHttp?(socket: Duplex, remote: Endpoint, isSecure: boolean): void;
   /** A request that a user has authenticated was answered: he is at this address, where he has received a nonce. */
@@ -141,9 +143,14 @@ export class RelayServer {
     };
   }
 
-  /** How many relay sockets each user has, those reserved for his next allocation included. */
+  /** How many relay sockets each account has, those reserved for its next allocation included. */
   get socketsByUser(): Map<string, number> {
     return this.#server.socketsByUser;
+  }
+
+  /** Ends all allocations of an account that is a user's no more. */
+  endAccount(account: string): void {
+    this.#server.endAccount(account);
   }
 
   /** Allocates nothing more; what is allocated goes on. */

@@ -43,6 +43,8 @@ export interface RendezvousServerOptions {
   /** HTML that is served at `/`; without it there is a sentence. */
   readonly page?: string | undefined;
   readonly log?: ((event: RendezvousLogEvent) => void) | undefined;
+  /** What the relay holds for a member ends, but not while this server drains. */
+  readonly onMemberLeft?: ((member: string) => void) | undefined;
 }
 
 export type RendezvousLogEvent =
@@ -309,6 +311,7 @@ export class RendezvousServer {
         break;
       case 'member-left':
         this.#scopes.leave(effect.member);
+        if (!this.#isShut) this.#options.onMemberLeft?.(effect.member);
         this.#options.log?.({ event: 'left', member: effect.member });
         break;
       case 'pool-end':

@@ -1,5 +1,6 @@
 // The whole server: STUN, NAT behaviour discovery, TURN, and rendezvous on one port; its metrics at another; and how it ends.
 import type { Endpoint } from '@bt/endpoint';
+import { parsePoolUsername } from '../../rendezvous/pool-credentials.ts';
 import { type Metric, MetricsServer } from './metrics.ts';
 import { LocalPools } from './pool-host.ts';
 import { type RedisLogEvent, RedisPools } from './redis-pools.ts';
@@ -21,6 +22,9 @@ export interface ServerOptions
     | 'tls'
     | 'allowPeers'
     | 'quota'
+    | 'requestsPerSecond'
+    | 'bytesPerSecond'
+    | 'totalBytesPerSecond'
   > {
   /** What users authenticate themselves for; `p2p` unless told otherwise. */
   readonly realm?: string | undefined;
@@ -88,6 +92,7 @@ export class PunchServer {
       alternateAddress: options.alternateAddress,
       page: options.page,
       log,
+      onMemberLeft: (member) => relay.endAccount(member),
     });
     let relay: RelayServer;
     try {
@@ -96,6 +101,8 @@ export class PunchServer {
         realm,
         access: {
           passwordOf: (username) => users.get(username) ?? rendezvous.passwordOf(username),
+          accountOf: (username) =>
+            users.has(username) ? username : (parsePoolUsername(username)?.member ?? username),
           mayReach: (username, peer) =>
             users.has(username) ? 'class' : rendezvous.mayReach(username, peer) ? 'yes' : 'no',
         },

@@ -9,6 +9,7 @@ import {
   startServer,
 } from '../../../src/node/server/server.ts';
 import { SignallingProbe } from './signalling-probe.ts';
+import { StunPeer } from './stun-peer.ts';
 
 const cleanUps: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -67,6 +68,25 @@ describe('startServer', () => {
     });
     const pool = await joinPool({ ...options, certificateAuthority: tls.cert });
     await pool.leave();
+  });
+
+  it('frees what a member has of the relay when it leaves', async () => {
+    const freed: string[] = [];
+    const server = await serve({
+      log: (event) => event.event === 'freed' && freed.push(event.username),
+    });
+    const probe = await SignallingProbe.open(server.port);
+    probe.send({ type: 'join', version: 1, pool: '100', client: '0'.repeat(32), kind: 'terminal' });
+    const { credentials } = await probe.next('welcome');
+    const peer = await StunPeer.udp({ address: '127.0.0.1', port: server.port });
+    cleanUps.push(() => peer.close());
+    await peer.allocate(credentials);
+    expect(server.statistics.relay.allocations).toBe(1);
+    probe.send({ type: 'leave' });
+    await vi.waitFor(() => expect(server.statistics.rendezvous.members).toBe(0));
+    expect(server.statistics.relay.allocations).toBe(0);
+    expect(freed).toEqual([credentials.username]);
+    probe.close();
   });
 
   it('drains: members are sent away, relays go on for a moment, and then it is gone', async () => {

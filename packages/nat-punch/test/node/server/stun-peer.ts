@@ -101,9 +101,11 @@ export class StunPeer {
   }
 
   /** Allocates, and gives the relayed address. */
-  async allocate(): Promise<Endpoint> {
-    const answer = await this.askSigned(STUN_METHOD.allocate, (writer) =>
-      writer.bytes(STUN_ATTRIBUTE.requestedTransport, Uint8Array.of(17, 0, 0, 0)),
+  async allocate(credentials?: Parameters<StunPeer['askSigned']>[2]): Promise<Endpoint> {
+    const answer = await this.askSigned(
+      STUN_METHOD.allocate,
+      (writer) => writer.bytes(STUN_ATTRIBUTE.requestedTransport, Uint8Array.of(17, 0, 0, 0)),
+      credentials,
     );
     return answer.xorAddress(STUN_ATTRIBUTE.xorRelayedAddress)!;
   }
