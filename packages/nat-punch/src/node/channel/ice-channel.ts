@@ -1,5 +1,7 @@
 // The channel to a browser: plain WebRTC, node-datachannel's own ICE with the server as its STUN and TURN server. ICE can't mend a path, so a
 // channel that has died is made anew through signalling. Its ICE knows the relay over UDP only; where that may not get through it has a tunnel.
+import { addressFamily, isLoopback } from '@bt/endpoint';
+import { IceCandidateFilter } from '../../path/ice-candidate.ts';
 import { LOOPBACK } from '../client/path-forwarder.ts';
 import { TurnTunnel, type TurnTunnelOptions } from '../client/turn-tunnel.ts';
 import { PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
@@ -7,6 +9,8 @@ import { PeerChannel, type PeerChannelOptions } from './peer-channel.ts';
 export interface IceChannelOptions extends PeerChannelOptions {
   /** Now: `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, user and password percent-encoded. */
   iceServers(): readonly string[];
+  /** Now: an IP address; where it is on loopback the other end may be, too. */
+  serverAddress(): string;
   /** The relay, to be reached over TCP or TLS as well; undefined where UDP is known to get through. */
   relayOverTcp?(): TcpRelay | undefined;
 }
@@ -18,7 +22,9 @@ export interface TcpRelay extends TurnTunnelOptions {
 
 /** To a member that is a browser. */
 export class IceChannel extends PeerChannel {
-  constructor({ iceServers, relayOverTcp, ...options }: IceChannelOptions) {
+  constructor({ iceServers, serverAddress, relayOverTcp, ...options }: IceChannelOptions) {
+    // Of all rounds: a new one is begun at the other end's word.
+    const filter = new IceCandidateFilter();
     super(options, {
       isIceEndToEnd: true,
       open: async () => {
@@ -27,7 +33,16 @@ export class IceChannel extends PeerChannel {
         return {
           config: { iceServers: [...iceServers(), ...tunnelServers(relay, tunnel)] },
           remote: ({ ice }) => ice && { ice, isIceLite: false, candidates: [] },
+          candidate: (line) => {
+            const server = serverAddress();
+            const allowLoopback = addressFamily(server) !== undefined && isLoopback(server);
+            return filter.admit(line, server, { allowLoopback });
+          },
           open: () => {},
+          handleOpen: (connection) => {
+            const address = connection.getSelectedCandidatePair()?.remote.address;
+            if (address !== undefined) filter.handleOpen(address);
+          },
           close: () => tunnel?.close(),
         };
       },

@@ -26,6 +26,8 @@ import { closePeerConnection, openPeerConnection } from './peer-connections.ts';
 
 /** A channel that was open for so long is followed by another at once. */
 const STABLE_MS = 5000;
+/** Rounds of the other side that are followed at once though none of them opens; the next ones wait longer and longer. */
+const MAX_PROMPT_ROUNDS = 4;
 
 export interface PeerChannelOptions {
   /** Exactly one of the two is. */
@@ -61,12 +63,16 @@ export interface ChannelRoute {
         readonly candidates: readonly string[];
       }
     | undefined;
+  /** What our ICE is given of a candidate of the other end, which it would look up and check as it is. */
+  candidate?(line: string): string | undefined;
   /** The other end is trusted: from here on datagrams may go. */
   open(): void;
   /** Where we carry the datagrams: one came over the path. */
   handleDatagram?(datagram: Uint8Array): void;
   /** There is a path, or another one. */
   handlePath?(): void;
+  /** The channel is open. */
+  handleOpen?(connection: PeerConnection): void;
   close(): void;
 }
 
@@ -99,6 +105,8 @@ export class PeerChannel {
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #retryMs = FIRST_RETRY_MS;
+  /** Rounds that were begun at the other side's word since a channel was open. */
+  #followed = 0;
   #isClosed = false;
 
   constructor(options: PeerChannelOptions, source: ChannelRouteSource) {
@@ -294,7 +302,9 @@ export class PeerChannel {
         'answer',
       );
     }
-    for (const candidate of attempt.candidates.splice(0)) {
+    for (const line of attempt.candidates.splice(0)) {
+      const candidate = route.candidate?.(line);
+      if (candidate === undefined) continue;
       try {
         connection.addRemoteCandidate(candidate, '0');
       } catch {
@@ -308,6 +318,8 @@ export class PeerChannel {
     if (this.#attempt !== attempt || attempt.openedAt !== undefined) return;
     if (!hasMessage && !attempt.channels.every((channel) => channel.isOpen())) return;
     attempt.openedAt = performance.now();
+    this.#followed = 0;
+    if (attempt.connection !== undefined) attempt.route?.handleOpen?.(attempt.connection);
     this.#handshake.handleOpen();
     this.#schedule();
     this.#options.onOpen();
@@ -323,9 +335,20 @@ export class PeerChannel {
       this.#begin();
       return;
     }
+    this.#beginLater();
+  }
+
+  #beginLater(): void {
     this.#retry = setTimeout(() => this.#begin(), this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
     this.#schedule();
+  }
+
+  /** Whether a round of the other side is followed at once: it may say so again and again, and no channel comes of that. */
+  #mayFollow(): boolean {
+    if (this.#followed >= MAX_PROMPT_ROUNDS) return false;
+    this.#followed += 1;
+    return true;
   }
 
   #drop(): void {
@@ -346,10 +369,11 @@ export class PeerChannel {
           break;
         case 'superseded':
           this.#drop();
-          this.#begin();
+          if (this.#mayFollow()) this.#begin();
+          else this.#beginLater();
           break;
         case 'wanted':
-          if (attempt === undefined && !this.#isClosed) this.#begin();
+          if (attempt === undefined && !this.#isClosed && this.#mayFollow()) this.#begin();
           break;
         case 'refused':
           this.close();

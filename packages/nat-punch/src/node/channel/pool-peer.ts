@@ -74,6 +74,8 @@ export interface PoolPeerOptions {
   readonly transport?: PeerTransport | undefined;
   /** To a browser: what its ICE uses now, `stun:HOST:PORT`, `turn:USER:PASSWORD@HOST:PORT`, percent-encoded. */
   iceServers?(): readonly string[];
+  /** To a browser: where the server is now, an IP address. */
+  serverAddress?(): string;
   /** To a browser, where UDP may not get through. */
   relayOverTcp?(): TcpRelay | undefined;
 }
@@ -255,7 +257,7 @@ export class PoolPeer {
   }
 
   #open(options: PoolPeerOptions): SecureChannel | IceChannel {
-    const { kind, transport, iceServers, relayOverTcp, ...rest } = options;
+    const { kind, transport, iceServers, serverAddress, relayOverTcp, ...rest } = options;
     const common: PeerChannelOptions = {
       ...rest,
       onOpen: () => this.#handleOpen(),
@@ -272,6 +274,7 @@ export class PoolPeer {
       return new IceChannel({
         ...common,
         iceServers: () => iceServers?.() ?? [],
+        serverAddress: () => serverAddress?.() ?? '',
         relayOverTcp: () => relayOverTcp?.(),
       });
     }

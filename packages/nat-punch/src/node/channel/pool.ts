@@ -304,6 +304,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       signal,
       transport,
       iceServers: () => this.#iceServers(),
+      serverAddress: () => this.#signalling.serverAddress,
       relayOverTcp: () => this.#relayOverTcp(),
       onRefused: () => this.#reject(clientTag, member),
     });

@@ -25,6 +25,7 @@ function connect(phrases: readonly (string | undefined)[]) {
       certificate: makeCertificate(),
       phraseKey: phrase === undefined ? undefined : derivePhraseKey(phrase, '100'),
       iceServers: () => [],
+      serverAddress: () => '127.0.0.1',
       signal: (data) => setImmediate(() => ends[1 - index]!.handleSignal(structuredClone(data))),
       onOpen: () => note(`${index} open`),
       onMessage: (lane, message) => note(`${index} ${lane} ${new TextDecoder().decode(message)}`),

@@ -30,6 +30,7 @@ it('lets two meet by the relay over TCP when nothing else leads from one to the 
         identities: index === 0 ? { own: 'a', peer: 'b' } : { own: 'b', peer: 'a' },
         certificate: makeCertificate(),
         iceServers: () => [],
+        serverAddress: () => '127.0.0.1',
         relayOverTcp: () => ({
           server: { address: '127.0.0.1', port: relay.port },
           tls: false,
