@@ -1,8 +1,8 @@
 // One stay in a pool, from joining to leaving.
-import { mkdir } from 'node:fs/promises';
 import type { PoolPeer } from '@bt/nat-punch/node';
 import { COMMAND_HELP, parseCommand } from './commands.ts';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
+import { makeFolder } from './folder.ts';
 import type { ChatOptions } from './options.ts';
 import { Room } from './room.ts';
 import { JsonView } from './view/json.ts';
@@ -141,15 +141,6 @@ async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'end
     }
   }
   return 'ended';
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new Failure(EXIT.usage, `The folder ${path} can't be made (${code}).`, { cause });
-  }
 }
 
 async function phraseOf(options: ChatOptions, input: Input): Promise<string | undefined> {

@@ -241,6 +241,13 @@ it('says that a folder can not be made', async () => {
   );
 });
 
+// Node's own recursive mkdir never ends there.
+it.skipIf(process.platform !== 'linux')('says that a folder takes none', async () => {
+  const ada = new Chat(new MemoryPool(), ['--save-to', '/proc/foo/bar']);
+  expect(await ada.code).toBe(2);
+  expect(ada.error).toBe("p2p-client: The folder /proc/foo/bar can't be made (ENOENT).\n");
+});
+
 it('has a phrase typed on a terminal only', async () => {
   const ada = new Chat(new MemoryPool(), ['--phrase']);
   expect(await ada.code).toBe(2);
