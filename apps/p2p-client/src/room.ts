@@ -332,6 +332,8 @@ function refusalText({ refusal }: PoolPeer): string {
       return 'Somebody came after too many wrong phrases, and was not let in.';
     case 'other-identity':
       return 'Somebody else came in the place of a partner, and was not let in.';
+    case 'wrong-commitment':
+      return 'Somebody came who cheats with the short code, and was not let in.';
     default:
       return 'Somebody came with another phrase, and was not let in.';
   }

@@ -81,6 +81,15 @@ describe('talk', () => {
     ) as [Chat, Chat];
     await ada.until('Bob is here and knows the phrase.');
     await bob.until('Ada is here');
+    // Each has revealed its part of the code before it answers what the other one said.
+    for (const [from, to, text] of [
+      [ada, bob, 'one'],
+      [bob, ada, 'two'],
+      [ada, bob, 'three'],
+    ] as const) {
+      from.type(text);
+      await to.until(`: ${text}`);
+    }
     ada.type('/code', '/quit');
     bob.type('/code', '/quit');
     await Promise.all([ada.code, bob.code]);

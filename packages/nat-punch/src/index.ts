@@ -29,7 +29,7 @@ export {
   ReliableMessages,
   type ReliableMessagesOptions,
 } from './channel/reliable-messages.ts';
-export { shortCode } from './channel/short-code.ts';
+export { ShortCodeExchange, type ShortCodeExchangeOptions } from './channel/short-code.ts';
 export {
   derivePhraseKey,
   MAX_PHRASE_BYTES,

@@ -25,8 +25,16 @@ export const MAX_CANDIDATE_CHARACTERS = 256;
 const FIRST_REPEAT_MS = 1000;
 const MAX_REPEAT_MS = 8000;
 
-/** Why there will be no channel: the phrases differ, only one side has one, or the other side shows another certificate than before. */
-export type ChannelRefusal = 'wrong-phrase' | 'no-phrase' | 'too-many-guesses' | 'other-identity';
+/**
+ * Why there will be no channel: the phrases differ, only one side has one, the other side shows another certificate than before, or it breaks
+ * the exchange that the short code is made by.
+ */
+export type ChannelRefusal =
+  | 'wrong-phrase'
+  | 'no-phrase'
+  | 'too-many-guesses'
+  | 'other-identity'
+  | 'wrong-commitment';
 
 export interface ChannelHandshakeOptions {
   /** Exactly one of the two is. */

@@ -14,7 +14,7 @@ import {
   MAX_RETRY_MS,
   type PhraseKey,
   readOwnOffer,
-  shortCode,
+  ShortCodeExchange,
 } from '@bt/nat-punch';
 import { randomBytes } from './random.ts';
 
@@ -39,6 +39,8 @@ export interface BrowserChannelOptions {
   onMessage(lane: Lane, message: Uint8Array): void;
   onWritable(lane: Lane): void;
   onClose(): void;
+  /** The short code is there. */
+  onShortCode(): void;
   onRefused(reason: ChannelRefusal): void;
 }
 
@@ -74,6 +76,7 @@ export async function makeIdentity(): Promise<Identity> {
 export class BrowserChannel {
   readonly #options: BrowserChannelOptions;
   readonly #handshake: ChannelHandshake;
+  readonly #shortCode: ShortCodeExchange;
   #attempt: Attempt | undefined;
   #retryMs = FIRST_RETRY_MS;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -89,6 +92,10 @@ export class BrowserChannel {
       phraseKey: options.phraseKey,
       guesses: options.guesses,
     });
+    this.#shortCode = new ShortCodeExchange({
+      fingerprint: options.identity.fingerprint,
+      randomBytes,
+    });
     void this.#begin();
   }
 
@@ -97,8 +104,7 @@ export class BrowserChannel {
   }
 
   get shortCode(): string | undefined {
-    const peer = this.#handshake.peerFingerprint;
-    return peer && shortCode([this.#handshake.fingerprint, peer]);
+    return this.#shortCode.code;
   }
 
   handleSignal(data: unknown): void {
@@ -224,7 +230,9 @@ export class BrowserChannel {
       channel.onmessage = ({ data }) => {
         if (this.#attempt !== attempt || !(data instanceof ArrayBuffer)) return;
         this.#opened(attempt, true);
-        this.#options.onMessage(lane, new Uint8Array(data));
+        const bytes = new Uint8Array(data);
+        if (lane === 'chat' && this.#handleShortCode(bytes)) return;
+        this.#options.onMessage(lane, bytes);
       };
     }
   }
@@ -257,7 +265,35 @@ export class BrowserChannel {
     this.#retryMs = FIRST_RETRY_MS;
     this.#handshake.handleOpen();
     this.#schedule();
+    this.#shortCode.handleOpen(attempt.bound!.fingerprint);
+    this.#sayShortCode();
     this.#options.onOpen();
+  }
+
+  /** False: the frame is none of the short code's. */
+  #handleShortCode(frame: Uint8Array): boolean {
+    const before = this.#shortCode.code;
+    try {
+      if (!this.#shortCode.handleFrame(frame)) return false;
+    } catch {
+      // It breaks the protocol.
+      this.#refuse('wrong-commitment');
+      return true;
+    }
+    this.#sayShortCode();
+    if (this.#shortCode.code !== before) this.#options.onShortCode();
+    return true;
+  }
+
+  #sayShortCode(): void {
+    for (let frame = this.#shortCode.poll(); frame; frame = this.#shortCode.poll()) {
+      this.send('chat', frame as Uint8Array<ArrayBuffer>);
+    }
+  }
+
+  #refuse(reason: ChannelRefusal): void {
+    this.close();
+    this.#options.onRefused(reason);
   }
 
   #died(attempt: Attempt): void {
@@ -287,8 +323,7 @@ export class BrowserChannel {
       } else if (effect.type === 'wanted') {
         if (attempt === undefined && !this.#isClosed) void this.#begin();
       } else if (effect.type === 'refused') {
-        this.close();
-        this.#options.onRefused(effect.reason);
+        this.#refuse(effect.reason);
       } else if (attempt === undefined) continue;
       else if (effect.type === 'bound') attempt.bound = effect;
       else if (effect.type === 'candidate') attempt.candidates.push(effect.candidate);

@@ -75,6 +75,7 @@ export class Partner {
         for (const lane of LANES) this.#lanes[lane].handleClose();
         if (this.state === 'open') this.#setState('connecting');
       },
+      onShortCode: () => options.onChange(),
       onRefused: (reason) => {
         this.refusal = reason;
         this.#end('refused');

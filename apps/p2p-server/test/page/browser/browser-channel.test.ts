@@ -80,6 +80,7 @@ function make(said: object[]): BrowserChannel {
     onMessage: () => {},
     onWritable: () => {},
     onClose: () => {},
+    onShortCode: () => {},
     onRefused: () => {},
   });
   return channel;

@@ -19,8 +19,9 @@ import {
   MAX_RETRY_MS,
 } from '../../channel/lane.ts';
 import { describePeer } from '../../channel/peer-description.ts';
-import { shortCode } from '../../channel/short-code.ts';
+import { ShortCodeExchange } from '../../channel/short-code.ts';
 import type { PhraseKey } from '../../channel/spake2.ts';
+import { NatPunchError } from '../../errors.ts';
 import type { Certificate } from './certificate.ts';
 import { closePeerConnection, openPeerConnection } from './peer-connections.ts';
 
@@ -48,6 +49,8 @@ export interface PeerChannelOptions {
   onWritable(lane: Lane): void;
   /** It was open, and is no more; another one will be made. */
   onClose(): void;
+  /** The short code is there. */
+  onShortCode?(): void;
   /** There will be no channel with this member. */
   onRefused(reason: ChannelRefusal): void;
 }
@@ -101,6 +104,7 @@ export class PeerChannel {
   readonly #options: PeerChannelOptions;
   readonly #source: ChannelRouteSource;
   readonly #handshake: ChannelHandshake;
+  readonly #shortCode: ShortCodeExchange;
   #attempt: Attempt | undefined;
   #timer: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -119,6 +123,10 @@ export class PeerChannel {
       phraseKey: options.phraseKey,
       guesses: options.guesses,
     });
+    this.#shortCode = new ShortCodeExchange({
+      fingerprint: options.certificate.fingerprint,
+      randomBytes: (lengthBytes) => new Uint8Array(randomBytes(lengthBytes)),
+    });
     this.#begin();
   }
 
@@ -131,10 +139,9 @@ export class PeerChannel {
     return this.#handshake.isAuthenticated;
   }
 
-  /** To compare with the other side's; undefined until its certificate is known. */
+  /** To compare with the other side's; undefined until both have revealed what it is made of, just after the first channel has opened. */
   get shortCode(): string | undefined {
-    const peer = this.#handshake.peerFingerprint;
-    return peer && shortCode([this.#handshake.fingerprint, peer]);
+    return this.#shortCode.code;
   }
 
   /** The route that there is now. */
@@ -167,7 +174,10 @@ export class PeerChannel {
   send(lane: Lane, message: Uint8Array): void {
     const attempt = this.#attempt;
     const channel = this.isOpen ? this.#channel(lane) : undefined;
-    if (attempt === undefined || channel === undefined) return;
+    if (attempt !== undefined && channel !== undefined) this.#sendOver(attempt, channel, message);
+  }
+
+  #sendOver(attempt: Attempt, channel: DataChannel, message: Uint8Array): void {
     try {
       channel.sendMessageBinary(
         Buffer.from(message.buffer, message.byteOffset, message.byteLength),
@@ -278,7 +288,9 @@ export class PeerChannel {
         if (this.#attempt !== attempt || typeof message === 'string') return;
         // The other end's lanes may open, and speak, before both of ours have said so.
         this.#opened(attempt, true);
-        this.#options.onMessage(lane, new Uint8Array(message));
+        const bytes = new Uint8Array(message);
+        if (lane === 'chat' && this.#handleShortCode(attempt, bytes)) return;
+        this.#options.onMessage(lane, bytes);
       });
     }
   }
@@ -322,7 +334,38 @@ export class PeerChannel {
     if (attempt.connection !== undefined) attempt.route?.handleOpen?.(attempt.connection);
     this.#handshake.handleOpen();
     this.#schedule();
+    this.#shortCode.handleOpen(attempt.bound!.fingerprint);
+    this.#sayShortCode(attempt);
     this.#options.onOpen();
+  }
+
+  /** False: the frame is none of the short code's. */
+  #handleShortCode(attempt: Attempt, frame: Uint8Array): boolean {
+    const before = this.#shortCode.code;
+    try {
+      if (!this.#shortCode.handleFrame(frame)) return false;
+    } catch (error) {
+      if (!(error instanceof NatPunchError)) throw error;
+      this.#refuse('wrong-commitment');
+      return true;
+    }
+    this.#sayShortCode(attempt);
+    if (this.#shortCode.code !== before) this.#options.onShortCode?.();
+    return true;
+  }
+
+  /** A few small frames, which wait for no room. */
+  #sayShortCode(attempt: Attempt): void {
+    const channel = attempt.channels[LANES.indexOf('chat')];
+    if (channel === undefined) return;
+    for (let frame = this.#shortCode.poll(); frame; frame = this.#shortCode.poll()) {
+      this.#sendOver(attempt, channel, frame);
+    }
+  }
+
+  #refuse(reason: ChannelRefusal): void {
+    this.close();
+    this.#options.onRefused(reason);
   }
 
   #died(attempt: Attempt): void {
@@ -376,8 +419,7 @@ export class PeerChannel {
           if (attempt === undefined && !this.#isClosed && this.#mayFollow()) this.#begin();
           break;
         case 'refused':
-          this.close();
-          this.#options.onRefused(effect.reason);
+          this.#refuse(effect.reason);
           break;
         case 'bound':
           if (attempt !== undefined) attempt.bound = effect;

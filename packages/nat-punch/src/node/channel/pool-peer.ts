@@ -98,6 +98,7 @@ export class PoolPeer {
   onState: (() => void) | undefined;
   onName: (() => void) | undefined;
   onPath: (() => void) | undefined;
+  onShortCode: (() => void) | undefined;
   /** Without it files are refused. */
   onOffer: ((offer: IncomingTransfer) => void) | undefined;
   readonly #channel: SecureChannel | IceChannel;
@@ -165,7 +166,8 @@ export class PoolPeer {
     return this.#path;
   }
 
-  /** To compare with the one that the other member sees; undefined until its certificate is known. */
+  /** To compare with the one that the other member sees; undefined until both ends have given their part of it, just after the first
+   * channel has opened. */
   get shortCode(): string | undefined {
     return this.#channel.shortCode;
   }
@@ -264,6 +266,7 @@ export class PoolPeer {
       onMessage: (lane, message) => this.#handleMessage(lane, message),
       onWritable: (lane) => this.#pump(lane),
       onClose: () => this.#handleClose(),
+      onShortCode: () => this.onShortCode?.(),
       onRefused: (reason) => {
         this.#refusal = reason;
         this.#finish('refused');

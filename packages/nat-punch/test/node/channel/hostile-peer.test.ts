@@ -109,6 +109,18 @@ it.each<[what: string, lane: Lane, frames: Uint8Array[]]>([
   expect(victim.closeReason).toBe('invalid-message');
 });
 
+it('is refused when it reveals what it has not committed to', async () => {
+  const { victim, channel } = await meet();
+  const refused = new Promise<void>((resolve) => {
+    victim.onState = () => {
+      if (victim.state === 'refused') resolve();
+    };
+  });
+  channel.send('chat', Uint8Array.of(17, ...new Uint8Array(32)));
+  await refused;
+  expect(victim.refusal).toBe('wrong-commitment');
+});
+
 it('gets no more than so many files on offer', async () => {
   const { victim, channel } = await meet();
   let offers = 0;

@@ -54,6 +54,15 @@ async function nextMessage(peer: PoolPeer): Promise<unknown> {
   return (await reader.next()).value;
 }
 
+async function codeOf(peer: PoolPeer): Promise<string> {
+  while (peer.shortCode === undefined) {
+    await new Promise<void>((resolve) => {
+      peer.onShortCode = resolve;
+    });
+  }
+  return peer.shortCode;
+}
+
 function pending<T>(): [resolve: (value: T) => void, promise: Promise<T>] {
   let resolve: (value: T) => void = () => {};
   const promise = new Promise<T>((settle) => {
@@ -95,7 +104,7 @@ describe('joinPool', () => {
     await toAda.send(Uint8Array.of(1, 2, 3));
     expect(await nextMessage(toAda)).toBe('Hello');
     expect(await nextMessage(toBob)).toEqual(Uint8Array.of(1, 2, 3));
-    expect(toBob.shortCode).toBe(toAda.shortCode);
+    expect(await codeOf(toBob)).toBe(await codeOf(toAda));
     expect(toBob.path).toMatchObject({ kind: 'direct', method: 'host' });
     await toBob.send('the last word');
     await ada.pool.leave();

@@ -69,6 +69,7 @@ function end(
         wake();
       },
       onWritable: () => wake(),
+      onShortCode: () => wake(),
       onClose: () => {
         one.closed += 1;
         wake();
@@ -102,6 +103,8 @@ async function until(condition: () => boolean): Promise<void> {
 
 const isOpen = (link: Link) => link.ends.every(({ opened }) => opened > 0);
 
+const hasCode = (link: Link) => link.ends.every(({ channel }) => channel.shortCode !== undefined);
+
 afterEach(() => {
   for (const link of links.splice(0)) link.close();
 });
@@ -114,9 +117,17 @@ it('opens, and carries both lanes in both directions', async () => {
   b.channel.send('file', bytes('world'));
   await until(() => a.got.length + b.got.length === 2);
   expect([a.got, b.got]).toEqual([['file world'], ['chat hello']]);
+  await until(() => hasCode(link));
   expect(a.channel.shortCode).toMatch(/^\d{3} \d{3} \d{3} \d{3}$/);
   expect(a.channel.shortCode).toBe(b.channel.shortCode);
   expect(a.channel.isAuthenticated).toBe(false);
+});
+
+it('has another code at each end when somebody sits between, whose certificate is the same', async () => {
+  const certificate = makeCertificate();
+  const [toAda, toBob] = [connect({}, { certificate }), connect({ certificate }, {})];
+  await until(() => hasCode(toAda) && hasCode(toBob));
+  expect(toAda.ends[0].channel.shortCode).not.toBe(toBob.ends[1].channel.shortCode);
 });
 
 it('opens with a common phrase, authenticated', async () => {
@@ -173,7 +184,7 @@ it('lives on without a path, and delivers what was lost with it', async () => {
 
 it('is made anew at both ends when one of them gives it up', async () => {
   const link = connect({ phraseKey: PHRASE });
-  await until(() => isOpen(link));
+  await until(() => hasCode(link));
   const code = link.ends[0].channel.shortCode;
   link.ends[0].channel.renew();
   await until(() => link.ends.every(({ opened }) => opened === 2));
