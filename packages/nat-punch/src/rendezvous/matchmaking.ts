@@ -1,5 +1,7 @@
 // Who of a pool is put together: rooms of two are pairs, as many as it takes; a larger room is one, with a line before it. Those who
 // were in touch before a restart of the server find together again, whoever else comes in between.
+//
+// What a client says of its pairs is believed when the other one says the same, with the same key: anybody can make up one side of it.
 
 export interface Seeker {
   readonly clientTag: string;
@@ -11,15 +13,15 @@ export interface Seeker {
   readonly rejected: ReadonlySet<string>;
   /** Without a connection nobody is paired. */
   readonly isAway: boolean;
-  /** It has a place in a room. */
-  readonly isSeated: boolean;
+  /** The room that it has a place in. Of rooms of two the number means nothing. */
+  readonly room: number | undefined;
 }
 
 /** Rooms of two: pairs to make now among those without one, who stand in the order in which they came. */
 export function matchPairs<S extends Seeker>(now: number, seekers: Iterable<S>): [S, S][] {
   const alone = new Map<string, S>();
   for (const seeker of seekers) {
-    if (!seeker.isSeated && !seeker.isAway) alone.set(seeker.clientTag, seeker);
+    if (seeker.room === undefined && !seeker.isAway) alone.set(seeker.clientTag, seeker);
   }
   const pairs: [S, S][] = [];
   const pair = (a: S, b: S) => {
@@ -31,7 +33,7 @@ export function matchPairs<S extends Seeker>(now: number, seekers: Iterable<S>):
     for (const tag of seeker.held.keys()) {
       const other = alone.get(tag);
       if (other === undefined || other === seeker || !alone.has(seeker.clientTag)) continue;
-      if (!seeker.rejected.has(tag)) pair(seeker, other);
+      if (wereInTouch(seeker, other) && !seeker.rejected.has(tag)) pair(seeker, other);
     }
   }
   const free: S[] = [];
@@ -44,33 +46,97 @@ export function matchPairs<S extends Seeker>(now: number, seekers: Iterable<S>):
   return pairs;
 }
 
-/** A larger room: who is to be seated now, in the order in which they are to be. */
+export interface RoomOptions {
+  readonly roomSize: number;
+  /**
+   * Until then, which is shortly after the pool has begun, one side's word is enough: places are kept for those whom the members of a room
+   * say they are in touch with, and who says so of itself comes first.
+   */
+  readonly reunionUntil: number;
+}
+
+/**
+ * A larger room: who is to be seated now, in the order in which they are to be, and the room of each. There is one, and another for those
+ * whom everybody in the first has rejected, or whom they have, and so on: strangers who take all places keep nobody from meeting elsewhere.
+ */
 export function matchRoom<S extends Seeker>(
   now: number,
   seekers: Iterable<S>,
-  roomSize: number,
-): S[] {
+  { roomSize, reunionUntil }: RoomOptions,
+): [S, number][] {
   const all = [...seekers];
-  const room = new Map(all.filter((s) => s.isSeated).map((seeker) => [seeker.clientTag, seeker]));
-  const seated: S[] = [];
-  const trySeating = (seeker: S) => {
-    if (seeker.isSeated || seeker.isAway || room.has(seeker.clientTag)) return;
-    const expected = expectedIn(now, room);
-    const isExpected = expected.has(seeker.clientTag);
-    // Who was in touch with others takes a place with them; who was alone makes way for a while.
-    const wasInTouch = seeker.held.size > 0;
-    if (!isExpected && !wasInTouch && seeker.heldUntil > now) return;
-    if (room.size + (isExpected ? 0 : expected.size) >= roomSize) return;
-    room.set(seeker.clientTag, seeker);
-    seated.push(seeker);
+  const isReunion = now < reunionUntil;
+  const rooms = new Map<number, Room<S>>();
+  for (const seeker of all) {
+    if (seeker.room === undefined) continue;
+    const room = rooms.get(seeker.room) ?? new Map();
+    rooms.set(seeker.room, room.set(seeker.clientTag, seeker));
+  }
+  const seated = new Map<S, number>();
+  const seat = (seeker: S, number: number) => {
+    const room = rooms.get(number) ?? new Map();
+    rooms.set(number, room.set(seeker.clientTag, seeker));
+    seated.set(seeker, number);
   };
-  for (const seeker of all) if (seeker.held.size > 0) trySeating(seeker);
+  const trySeating = (seeker: S) => {
+    if (seeker.room !== undefined || seeker.isAway || seated.has(seeker)) return;
+    let hasRoom = false;
+    for (const [number, room] of rooms) {
+      if (isRejectedBy(seeker, room)) continue;
+      hasRoom = true;
+      const expected = isReunion ? expectedIn(now, room) : NOBODY;
+      const isExpected = expected.has(seeker.clientTag) || isMissed(seeker, room);
+      // Who was in touch with others takes a place with them; who was alone makes way for a while.
+      if (!isExpected && seeker.held.size === 0 && seeker.heldUntil > now) continue;
+      if (room.size + (isExpected ? 0 : expected.size) >= roomSize) continue;
+      seat(seeker, number);
+      return;
+    }
+    const isMakingWay = seeker.held.size === 0 && seeker.heldUntil > now;
+    if (!hasRoom && !isMakingWay) seat(seeker, Math.max(-1, ...rooms.keys()) + 1);
+  };
+  const comesFirst = (seeker: S) =>
+    (isReunion && seeker.held.size > 0) ||
+    [...rooms.values()].some((room) => isMissed(seeker, room));
+  for (const seeker of all) if (comesFirst(seeker)) trySeating(seeker);
   for (const seeker of all) trySeating(seeker);
-  return seated;
+  return [...seated];
+}
+
+/** Whether both are there, and the same. */
+export function sameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  if (a === undefined || b === undefined || a.length !== b.length) return false;
+  return a.every((byte, index) => byte === b[index]);
+}
+
+/** Its members by their tags. */
+type Room<S> = Map<string, S>;
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+/** By the word of both. */
+function wereInTouch(a: Seeker, b: Seeker): boolean {
+  const key = a.held.get(b.clientTag);
+  return sameKey(key, b.held.get(a.clientTag));
+}
+
+/** Whether somebody in the room was in touch with it, by the word of both. */
+function isMissed<S extends Seeker>(seeker: S, room: Room<S>): boolean {
+  for (const tag of seeker.held.keys()) {
+    const other = room.get(tag);
+    if (other !== undefined && wereInTouch(seeker, other)) return true;
+  }
+  return false;
+}
+
+/** Whether there is nobody in the room whom it could talk to. */
+function isRejectedBy<S extends Seeker>(seeker: S, room: Room<S>): boolean {
+  for (const tag of room.keys()) if (!seeker.rejected.has(tag)) return false;
+  return true;
 }
 
 /** Tags of those who are not in the room and have a place in it kept for them. */
-function expectedIn<S extends Seeker>(now: number, room: ReadonlyMap<string, S>): Set<string> {
+function expectedIn<S extends Seeker>(now: number, room: Room<S>): ReadonlySet<string> {
   const expected = new Set<string>();
   for (const member of room.values()) {
     if (member.heldUntil <= now) continue;

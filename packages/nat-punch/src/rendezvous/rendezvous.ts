@@ -6,7 +6,7 @@
 import { type Endpoint, endpointKey, networkOf } from '@bt/endpoint';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { NatPunchError } from '../errors.ts';
-import { matchPairs, matchRoom } from './matchmaking.ts';
+import { matchPairs, matchRoom, sameKey } from './matchmaking.ts';
 import { clientTagOf } from './pool-credentials.ts';
 import {
   AWAY_MS,
@@ -298,7 +298,7 @@ export class Rendezvous {
       held,
       heldUntil: heldUntil(now, pool.createdAt, join.pairs),
       rejected: new Set(),
-      isSeated: false,
+      room: undefined,
       waitsBehind: undefined,
       seen: new Set([origin.address]),
       relayed: new Map(),
@@ -393,17 +393,22 @@ export class Rendezvous {
     const members = [...pool.members.values()];
     if (roomSize === 2) {
       for (const [a, b] of matchPairs(now, members)) {
-        a.isSeated = true;
-        b.isSeated = true;
+        a.room = 0;
+        b.room = 0;
         this.#pair(a, b);
       }
     } else {
-      for (const newcomer of matchRoom(now, members, roomSize)) {
+      // Who is alone, as those are whom all others of a room have rejected, keeps no place and may go to another room.
+      for (const member of members) {
+        if (member.pairs.size === 0 && !member.isAway) member.room = undefined;
+      }
+      const reunionUntil = pool.createdAt + REUNION_MS;
+      for (const [newcomer, room] of matchRoom(now, members, { roomSize, reunionUntil })) {
         for (const other of members) {
-          if (other.isSeated && !newcomer.rejected.has(other.clientTag))
+          if (other.room === room && !newcomer.rejected.has(other.clientTag))
             this.#pair(newcomer, other);
         }
-        newcomer.isSeated = true;
+        newcomer.room = room;
       }
     }
     this.#tellLine(now, members);
@@ -411,11 +416,11 @@ export class Rendezvous {
 
   /** Who has no place is told how many are before it. In a room that is not full nobody waits for more than company. */
   #tellLine(now: number, members: readonly Member[]): void {
-    const seated = members.filter((member) => member.isSeated).length;
+    const seated = members.filter((member) => member.room !== undefined).length;
     const isFull = this.#options.roomSize === 2 ? seated > 0 : seated >= this.#options.roomSize;
     let ahead = 0;
     for (const member of members) {
-      if (member.isSeated || !isFull) member.waitsBehind = undefined;
+      if (member.room !== undefined || !isFull) member.waitsBehind = undefined;
       else if (!member.isAway && member.heldUntil <= now) {
         if (member.waitsBehind !== ahead) this.#send(member, { type: 'waiting', ahead });
         member.waitsBehind = ahead;
@@ -456,8 +461,8 @@ export class Rendezvous {
       this.#effects.push({ type: 'no-reach', connection, member: id, peer: other.id });
     }
     if (this.#options.roomSize > 2) return;
-    a.isSeated = false;
-    b.isSeated = false;
+    a.room = undefined;
+    b.room = undefined;
   }
 
   #introduce(to: Member, peer: Member, pairKey: Uint8Array, startInMs: number): void {
@@ -521,7 +526,8 @@ interface Member {
   held: Map<string, Uint8Array>;
   readonly heldUntil: number;
   readonly rejected: Set<string>;
-  isSeated: boolean;
+  /** See `Seeker`. */
+  room: number | undefined;
   /** What it was told last of the line. */
   waitsBehind: number | undefined;
   /** The latest last. */
@@ -544,11 +550,6 @@ function heldUntil(now: number, createdAt: number, pairs: JoinMessage['pairs']):
 
 function heldOf(pairs: readonly HeldPair[] = []): Map<string, Uint8Array> {
   return new Map(pairs.map(({ clientTag, pairKey }) => [clientTag, pairKey]));
-}
-
-function sameKey(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  if (a === undefined || b === undefined || a.length !== b.length) return false;
-  return a.every((byte, index) => byte === b[index]);
 }
 
 /** Whether it is new; of more than `most` the oldest is dropped. */

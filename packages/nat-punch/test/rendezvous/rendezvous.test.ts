@@ -144,6 +144,43 @@ describe('a rejected partner', () => {
     expect(Object.keys(server.reach('stranger')).sort()).toEqual(['b', 'c']);
   });
 
+  it('whose last partner it was has no place in a larger room any more', () => {
+    const server = new Bench({ roomSize: 3 }, 'stranger', 'a');
+    server.reject('stranger', 'a');
+    server.join('b');
+    server.reject('stranger', 'b');
+    server.clear();
+    server.join('c');
+    expect(peersIn(server.take('stranger'))).toEqual([]);
+    expect(peersIn(server.take('c')).map(({ peer }) => peer)).toEqual([
+      server.member('a'),
+      server.member('b'),
+    ]);
+  });
+
+  it('keeps nobody from meeting, though strangers fill the room that there is', () => {
+    const server = new Bench({ roomSize: 3 }, 'a', 's1', 's2');
+    server.reject('a', 's1');
+    server.reject('a', 's2');
+    server.join('b');
+    server.reject('b', 's1');
+    server.reject('b', 's2');
+    expect(Object.keys(server.reach('a'))).toEqual(['b']);
+    expect(Object.keys(server.reach('b'))).toEqual(['a']);
+    server.clear();
+    server.join('c');
+    expect(peersIn(server.take('c')).map(({ peer }) => peer)).toEqual([
+      server.member('a'),
+      server.member('b'),
+    ]);
+    // Where one room is full, the next one is gone to.
+    server.join('d');
+    expect(peersIn(server.take('d')).map(({ peer }) => peer)).toEqual([
+      server.member('s1'),
+      server.member('s2'),
+    ]);
+  });
+
   it('has to be a partner', () => {
     const server = new Bench('a', 'b', 'c', 'd');
     server.reject('a', 'c');
@@ -344,11 +381,39 @@ describe('a restart of the server', () => {
       const server = new Bench();
       server.join('a', { pairs: told.get('a')! });
       server.join('b', { pairs });
+      server.advance(REUNION_MS);
       const { pairKey } = peerIn(server.take('a'));
       expect(pairKey).not.toEqual(told.get('a')![0]!.pairKey);
       expect(pairKey).not.toEqual(new Uint8Array(32));
       expect(peerIn(server.take('b')).pairKey).toEqual(pairKey);
     }
+  });
+
+  it('gives no precedence for what one side alone says', () => {
+    const server = new Bench('a', 's0', 'b');
+    const { clientTag } = peerIn(server.take('s0'));
+    const claim = { pairs: [{ clientTag, pairKey: new Uint8Array(32) }] };
+    server.join('s1', claim);
+    server.join('s2', claim);
+    server.clear();
+    server.reject('a', 's0');
+    expect(peerIn(server.take('a')).peer).toBe(server.member('b'));
+  });
+
+  it('keeps no places in a larger room for what one side alone says later on', () => {
+    const claim = (name: string) => ({ ...before('x', name).get('x')![0]! });
+    const server = new Bench({ roomSize: 3 }, 'a');
+    server.advance(REUNION_MS);
+    server.join('stranger', { pairs: [claim('m'), claim('n')] });
+    server.join('b');
+    expect(server.machine.statistics.pairs).toBe(3);
+    // Nor before others that wait.
+    server.join('c');
+    server.join('s2', { pairs: [claim('a')] });
+    server.clear();
+    server.leave('b');
+    expect(peersIn(server.take('c'))).toHaveLength(2);
+    expect(peersIn(server.take('s2'))).toEqual([]);
   });
 
   it('keeps the places of a larger room for those who had them', () => {
