@@ -9,7 +9,7 @@ export interface FileQuestion {
 
 /** How many wait is bounded by what a member may offer at a time. */
 export class FileQuestions {
-  readonly #show: (file: FileView) => void;
+  #show: (file: FileView) => void;
   /** The first one is on the screen, the others wait for its answer. */
   readonly #questions: FileQuestion[] = [];
 
@@ -33,6 +33,11 @@ export class FileQuestions {
     if (question === undefined || question.file.id !== id) return undefined;
     this.drop(question);
     return question;
+  }
+
+  /** Nobody answers any more: no other one is shown. */
+  end(): void {
+    this.#show = () => {};
   }
 
   /** It needs no answer any more. */

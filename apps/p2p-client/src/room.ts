@@ -46,6 +46,7 @@ export class Room {
   readonly #questions: FileQuestions;
   #lastId = 0;
   #lastFileId = 0;
+  #hasInputEnded = false;
   #isLeaving = false;
   readonly #waiting = new Set<() => void>();
 
@@ -71,6 +72,7 @@ export class Room {
       if (partner.isShown) this.#options.view.path(partner.who, peer.path);
     };
     peer.onOffer = (offer) => this.#handleOffer(partner, offer);
+    if (this.#hasInputEnded) void peer.takeNoMoreFiles();
     void this.#read(partner);
     this.#handleState(partner);
   }
@@ -142,11 +144,17 @@ export class Room {
     this.#options.view.showPartners(this.#here().map(({ who }) => who));
   }
 
-  /** Everything that was said has been delivered, and no file is on its way. */
+  /**
+   * The input has ended. Refuses all files that have not been taken. Resolves when everything that was said and sent has been delivered, and
+   * no file is coming.
+   */
   async drained(): Promise<void> {
+    this.#hasInputEnded = true;
+    this.#questions.end();
+    const files = [...this.#partners].map(({ peer }) => peer.takeNoMoreFiles());
     while (this.#early.length > 0) await this.#changed();
     // Who is not reached yet may never be.
-    await Promise.all(this.#here().map(({ peer }) => peer.drained()));
+    await Promise.all([...files, ...this.#here().map(({ peer }) => peer.drained())]);
   }
 
   #here(): Partner[] {

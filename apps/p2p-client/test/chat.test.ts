@@ -1,7 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FileSender } from '@bt/nat-punch';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Chat, MemoryPool } from './memory-pool.ts';
 
 let folder = '';
@@ -193,6 +194,49 @@ describe('files', () => {
     await ada.until('holiday.jpg: partner does not want it.');
     for (const one of [ada, bob]) one.interrupt();
     await Promise.all([ada.code, bob.code]);
+  });
+
+  it('that wait for an answer are refused when the input ends', async () => {
+    const pool = new MemoryPool();
+    const ada = new Chat(pool);
+    const bob = new Chat(pool, [], true);
+    await ada.until('is here');
+    const second = join(folder, 'second.txt');
+    await writeFile(second, 'x');
+    ada.type(`/send ${await source()}`, `/send ${second}`);
+    await ada.until('second.txt (');
+    await bob.until('partner offers letter.txt');
+    bob.end();
+    expect(await bob.code).toBe(0);
+    await ada.until('letter.txt: partner does not want it.');
+    await ada.until('second.txt: partner does not want it.');
+    expect(bob.out).toContain('* letter.txt: not taken.');
+    expect(bob.out).not.toContain('second.txt');
+    ada.interrupt();
+    await ada.code;
+  });
+
+  it('that never come hold up the end of the input no longer than they may stall', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const pool = new MemoryPool();
+    const evil = new Chat(pool);
+    const bob = new Chat(pool, ['--save-to', join(folder, 'into')]);
+    await evil.until('is here');
+    const answer = vi.spyOn(FileSender.prototype, 'handleFrame').mockImplementation(() => {});
+    onTestFinished(() => answer.mockRestore());
+    evil.type(`/send ${await source()}`);
+    await bob.until('partner sends letter.txt');
+    bob.type('it is done').end();
+    await evil.until('partner: it is done');
+    evil.type(`/send ${join(folder, 'letter.txt')}`);
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    vi.advanceTimersByTime(10_000);
+    expect(await bob.code).toBe(0);
+    expect(bob.out).toContain('* letter.txt: it did not come to its end');
+    expect(bob.out.match(/sends letter/g)).toHaveLength(1);
+    evil.interrupt();
+    await evil.code;
   });
 
   it('are refused where nobody can be asked, and when they are too large', async () => {

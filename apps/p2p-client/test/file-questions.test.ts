@@ -39,4 +39,9 @@ it('goes on when an offer is withdrawn, and never shows one that was withdrawn u
   all.drop(third);
   ask(4);
   expect(shown).toEqual([1, 3, 4]);
+  const last = ask(5);
+  all.end();
+  expect(all.isWaiting(last)).toBe(true);
+  expect(all.answered(4)).toBeDefined();
+  expect(shown).toEqual([1, 3, 4]);
 });

@@ -11,6 +11,7 @@ import { type ChatFrame, decodeChatFrame, encodeChatFrame } from '../../chat/cha
 import { TalkRate } from '../../chat/talk-rate.ts';
 import { NatPunchError } from '../../errors.ts';
 import {
+  FILE_STALL_MS,
   FileExchange,
   type IncomingTransfer,
   type OutgoingTransfer,
@@ -227,23 +228,26 @@ export class PoolPeer {
     return await this.#files.offer(path);
   }
 
-  /** All that was sent has been taken, and all files have ended; or the member is gone. */
+  /** All that was said has been taken, and all files that were sent have ended; or the member is gone. */
   async drained(): Promise<void> {
-    while (!this.#hasEnded() && !this.#isDrained()) {
-      await new Promise<void>((resolve) => this.#wakeDrained.push(resolve));
-    }
+    await this.#until(() => this.#isTalkDrained() && this.#files.hasSentAll);
+  }
+
+  /**
+   * Refuses the files that are on offer and not accepted, and all that are offered later. Resolves when none comes any more: those that are
+   * accepted may come to their end, unless they stall for `FILE_STALL_MS`.
+   */
+  async takeNoMoreFiles(): Promise<void> {
+    await this.#files.takeNoMore();
+    // Whoever has sent one is to hear that it has been saved; but may not make us wait.
+    await this.#until(() => this.#lanes.file.messages.isDrained, FILE_STALL_MS);
   }
 
   /** Says that we go, waits until that has been heard or `timeoutMs` have passed, and closes. */
   async leave(timeoutMs: number): Promise<void> {
     if (!this.#hasEnded()) {
       this.#sendFrame({ type: 'bye' }).catch(() => {});
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, timeoutMs);
-      });
-      await Promise.race([this.#talkDrained(), timeout]);
-      clearTimeout(timer);
+      await this.#until(() => this.#isTalkDrained(), timeoutMs);
     }
     this.close();
   }
@@ -476,21 +480,27 @@ export class PoolPeer {
     return this.#state === 'closed' || this.#state === 'refused';
   }
 
-  #isDrained(): boolean {
-    const hasTold = LANES.every((lane) => this.#lanes[lane].messages.isDrained);
-    return this.#waiting.length === 0 && hasTold && this.#files.isIdle;
+  #isTalkDrained(): boolean {
+    return this.#waiting.length === 0 && this.#lanes.chat.messages.isDrained;
+  }
+
+  /** Until that is so, the member is gone, or the time is over. */
+  async #until(isSo: () => boolean, timeoutMs?: number): Promise<void> {
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+      this.#noteDrained();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(end, timeoutMs);
+    while (!this.#hasEnded() && !isOver && !isSo()) {
+      await new Promise<void>((resolve) => this.#wakeDrained.push(resolve));
+    }
+    clearTimeout(timer);
   }
 
   #noteDrained(): void {
     if (this.#wakeDrained.length === 0) return;
     for (const wake of this.#wakeDrained.splice(0)) wake();
-  }
-
-  async #talkDrained(): Promise<void> {
-    const { messages } = this.#lanes.chat;
-    while (!this.#hasEnded() && !(this.#waiting.length === 0 && messages.isDrained)) {
-      await new Promise<void>((resolve) => this.#wakeDrained.push(resolve));
-    }
   }
 
   #finish(state: 'closed' | 'refused'): void {

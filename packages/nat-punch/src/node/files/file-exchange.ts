@@ -7,6 +7,7 @@ import {
   encodeFileFrame,
   type FileFrame,
   type FileRefusal,
+  MAX_CHUNK_BYTES,
   MAX_FILE_NAME_BYTES,
 } from '../../chat/chat-frame.ts';
 import { FileReceiver, FileSender, type OutgoingFile } from '../../chat/file-transfer.ts';
@@ -15,6 +16,8 @@ import { NodeFileHash, openPart, openSource, type PartFile } from './save-folder
 
 /** Offers and files on their way, of one member in each direction; more are refused. */
 export const MAX_TRANSFERS = 8;
+/** When no more files are taken, one that is coming has to bring as much as a chunk in each such time. */
+export const FILE_STALL_MS = 10_000;
 
 /** A file that we send. */
 export interface OutgoingTransfer {
@@ -66,14 +69,21 @@ export class FileExchange {
   readonly #outgoing = new Map<number, Outgoing>();
   readonly #incoming = new Map<number, Incoming>();
   #lastTransfer = 0;
+  #takesOffers = true;
 
   constructor(options: FileExchangeOptions) {
     this.#options = options;
   }
 
-  /** Every file has ended. */
-  get isIdle(): boolean {
-    return this.#outgoing.size === 0 && this.#incoming.size === 0;
+  /** Every file that we send has ended. */
+  get hasSentAll(): boolean {
+    return this.#outgoing.size === 0;
+  }
+
+  /** Refuses what is on offer, now and later. Resolves when none comes any more: those that are accepted may end, but not stall. */
+  async takeNoMore(): Promise<void> {
+    this.#takesOffers = false;
+    await Promise.all([...this.#incoming.values()].map((incoming) => incoming.endOrStall()));
   }
 
   /**
@@ -142,8 +152,13 @@ export class FileExchange {
   #handleOffer(frame: OfferFrame): void {
     const { transfer } = frame;
     if (this.#incoming.has(transfer)) throw new NatPunchError('invalid-message', 'offered twice');
-    if (this.#incoming.size >= MAX_TRANSFERS) {
-      this.#options.send(encodeFileFrame({ type: 'refuse', transfer, reason: 'too-many' }));
+    const reason = !this.#takesOffers
+      ? 'declined'
+      : this.#incoming.size >= MAX_TRANSFERS
+        ? 'too-many'
+        : undefined;
+    if (reason !== undefined) {
+      this.#options.send(encodeFileFrame({ type: 'refuse', transfer, reason }));
       return;
     }
     const incoming = new Incoming(frame, {
@@ -292,6 +307,20 @@ class Incoming implements IncomingTransfer {
   async handleFrame(frame: FileFrame): Promise<void> {
     this.#machine.handleFrame(frame);
     await this.#run();
+  }
+
+  /** Resolves when it has ended, which it does at the latest when it stalls. */
+  async endOrStall(): Promise<void> {
+    if (!this.#isDecided) this.refuse();
+    let bytesBefore = this.receivedBytes;
+    const timer = setInterval(() => {
+      // Then it waits for our disk, and not for the other member.
+      if (this.#machine.state === 'saving') return;
+      if (this.receivedBytes - bytesBefore < MAX_CHUNK_BYTES) this.refuse('cancelled');
+      bytesBefore = this.receivedBytes;
+    }, FILE_STALL_MS);
+    await this.ended;
+    clearInterval(timer);
   }
 
   async drop(): Promise<void> {
