@@ -73,6 +73,11 @@ export class Room {
     };
     peer.onOffer = (offer) => this.#handleOffer(partner, offer);
     if (this.#hasInputEnded) void peer.takeNoMoreFiles();
+    peer.onPostponed = () => {
+      this.#options.view.notice(
+        'Somebody came after too many wrong phrases, and has to wait ten minutes at most.',
+      );
+    };
     void this.#read(partner);
     this.#handleState(partner);
   }
@@ -336,8 +341,6 @@ function refusalText({ refusal }: PoolPeer): string {
   switch (refusal) {
     case 'no-phrase':
       return 'Somebody came, but only one of you uses a phrase, and was not let in.';
-    case 'too-many-guesses':
-      return 'Somebody came after too many wrong phrases, and was not let in.';
     case 'other-identity':
       return 'Somebody else came in the place of a partner, and was not let in.';
     case 'wrong-commitment':

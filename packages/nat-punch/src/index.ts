@@ -14,7 +14,7 @@ export {
   pairIdentities,
   type RoundSeed,
 } from './channel/channel-handshake.ts';
-export { GuessLimit } from './channel/guess-limit.ts';
+export { type Guess, type Guesses, GuessLimit } from './channel/guess-limit.ts';
 export {
   FIRST_RETRY_MS,
   HIGH_WATER_BYTES,

@@ -4,7 +4,7 @@
 // answers: each makes the other's description of what it said (see `peer-description.ts`), and no SDP is ever sent.
 import { bytesToHex, concatBytes, hexToBytes } from '@noble/hashes/utils.js';
 import { NatPunchError } from '../errors.ts';
-import type { GuessLimit } from './guess-limit.ts';
+import { type Guess, type Guesses, GuessLimit, MAX_FRIEND_GUESSES } from './guess-limit.ts';
 import {
   type PhraseKey,
   SPAKE2_CONFIRMATION_BYTES,
@@ -29,12 +29,7 @@ const MAX_REPEAT_MS = 8000;
  * Why there will be no channel: the phrases differ, only one side has one, the other side shows another certificate than before, or it breaks
  * the exchange that the short code is made by.
  */
-export type ChannelRefusal =
-  | 'wrong-phrase'
-  | 'no-phrase'
-  | 'too-many-guesses'
-  | 'other-identity'
-  | 'wrong-commitment';
+export type ChannelRefusal = 'wrong-phrase' | 'no-phrase' | 'other-identity' | 'wrong-commitment';
 
 export interface ChannelHandshakeOptions {
   /** Exactly one of the two is. */
@@ -44,7 +39,7 @@ export interface ChannelHandshakeOptions {
   /** Of our certificate. */
   readonly fingerprint: Uint8Array;
   readonly phraseKey?: PhraseKey | undefined;
-  readonly guesses?: GuessLimit | undefined;
+  readonly guesses?: Guesses | undefined;
 }
 
 /** What our side of a round is made of. */
@@ -95,6 +90,8 @@ export type HandshakeEffect =
   | { readonly type: 'superseded' }
   /** The other side waits in a round of its own, and there is none of ours: `begin` now, unless that is under way. */
   | { readonly type: 'wanted' }
+  /** There were too many guesses of the phrase: the other side has to wait until there may be more, which is told once. */
+  | { readonly type: 'postponed' }
   | { readonly type: 'refused'; readonly reason: ChannelRefusal };
 
 type Hello = Extract<ChannelSignal, { kind: 'channel' }>;
@@ -108,6 +105,7 @@ interface Round {
   isBound: boolean;
   /** With a phrase. */
   keys: Spake2Keys | undefined;
+  guess: Guess | undefined;
   isTrusted: boolean;
   isOpen: boolean;
   /** Of the other side, told already. */
@@ -126,8 +124,11 @@ export class ChannelHandshake {
   #pendingCandidates: string[] = [];
   /** The certificate that the other side has shown first; any other one later is somebody else's. */
   #fingerprint: Uint8Array | undefined;
+  /** Its own, when it has shown that it knows the phrase: strangers can't use them up. */
+  #friendGuesses: Guesses | undefined;
   #repeatAt: number | undefined;
   #repeatMs = FIRST_REPEAT_MS;
+  #isPostponed = false;
   #isRefused = false;
 
   constructor(options: ChannelHandshakeOptions) {
@@ -176,6 +177,7 @@ export class ChannelHandshake {
       candidates: [],
       isBound: false,
       keys: undefined,
+      guess: undefined,
       isTrusted: false,
       isOpen: false,
       remoteCandidates: new Set(),
@@ -296,9 +298,14 @@ export class ChannelHandshake {
       return;
     }
     if (round.spake !== undefined && hello.share !== undefined) {
-      if (guesses?.begin(now) === false) {
-        this.#refuse('too-many-guesses');
-        return;
+      if (guesses !== undefined) {
+        round.guess = (this.#friendGuesses ?? guesses).begin(now);
+        if (round.guess === undefined) {
+          // The other side says its hello again, and again, until it is answered.
+          if (!this.#isPostponed) this.#effects.push({ type: 'postponed' });
+          this.#isPostponed = true;
+          return;
+        }
       }
       const both = isControlling ? [fingerprint, theirs] : [theirs, fingerprint];
       try {
@@ -311,6 +318,7 @@ export class ChannelHandshake {
       }
     }
     round.isBound = true;
+    this.#isPostponed = false;
     this.#fingerprint = theirs;
     this.#confirm();
     this.#effects.push({ type: 'bound', fingerprint: theirs, ice: hello.ice });
@@ -322,7 +330,8 @@ export class ChannelHandshake {
     const round = this.#round;
     if (round?.keys === undefined || number !== this.#number || round.isTrusted) return;
     if (round.keys.verify(hexToBytes(confirmation))) {
-      this.#options.guesses?.succeeded();
+      round.guess?.succeeded();
+      this.#friendGuesses ??= new GuessLimit(MAX_FRIEND_GUESSES);
       this.#trust(round);
     } else this.#refuse('wrong-phrase');
   }

@@ -1,4 +1,5 @@
 import { createRandom } from '@bt/simulator';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -9,7 +10,13 @@ import {
   MAX_ROUND,
   pairIdentities,
 } from '../../src/channel/channel-handshake.ts';
-import { GuessLimit, MAX_GUESSES } from '../../src/channel/guess-limit.ts';
+import {
+  GUESS_PERIOD_MS,
+  GuessLimit,
+  MAX_FRIEND_GUESSES,
+  MAX_GUESSES,
+} from '../../src/channel/guess-limit.ts';
+import { Spake2 } from '../../src/channel/spake2.ts';
 
 const FINGERPRINTS = [new Uint8Array(32).fill(0xa1), new Uint8Array(32).fill(0xb2)] as const;
 const PHRASE = new Uint8Array(32).fill(5);
@@ -173,18 +180,67 @@ describe('with a phrase', () => {
     expect(a.happened).toEqual([{ type: 'refused', reason: 'wrong-phrase' }]);
   });
 
-  it('answers no more guesses than it may', () => {
+  it('answers no more guesses than it may, and goes on when there may be more', () => {
     const guesses = new GuessLimit();
-    for (let guess = 0; guess <= MAX_GUESSES; guess += 1) {
+    for (let guess = 0; guess < MAX_GUESSES; guess += 1) {
       const [a, b] = pair({ phraseKey: PHRASE, guesses }, { phraseKey: OTHER_PHRASE });
       a.begin(0);
       b.begin(0);
       converse(a, b);
-      const reason = guess < MAX_GUESSES ? 'wrong-phrase' : 'too-many-guesses';
-      expect(a.happened.at(-1)).toEqual({ type: 'refused', reason });
+      expect(a.happened.at(-1)).toEqual({ type: 'refused', reason: 'wrong-phrase' });
+    }
+    const [a, b] = pair({ phraseKey: PHRASE, guesses }, { phraseKey: PHRASE });
+    a.begin(0);
+    b.begin(0);
+    converse(a, b);
+    b.wait(5000);
+    converse(a, b, 5000);
+    expect([a.events, b.events]).toEqual([['postponed'], ['bound']]);
+    b.wait(GUESS_PERIOD_MS);
+    converse(a, b, GUESS_PERIOD_MS);
+    expect([a.events, b.events]).toEqual([
+      ['postponed', 'bound', 'trusted'],
+      ['bound', 'trusted'],
+    ]);
+  });
+
+  it('lets strangers use up no guess of a friend who has shown that it knows it', () => {
+    const guesses = new GuessLimit();
+    const [a, b] = pair({ phraseKey: PHRASE, guesses }, { phraseKey: PHRASE });
+    a.begin(0);
+    b.begin(0);
+    converse(a, b);
+    while (guesses.begin(0) !== undefined);
+    for (let round = 0; round < 2 * MAX_FRIEND_GUESSES; round += 1) {
+      b.handshake.end();
+      b.begin(1000 + round);
+      converse(a, b, 1000 + round);
+      expect([a.events.at(-1), b.events.at(-1)]).toEqual(['trusted', 'trusted']);
     }
   });
+
+  it('lets the server guess in the name of a friend no more often than it may', () => {
+    const [a, b] = pair({ phraseKey: PHRASE, guesses: new GuessLimit() }, { phraseKey: PHRASE });
+    a.begin(0);
+    b.begin(0);
+    converse(a, b);
+    const share = bytesToHex(guessing().share);
+    a.happened.length = 0;
+    for (let round = 2; round < 20; round += 1) {
+      a.hear(0, { kind: 'channel', round, fingerprint: bytesToHex(FINGERPRINTS[1]), share });
+    }
+    const told = a.said.filter((data) => (data as { kind: string }).kind === 'pake');
+    expect(told).toHaveLength(MAX_FRIEND_GUESSES);
+    expect(a.happened.some(({ type }) => type === 'refused')).toBe(false);
+  });
 });
+
+/** Some point of the curve. */
+function guessing(): Spake2 {
+  const identities = { identityA: 'a', identityB: 'b' };
+  const randomBytes = new Uint8Array(40).fill(9);
+  return new Spake2({ side: 'B', phraseKey: OTHER_PHRASE, ...identities, randomBytes });
+}
 
 describe('a channel that died', () => {
   it('is made anew by either side, with the same certificates only', () => {

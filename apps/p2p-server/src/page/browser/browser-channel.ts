@@ -5,7 +5,7 @@ import {
   type ChannelRefusal,
   describePeer,
   FIRST_RETRY_MS,
-  type GuessLimit,
+  type Guesses,
   type HandshakeEffect,
   HIGH_WATER_BYTES,
   LANES,
@@ -32,7 +32,7 @@ export interface BrowserChannelOptions {
   readonly isControlling: boolean;
   readonly identities: { readonly own: string; readonly peer: string };
   readonly phraseKey: PhraseKey | undefined;
-  readonly guesses: GuessLimit;
+  readonly guesses: Guesses;
   iceServers(): RTCIceServer[];
   signal(data: object): void;
   onOpen(): void;
@@ -41,6 +41,8 @@ export interface BrowserChannelOptions {
   onClose(): void;
   /** The short code is there. */
   onShortCode(): void;
+  /** There were too many guesses of the phrase: it has to wait. */
+  onPostponed(): void;
   onRefused(reason: ChannelRefusal): void;
 }
 
@@ -322,6 +324,8 @@ export class BrowserChannel {
         void this.#begin();
       } else if (effect.type === 'wanted') {
         if (attempt === undefined && !this.#isClosed) void this.#begin();
+      } else if (effect.type === 'postponed') {
+        this.#options.onPostponed();
       } else if (effect.type === 'refused') {
         this.#refuse(effect.reason);
       } else if (attempt === undefined) continue;

@@ -28,6 +28,8 @@ export interface PagePoolOptions {
   onChange(partner: Partner): void;
   onText(partner: Partner, text: string): void;
   onOffer(partner: Partner, file: IncomingPageFile): void;
+  /** Somebody has to wait, since there were too many wrong phrases. */
+  onPostponed(): void;
   /** A sentence; nothing more happens. */
   onRefused(reason: string): void;
 }
@@ -137,7 +139,7 @@ export class PagePool {
   }
 
   #meet(event: Extract<RendezvousClientEvent, { type: 'peer' }>): void {
-    const { clientTag, isControlling, name, pairKey } = event;
+    const { clientTag, isControlling, name, pairKey, seen } = event;
     this.partners.get(clientTag)?.close();
     const partner: Partner = new Partner({
       name,
@@ -146,7 +148,7 @@ export class PagePool {
       isControlling,
       identities: pairIdentities(pairKey, isControlling),
       phraseKey: this.#phraseKey,
-      guesses: this.#guesses,
+      guesses: this.#guesses.of(seen),
       iceServers: () => this.#iceServers(),
       signal: (data) => {
         this.#client.send(
@@ -165,6 +167,7 @@ export class PagePool {
       },
       onText: (text) => this.#options.onText(partner, text),
       onOffer: (file) => this.#options.onOffer(partner, file),
+      onPostponed: () => this.#options.onPostponed(),
     });
     this.partners.set(clientTag, partner);
     this.#options.onChange(partner);

@@ -104,6 +104,8 @@ async function join(name: string, ownName: string | undefined, phrase: string | 
           add('said', line, labels.get(partner) ?? 'partner');
       },
       onOffer: handleOffer,
+      onPostponed: () =>
+        note('Somebody came after too many wrong phrases, and has to wait ten minutes at most.'),
       onRefused: (reason) => setState('refused', printableText(reason)),
     });
   } catch (error) {

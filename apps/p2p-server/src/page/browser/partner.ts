@@ -4,7 +4,7 @@ import {
   type ChatFrame,
   decodeChatFrame,
   encodeChatFrame,
-  type GuessLimit,
+  type Guesses,
   LANES,
   type Lane,
   type PhraseKey,
@@ -25,13 +25,14 @@ export interface PartnerOptions {
   readonly isControlling: boolean;
   readonly identities: { readonly own: string; readonly peer: string };
   readonly phraseKey: PhraseKey | undefined;
-  readonly guesses: GuessLimit;
+  readonly guesses: Guesses;
   iceServers(): RTCIceServer[];
   signal(data: object): void;
   /** Its name or its state is another. */
   onChange(): void;
   onText(text: string): void;
   onOffer(file: IncomingPageFile): void;
+  onPostponed(): void;
 }
 
 export class Partner {

@@ -81,6 +81,7 @@ function make(said: object[]): BrowserChannel {
     onWritable: () => {},
     onClose: () => {},
     onShortCode: () => {},
+    onPostponed: () => {},
     onRefused: () => {},
   });
   return channel;

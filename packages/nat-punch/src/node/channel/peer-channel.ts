@@ -9,7 +9,7 @@ import {
   type HandshakeEffect,
   type IceCredentials,
 } from '../../channel/channel-handshake.ts';
-import type { GuessLimit } from '../../channel/guess-limit.ts';
+import type { Guesses } from '../../channel/guess-limit.ts';
 import {
   FIRST_RETRY_MS,
   HIGH_WATER_BYTES,
@@ -38,8 +38,8 @@ export interface PeerChannelOptions {
   /** The same for all members, as long as the program runs. */
   readonly certificate: Certificate;
   readonly phraseKey?: PhraseKey | undefined;
-  /** One for all members of the pool. */
-  readonly guesses?: GuessLimit | undefined;
+  /** Of the phrase, by this member; counted together with all members' of the pool. */
+  readonly guesses?: Guesses | undefined;
   /** To the other member, through signalling. */
   signal(data: ChannelSignal): void;
   /** All lanes are open; nothing was sent over them yet. */
@@ -51,6 +51,8 @@ export interface PeerChannelOptions {
   onClose(): void;
   /** The short code is there. */
   onShortCode?(): void;
+  /** There were too many guesses of the phrase: it has to wait. */
+  onPostponed?(): void;
   /** There will be no channel with this member. */
   onRefused(reason: ChannelRefusal): void;
 }
@@ -417,6 +419,9 @@ export class PeerChannel {
           break;
         case 'wanted':
           if (attempt === undefined && !this.#isClosed && this.#mayFollow()) this.#begin();
+          break;
+        case 'postponed':
+          this.#options.onPostponed?.();
           break;
         case 'refused':
           this.#refuse(effect.reason);

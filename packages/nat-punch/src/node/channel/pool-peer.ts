@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Endpoint } from '@bt/endpoint';
 import type { ChannelRefusal } from '../../channel/channel-handshake.ts';
-import type { GuessLimit } from '../../channel/guess-limit.ts';
+import type { Guesses } from '../../channel/guess-limit.ts';
 import { LANES, type Lane } from '../../channel/lane.ts';
 import { ReliableMessages, STREAM_BYTES } from '../../channel/reliable-messages.ts';
 import type { PhraseKey } from '../../channel/spake2.ts';
@@ -65,8 +65,8 @@ export interface PoolPeerOptions {
   /** The same for all members, as long as the program runs. */
   readonly certificate: Certificate;
   readonly phraseKey?: PhraseKey | undefined;
-  /** One for all members of the pool. */
-  readonly guesses?: GuessLimit | undefined;
+  /** Of the phrase, by this member; counted together with all members' of the pool. */
+  readonly guesses?: Guesses | undefined;
   /** To the other member, through signalling. */
   signal(data: object): void;
   /** There will be no channel. */
@@ -100,6 +100,8 @@ export class PoolPeer {
   onName: (() => void) | undefined;
   onPath: (() => void) | undefined;
   onShortCode: (() => void) | undefined;
+  /** There were too many guesses of the phrase, so that it has to wait, for ten minutes at most. */
+  onPostponed: (() => void) | undefined;
   /** Without it files are refused. */
   onOffer: ((offer: IncomingTransfer) => void) | undefined;
   readonly #channel: SecureChannel | IceChannel;
@@ -271,6 +273,7 @@ export class PoolPeer {
       onWritable: (lane) => this.#pump(lane),
       onClose: () => this.#handleClose(),
       onShortCode: () => this.onShortCode?.(),
+      onPostponed: () => this.onPostponed?.(),
       onRefused: (reason) => {
         this.#refusal = reason;
         this.#finish('refused');

@@ -300,7 +300,7 @@ export class Pool implements AsyncIterable<PoolPeer> {
       identities: pairIdentities(pairKey, isControlling),
       certificate: ownCertificate(),
       phraseKey: this.#setup.phraseKey,
-      guesses: this.#guesses,
+      guesses: this.#guesses.of(seen),
       signal,
       transport,
       iceServers: () => this.#iceServers(),
