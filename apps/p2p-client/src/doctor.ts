@@ -25,15 +25,23 @@ export async function doctor(
   };
   let address: string;
   try {
-    ({ address } = await lookup(host));
+    ({ address } = await unlessAborted(lookup(host), interrupted));
   } catch (error) {
+    if (interrupted.aborted) return EXIT.interrupted;
     const { code } = error as NodeJS.ErrnoException;
     return fail(`${host} can't be looked up (${code}).`, EXIT.server);
   }
-  const [nat, hasTcp] = await Promise.all([
-    discoverNat({ server: { address, port } }),
-    answersTcp(address, port),
-  ]);
+  let nat: NatClass;
+  let hasTcp: boolean;
+  try {
+    [nat, hasTcp] = await Promise.all([
+      discoverNat({ server: { address, port }, signal: interrupted }),
+      answersTcp(address, port, interrupted),
+    ]);
+  } catch (error) {
+    if (interrupted.aborted) return EXIT.interrupted;
+    throw error;
+  }
   if (interrupted.aborted) return EXIT.interrupted;
   if (!nat.hasUdp && !hasTcp) {
     return fail(`${host} port ${port} answers neither by UDP nor by TCP.`, EXIT.server);
@@ -75,10 +83,20 @@ function textOf(nat: NatClass, hasTcp: boolean): string {
   ].join('\n');
 }
 
-async function answersTcp(address: string, port: number): Promise<boolean> {
+/** What can't be stopped itself goes on, and nobody waits for it. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    if (signal.aborted) reject(signal.reason);
+    promise.then(resolve, reject);
+  });
+}
+
+async function answersTcp(address: string, port: number, aborted: AbortSignal): Promise<boolean> {
   const socket = connect({ host: address, port });
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(TCP_TIMEOUT_MS) });
+    const signal = AbortSignal.any([AbortSignal.timeout(TCP_TIMEOUT_MS), aborted]);
+    await once(socket, 'connect', { signal });
     return true;
   } catch {
     return false;
