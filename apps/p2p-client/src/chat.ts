@@ -15,8 +15,8 @@ const LEAVE_MS = { quit: 2500, interrupted: 500 } as const;
 /** What is typed. */
 export interface Input extends Output {
   lines(): AsyncIterable<string>;
-  /** Undefined where nobody can type one. */
-  secret(question: string): Promise<string | undefined>;
+  /** Undefined where nobody can type one, or nobody does until `interrupted`. */
+  secret(question: string, interrupted: AbortSignal): Promise<string | undefined>;
   close(): void;
 }
 
@@ -66,7 +66,7 @@ export async function chat(
   let pool: JoinedPool | undefined;
   try {
     if (options.saveTo !== undefined) await makeFolder(options.saveTo);
-    const phraseText = await phraseOf(options, input);
+    const phraseText = await phraseOf(options, input, interrupted);
     if (interrupted.aborted) return EXIT.interrupted;
     pool = await join(
       { ...options, phraseText },
@@ -143,9 +143,13 @@ async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'end
   return 'ended';
 }
 
-async function phraseOf(options: ChatOptions, input: Input): Promise<string | undefined> {
+async function phraseOf(
+  options: ChatOptions,
+  input: Input,
+  interrupted: AbortSignal,
+): Promise<string | undefined> {
   if (options.phrase !== true) return options.phrase;
-  const typed = await input.secret('Phrase: ');
+  const typed = await input.secret('Phrase: ', interrupted);
   if (typed !== undefined && typed !== '') return typed;
   throw new Failure(
     EXIT.usage,

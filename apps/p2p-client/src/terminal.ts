@@ -18,6 +18,9 @@ export class Terminal implements Output {
   readonly #streams: TerminalStreams;
   readonly #onInterrupt: () => void;
   #lines: Interface | undefined;
+  /** What came behind a secret in one piece, such as the rest of what was pasted. */
+  #behind = '';
+  #endsBehind = false;
   #isPrompting = false;
 
   /** @param isPlain nothing but lines is wanted, whoever reads them */
@@ -30,31 +33,48 @@ export class Terminal implements Output {
   /** What is typed, line by line, until the input ends. */
   async *lines(): AsyncGenerator<string, void, undefined> {
     const lines = this.#open();
+    const typed = lines[Symbol.asyncIterator]();
     if (this.isTerminal) {
       this.#isPrompting = true;
       lines.setPrompt(PROMPT);
       lines.prompt();
+      if (this.#behind !== '') lines.write(this.#behind);
+      if (this.#endsBehind) lines.close();
     }
-    for await (const line of lines) {
+    for await (const line of typed) {
       yield line;
-      if (this.#isPrompting) lines.prompt();
+      // The next line may have been begun already, by what was pasted.
+      if (this.#isPrompting) lines.prompt(true);
     }
   }
 
-  /** A line that is not shown while it is typed; undefined where nobody can type one. */
-  async secret(question: string): Promise<string | undefined> {
+  /** A line that is not shown while it is typed; undefined where nobody can type one, or nobody does until `interrupted`. */
+  async secret(question: string, interrupted: AbortSignal): Promise<string | undefined> {
     if (!this.isTerminal) return undefined;
     const { stdin, stdout } = this.#streams;
     const silent = createInterface({ input: stdin, terminal: true, historySize: 0 });
+    const lines: string[] = [];
+    const close = () => silent.close();
     silent.on('SIGINT', this.#onInterrupt);
+    interrupted.addEventListener('abort', close);
     stdout.write(question);
     try {
       return await new Promise<string | undefined>((resolve) => {
-        silent.once('line', resolve);
-        silent.once('close', () => resolve(undefined));
+        silent.on('line', (line) => {
+          lines.push(line);
+          resolve(line);
+        });
+        silent.once('close', () => {
+          this.#endsBehind = true;
+          resolve(undefined);
+        });
+        if (interrupted.aborted) close();
       });
     } finally {
+      interrupted.removeEventListener('abort', close);
+      silent.removeAllListeners('close');
       silent.close();
+      this.#behind = [...lines.slice(1), silent.line].join('\n');
       stdout.write('\n');
     }
   }

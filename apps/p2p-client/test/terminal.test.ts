@@ -5,6 +5,7 @@ import { Terminal } from '../src/terminal.ts';
 function open(isTTY: boolean) {
   const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: () => {} });
   const stdout = Object.assign(new PassThrough(), { isTTY, columns: 80 });
+  const interrupted = new AbortController();
   let interrupts = 0;
   let out = '';
   stdout.on('data', (chunk) => {
@@ -12,8 +13,10 @@ function open(isTTY: boolean) {
   });
   const terminal = new Terminal({ stdin, stdout, stderr: new PassThrough() }, false, () => {
     interrupts += 1;
+    interrupted.abort();
   });
-  return { stdin, terminal, out: () => out, interrupts: () => interrupts };
+  const secret = () => terminal.secret('Phrase: ', interrupted.signal);
+  return { stdin, terminal, secret, interrupted, out: () => out, interrupts: () => interrupts };
 }
 
 describe('piped input', () => {
@@ -32,7 +35,7 @@ describe('piped input', () => {
   });
 
   it('has no secret', async () => {
-    expect(await open(false).terminal.secret('Phrase: ')).toBeUndefined();
+    expect(await open(false).secret()).toBeUndefined();
   });
 });
 
@@ -55,10 +58,54 @@ describe('a terminal', () => {
   });
 
   it('does not show a secret', async () => {
-    const { stdin, terminal, out } = open(true);
-    const secret = terminal.secret('Phrase: ');
+    const { stdin, secret, out } = open(true);
+    const typed = secret();
     stdin.write('correct horse\r');
-    expect(await secret).toBe('correct horse');
+    expect(await typed).toBe('correct horse');
     expect(out()).toBe('Phrase: \n');
+  });
+
+  it('asks for no secret any more after Ctrl-C, after a signal, or at the end of the input', async () => {
+    const { stdin, secret, interrupts } = open(true);
+    const typed = secret();
+    stdin.write('corr\u0003');
+    expect(await typed).toBeUndefined();
+    expect(interrupts()).toBe(1);
+    expect(await secret()).toBeUndefined();
+
+    const killed = open(true);
+    const awaited = killed.secret();
+    killed.interrupted.abort();
+    expect(await awaited).toBeUndefined();
+
+    const ended = open(true);
+    const none = ended.secret();
+    ended.stdin.write('\u0004');
+    expect(await none).toBeUndefined();
+  });
+
+  it('keeps what is pasted behind a secret', async () => {
+    const { stdin, terminal, secret, out } = open(true);
+    const typed = secret();
+    stdin.write('correct horse\rone\rtwo\rthr');
+    expect(await typed).toBe('correct horse');
+    const lines = terminal.lines();
+    expect((await lines.next()).value).toBe('one');
+    expect((await lines.next()).value).toBe('two');
+    stdin.write('ee\r');
+    expect((await lines.next()).value).toBe('three');
+    expect(out()).not.toContain('correct');
+    terminal.close();
+  });
+
+  it('ends where what is pasted behind a secret ends', async () => {
+    const { stdin, terminal, secret } = open(true);
+    const typed = secret();
+    stdin.write('correct horse\rone\r\u0004');
+    expect(await typed).toBe('correct horse');
+    const lines: string[] = [];
+    for await (const line of terminal.lines()) lines.push(line);
+    expect(lines).toEqual(['one']);
+    terminal.close();
   });
 });
