@@ -11,6 +11,9 @@ import type { Output, View } from './view/view.ts';
 
 /** How long leaving may take: what was typed is delivered first, where that is possible. */
 const LEAVE_MS = { quit: 2500, interrupted: 500 } as const;
+/** How long /quit waits for what is on its way to somebody, and after how long it says so. */
+const QUIT_MS = 5000;
+const QUIT_NOTICE_MS = 500;
 
 /** What is typed. */
 export interface Input extends Output {
@@ -79,18 +82,31 @@ export async function chat(
       },
       interrupted,
     );
+    const lines = input.lines()[Symbol.asyncIterator]();
     const end = await Promise.race([
-      talk(input, room, view),
+      talk(lines, input.isTerminal, room, view),
       refused,
       whenAborted(interrupted, 'interrupted' as const),
     ]);
     if (end === 'ended') {
       const delivered = room.drained();
       await Promise.race([delivered, refused, whenAborted(interrupted, undefined)]);
+    } else if (end === 'quit' && room.isAnybodyHere) {
+      await Promise.race([
+        deliverBounded(room, view),
+        quitAgain(lines),
+        refused,
+        whenAborted(interrupted, undefined),
+      ]);
     }
+    const { undelivered } = room;
     room.leave();
-    await pool.leave(interrupted.aborted ? LEAVE_MS.interrupted : LEAVE_MS.quit);
-    return interrupted.aborted ? EXIT.interrupted : EXIT.done;
+    const isHasty = interrupted.aborted || undelivered !== undefined;
+    await pool.leave(isHasty ? LEAVE_MS.interrupted : LEAVE_MS.quit);
+    if (interrupted.aborted) return EXIT.interrupted;
+    if (undelivered === undefined) return EXIT.done;
+    view.failed(`Not delivered: ${undelivered}.`, EXIT.undelivered);
+    return EXIT.undelivered;
   } catch (error) {
     room.leave();
     await pool?.leave(0);
@@ -103,14 +119,42 @@ export async function chat(
   }
 }
 
+/** Waits for what is on its way, but not for ever. */
+async function deliverBounded(room: Room, view: View): Promise<void> {
+  const notice = setTimeout(() => {
+    view.notice('Leaving when what is on its way is delivered; /quit again ends at once.');
+  }, QUIT_NOTICE_MS);
+  let limit: NodeJS.Timeout | undefined;
+  const over = new Promise<void>((resolve) => {
+    limit = setTimeout(resolve, QUIT_MS);
+  });
+  await Promise.race([room.drained(), over]);
+  clearTimeout(notice);
+  clearTimeout(limit);
+}
+
+/** Resolves at a second /quit; that the input ends is none. */
+async function quitAgain(lines: AsyncIterator<string>): Promise<void> {
+  for (let next = await lines.next(); !next.done; next = await lines.next()) {
+    if (parseCommand(next.value).type === 'quit') return;
+  }
+  await new Promise<never>(() => {});
+}
+
 /** Says and does what is typed; `quit` by /quit, `ended` at the end of the input. */
-async function talk(input: Input, room: Room, view: View): Promise<'quit' | 'ended'> {
-  for await (const line of input.lines()) {
+async function talk(
+  lines: AsyncIterator<string>,
+  isTerminal: boolean,
+  room: Room,
+  view: View,
+): Promise<'quit' | 'ended'> {
+  for (let next = await lines.next(); !next.done; next = await lines.next()) {
+    const line = next.value;
     const command = parseCommand(line);
     switch (command.type) {
       case 'say':
         // Who presses Enter at a prompt has said nothing; an empty line of a file is part of it.
-        if (line !== '' || !input.isTerminal) await room.say(command.text);
+        if (line !== '' || !isTerminal) await room.say(command.text);
         break;
       case 'send':
         await room.send(command.path);

@@ -5,6 +5,8 @@ export const EXIT = {
   usage: 2,
   /** The server can't be reached, or won't have us. */
   server: 3,
+  /** Left by /quit before all was delivered. */
+  undelivered: 4,
   /** A fault of the program itself. */
   internal: 70,
   interrupted: 130,

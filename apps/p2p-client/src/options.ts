@@ -52,7 +52,8 @@ While chatting:
   /path        direct or relay, and why
   /code        a short code; if the partner sees the same, nobody sits between
   /who         who is here
-  /quit        leave; so does the end of the input, when all is delivered
+  /quit        leave, in 5 s at most if something is on its way (again: at once); the
+               end of the input waits until all is delivered
   //text       says /text
 
 NATTYPE makes this machine behave as behind a NAT, for trying things out: 0 full cone,
@@ -71,7 +72,7 @@ Without --phrase whoever knows the pool is a partner. The server and its relay n
 see what is said; with --phrase they can't put themselves between either.
 
 Exit codes: 0 left by /quit or at the end of the input, 2 wrong usage, 3 the server
-can't be reached or refuses, 130 interrupted.`;
+can't be reached or refuses, 4 left by /quit before all was delivered, 130 interrupted.`;
 
 const DOCTOR_HELP = `
 Exit codes: 0 it is known as far as the server can tell, 2 wrong usage, 3 the server

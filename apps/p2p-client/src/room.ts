@@ -1,6 +1,7 @@
 // Everybody who is here, and what they and the user say: between the members of the pool and the view.
+import { stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { type FileRefusal, MAX_TEXT_BYTES, NatPunchError, printableText } from '@bt/nat-punch';
 import type { IncomingTransfer, OutgoingTransfer, PoolPeer } from '@bt/nat-punch/node';
 import { type FileQuestion, FileQuestions } from './file-questions.ts';
@@ -9,6 +10,8 @@ import type { FileView, View, Who } from './view/view.ts';
 
 /** Lines that wait for a partner to be reached for the first time; then the input has to. */
 const MAX_EARLY_LINES = 10_000;
+/** Files that do: as many as one member may be offered at a time. */
+const MAX_EARLY_FILES = 8;
 /** Of a partner's name, what is shown. */
 const MAX_LABEL_CHARACTERS = 32;
 
@@ -29,6 +32,8 @@ interface Partner {
   isUp: boolean;
   /** Said since the server told of it, and before it was reached. */
   readonly pending: Line[];
+  /** Parts of lines that were given to its channel. */
+  said: number;
 }
 
 interface Line {
@@ -42,6 +47,11 @@ export class Room {
   readonly #partners = new Set<Partner>();
   /** Said before anybody was reached: for whoever is first. */
   readonly #early: Line[] = [];
+  readonly #earlyFiles: string[] = [];
+  /** Files that are being opened, to be offered. */
+  #opening = 0;
+  /** Offers and files on their way to others. */
+  readonly #outgoing = new Set<FileView>();
   #lines = 0;
   readonly #questions: FileQuestions;
   #lastId = 0;
@@ -64,6 +74,7 @@ export class Room {
       isShown: false,
       isUp: false,
       pending: [],
+      said: 0,
     };
     this.#partners.add(partner);
     peer.onState = () => this.#handleState(partner);
@@ -103,7 +114,7 @@ export class Room {
     }
   }
 
-  /** Offers a file to all who are here. */
+  /** Offers a file to all who are here, or to the first who comes. */
   async send(path: string): Promise<void> {
     const { view } = this.#options;
     if (path === '') {
@@ -111,11 +122,8 @@ export class Room {
       return;
     }
     const here = this.#here();
-    if (here.length === 0) {
-      view.notice('Nobody is here to take a file.');
-      return;
-    }
-    await Promise.all(here.map((partner) => this.#send(partner, path)));
+    if (here.length > 0) await Promise.all(here.map((partner) => this.#send(partner, path)));
+    else await this.#keep(path);
   }
 
   /** Answers the question about a file that has this number; undefined where the user gave none. */
@@ -157,9 +165,28 @@ export class Room {
     this.#hasInputEnded = true;
     this.#questions.end();
     const files = [...this.#partners].map(({ peer }) => peer.takeNoMoreFiles());
-    while (this.#early.length > 0) await this.#changed();
+    while (this.#early.length + this.#earlyFiles.length + this.#opening > 0) await this.#changed();
     // Who is not reached yet may never be.
     await Promise.all([...files, ...this.#here().map(({ peer }) => peer.drained())]);
+  }
+
+  get isAnybodyHere(): boolean {
+    return this.#here().length > 0;
+  }
+
+  /** What was said and sent and has not been delivered, in a few words; undefined if there is nothing. */
+  get undelivered(): string | undefined {
+    const perPartner = this.#here().map(({ peer, said }) =>
+      Math.min(said, peer.undeliveredMessages),
+    );
+    const lines = this.#early.length + Math.max(0, ...perPartner);
+    const names = new Set([
+      ...this.#earlyFiles.map((path) => printableText(basename(path))),
+      ...[...this.#outgoing].map(({ name }) => name),
+    ]);
+    const all = lines === 0 ? [] : [lines === 1 ? '1 line' : `${lines} lines`];
+    all.push(...names);
+    return all.length === 0 ? undefined : all.join(', ');
   }
 
   #here(): Partner[] {
@@ -182,6 +209,7 @@ export class Room {
         for (const { text } of [...lines].sort((a, b) => a.number - b.number)) {
           void this.#deliver(partner, text);
         }
+        for (const path of this.#earlyFiles.splice(0)) void this.#send(partner, path);
       } else if (!partner.isUp) view.partnerConnection(partner.who, true);
       partner.isUp = true;
     } else if (peer.state === 'connecting') {
@@ -212,23 +240,53 @@ export class Room {
     if (partner.isShown && !this.#isLeaving) view.left(partner.who, leaveText(partner.peer));
   }
 
-  async #deliver({ peer }: Partner, text: string): Promise<void> {
+  async #deliver(partner: Partner, text: string): Promise<void> {
+    partner.said += 1;
     try {
-      await peer.send(text);
+      await partner.peer.send(text);
     } catch (error) {
       // It has left meanwhile, as the view knows.
       if (!(error instanceof NatPunchError)) throw error;
     }
   }
 
+  /** Nobody is here yet. */
+  async #keep(path: string): Promise<void> {
+    const { view } = this.#options;
+    const name = printableText(path);
+    if (this.#earlyFiles.length >= MAX_EARLY_FILES) {
+      view.notice(
+        `${name} is not kept: nobody is here, and ${MAX_EARLY_FILES} files wait already.`,
+      );
+      return;
+    }
+    try {
+      await stat(pathOf(path));
+    } catch (error) {
+      view.notice(`${name} can't be sent: ${causeText(error)}.`);
+      return;
+    }
+    const [first] = this.#here();
+    if (first !== undefined) {
+      await this.#send(first, path);
+      return;
+    }
+    this.#earlyFiles.push(path);
+    view.notice(`Nobody is here yet. ${name} is offered to whoever comes first.`);
+  }
+
   async #send(partner: Partner, path: string): Promise<void> {
     const { view } = this.#options;
     let transfer: OutgoingTransfer;
+    this.#opening += 1;
     try {
       transfer = await partner.peer.sendFile(pathOf(path));
     } catch (error) {
       view.notice(`${printableText(path)} can't be sent: ${causeText(error)}.`);
       return;
+    } finally {
+      this.#opening -= 1;
+      this.#notify();
     }
     const file: FileView = {
       id: this.#nextFileId(),
@@ -237,9 +295,11 @@ export class Room {
       name: printableText(transfer.name),
       lengthBytes: transfer.lengthBytes,
     };
+    this.#outgoing.add(file);
     view.fileOffered(file, false);
     transfer.onProgress = () => view.fileProgress(file, transfer.sentBytes);
     void transfer.ended.then((reason) => {
+      this.#outgoing.delete(file);
       if (this.#isLeaving && reason !== undefined) return;
       if (reason === undefined) view.fileDone(file, undefined);
       else view.fileFailed(file, outgoingText(reason, partner.who));

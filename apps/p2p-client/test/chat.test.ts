@@ -154,6 +154,18 @@ describe('files', () => {
     await Promise.all([ada.code, bob.code]);
   });
 
+  it('sent before anybody is there are offered to the first who comes', async () => {
+    const pool = new MemoryPool();
+    const into = join(folder, 'into');
+    const ada = new Chat(pool).type(`/send ${await source()}`).end();
+    await ada.until('letter.txt is offered to whoever comes first.');
+    const bob = new Chat(pool, ['--save-to', into]);
+    expect(await ada.code).toBe(0);
+    expect(await readFile(join(into, 'letter.txt'), 'utf8')).toBe('Dear Bob');
+    bob.interrupt();
+    await bob.code;
+  });
+
   it('are asked about on a terminal', async () => {
     const pool = new MemoryPool();
     const ada = new Chat(pool);
@@ -261,7 +273,7 @@ describe('files', () => {
   it('that are none are told in a sentence', async () => {
     const pool = new MemoryPool();
     const ada = new Chat(pool).type('/send x', '/send', '/nonsense', '/help');
-    await ada.until('Nobody is here to take a file.');
+    await ada.until("x can't be sent: there is no such file or folder.");
     await ada.until('Name a file');
     await ada.until('There is no /nonsense.');
     await ada.until('//text');
@@ -272,6 +284,48 @@ describe('files', () => {
     await ada.until("can't be sent: there is no such file or folder.");
     for (const one of [ada, bob]) one.interrupt();
     await Promise.all([ada.code, bob.code]);
+  });
+});
+
+describe('/quit', () => {
+  it('waits for what is on its way, and says so', async () => {
+    const pool = new MemoryPool();
+    const ada = new Chat(pool);
+    const bob = new Chat(pool);
+    await ada.until('is here');
+    await bob.until('is here');
+    pool.hasPath = false;
+    ada.type('late', '/quit');
+    await ada.until('* Leaving when what is on its way is delivered');
+    pool.hasPath = true;
+    expect(await ada.code).toBe(0);
+    await bob.until('partner: late');
+    bob.interrupt();
+    await bob.code;
+  });
+
+  it('typed again ends at once, and says what was not delivered', async () => {
+    const pool = new MemoryPool();
+    const ada = new Chat(pool);
+    const bob = new Chat(pool, [], true);
+    await ada.until('is here');
+    await bob.until('is here');
+    const path = join(folder, 'huge');
+    await writeFile(path, 'x');
+    ada.type(`/send ${path}`);
+    await bob.until('offers huge');
+    pool.hasPath = false;
+    ada.type('lost', 'lost too', '/quit', '/quit');
+    expect(await ada.code).toBe(4);
+    expect(ada.error).toBe('p2p-client: Not delivered: 2 lines, huge.\n');
+    bob.interrupt();
+    await bob.code;
+  });
+
+  it('before anybody has come says what was not delivered', async () => {
+    const ada = new Chat(new MemoryPool()).type('hello', '/quit');
+    expect(await ada.code).toBe(4);
+    expect(ada.error).toBe('p2p-client: Not delivered: 1 line.\n');
   });
 });
 

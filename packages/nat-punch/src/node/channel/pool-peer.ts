@@ -245,6 +245,11 @@ export class PoolPeer {
     await this.#until(() => this.#lanes.file.messages.isDrained, FILE_STALL_MS);
   }
 
+  /** Texts and bytes that were sent and that it has not taken yet, as far as we know; our name counts as one. */
+  get undeliveredMessages(): number {
+    return this.#waiting.length + this.#lanes.chat.messages.keptMessages;
+  }
+
   /** Says that we go, waits until that has been heard or `timeoutMs` have passed, and closes. */
   async leave(timeoutMs: number): Promise<void> {
     if (!this.#hasEnded()) {
