@@ -29,6 +29,8 @@ import {
 /** Permissions and channels that a client keeps. */
 export const MAX_CLIENT_PERMISSIONS = 48;
 export const MAX_CLIENT_CHANNELS = 16;
+/** A permission makes room for another one when it was last asked for so long ago: a peer can name addresses as fast as it likes. */
+export const PERMISSION_REST_MS = 5_000;
 
 /** RFC 8656 section 3.2: the lifetime that is asked for. */
 const LIFETIME_SECONDS = 600;
@@ -73,6 +75,13 @@ interface Channel {
   renewMs: number;
 }
 
+interface Permission {
+  peer: Endpoint;
+  askedMs: number;
+  renewMs: number;
+  request: StunRequest | undefined;
+}
+
 type Settle = (now: number, outcome: StunOutcome) => void;
 
 /** Drain `poll()` after every call; call `handleTimeout` when `deadline()` has come. */
@@ -80,7 +89,8 @@ export class TurnClient {
   readonly #options: TurnClientOptions;
   readonly #requests = new Map<StunRequest, Settle>();
   readonly #effects: TurnClientEffect[] = [];
-  readonly #permissions = new Map<string, { peer: Endpoint; renewMs: number }>();
+  /** The one that was asked for longest ago comes first. */
+  readonly #permissions = new Map<string, Permission>();
   readonly #channels = new Map<string, Channel>();
   readonly #peers = new Map<number, Endpoint>();
   #relayed: Endpoint | undefined;
@@ -110,16 +120,27 @@ export class TurnClient {
     return this.#state === 'over';
   }
 
-  /** Lets datagrams of a peer in, from whatever port of its address. */
+  /**
+   * Lets datagrams of a peer in, from whatever port of its address. Of too many the one goes that was asked for longest ago and has no channel,
+   * unless that is too fresh; then this one isn't let in.
+   */
   permit(now: number, peer: Endpoint): void {
     const known = this.#permissions.get(peer.address);
     if (known !== undefined) {
       // A server may judge its own addresses by the port: what is named last is what lives.
       known.peer = peer;
+      known.askedMs = now;
+      this.#permissions.delete(peer.address);
+      this.#permissions.set(peer.address, known);
       return;
     }
-    if (this.#permissions.size >= MAX_CLIENT_PERMISSIONS) return;
-    this.#permissions.set(peer.address, { peer, renewMs: Number.POSITIVE_INFINITY });
+    if (this.#permissions.size >= MAX_CLIENT_PERMISSIONS && !this.#makeRoom(now)) return;
+    this.#permissions.set(peer.address, {
+      peer,
+      askedMs: now,
+      renewMs: Number.POSITIVE_INFINITY,
+      request: undefined,
+    });
     if (this.#state === 'allocated') this.#requestPermission(now, peer);
   }
 
@@ -284,12 +305,13 @@ export class TurnClient {
     const write = (writer: StunWriter) => {
       writer.xorAddress(STUN_ATTRIBUTE.xorPeerAddress, peer);
     };
-    this.#request(
+    permission.request = this.#request(
       now,
       STUN_METHOD.createPermission,
       this.#timesMs(),
       write,
       (answeredMs, outcome) => {
+        permission.request = undefined;
         if (outcome.type === 'success') {
           permission.renewMs = answeredMs + PERMISSION_RENEWAL_MS;
           return;
@@ -298,6 +320,17 @@ export class TurnClient {
         if (outcome.type === 'error') this.#effects.push({ type: 'refused', peer });
       },
     );
+  }
+
+  #makeRoom(now: number): boolean {
+    const used = new Set([...this.#peers.values()].map(({ address }) => address));
+    for (const [address, { askedMs, request }] of this.#permissions) {
+      if (used.has(address) || now - askedMs < PERMISSION_REST_MS) continue;
+      this.#permissions.delete(address);
+      if (request !== undefined) this.#requests.delete(request);
+      return true;
+    }
+    return false;
   }
 
   #requestChannel(now: number, channel: Channel): void {
@@ -328,10 +361,11 @@ export class TurnClient {
     timesMs: readonly number[],
     write: (writer: StunWriter) => void,
     settle: Settle,
-  ): void {
+  ): StunRequest {
     const request = this.#makeRequest(now, method, timesMs, write);
     this.#requests.set(request, settle);
     this.#follow(now, request, settle);
+    return request;
   }
 
   #follow(now: number, request: StunRequest, settle: Settle): void {

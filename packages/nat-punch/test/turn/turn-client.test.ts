@@ -12,7 +12,12 @@ import {
 } from '../../src/stun/stun-message.ts';
 import { LongTermCredentials } from '../../src/stun/stun-request.ts';
 import { encodeChannelData } from '../../src/turn/channel-data.ts';
-import { TurnClient, type TurnClientEffect } from '../../src/turn/turn-client.ts';
+import {
+  MAX_CLIENT_PERMISSIONS,
+  PERMISSION_REST_MS,
+  TurnClient,
+  type TurnClientEffect,
+} from '../../src/turn/turn-client.ts';
 
 const PEER: Endpoint = { address: '6.0.0.1', port: 7 };
 const RELAYED: Endpoint = { address: '8.0.0.1', port: 50_000 };
@@ -184,6 +189,37 @@ describe('peers', () => {
     );
     expect(permissions).toHaveLength(2);
     expect(permissions[0]?.xorAddress(STUN_ATTRIBUTE.xorPeerAddress)).toEqual(PEER);
+  });
+
+  it('make room for one another, the oldest first, but for one with a channel and not all at once', () => {
+    const side = client();
+    const name = (index: number) => ({ address: `6.0.${index >> 8}.${index & 255}`, port: 7 });
+    const asked = () =>
+      side.requests
+        .filter(({ method }) => method === STUN_METHOD.createPermission)
+        .map((request) => request.xorAddress(STUN_ATTRIBUTE.xorPeerAddress)?.address);
+    const permitAll = (now: number, from: number, count: number) => {
+      for (let index = from; index < from + count; index++) {
+        side.turn.permit(now, name(index));
+        side.drain();
+      }
+    };
+    side.drain();
+    permitAll(0, 0, 2_000);
+    expect(asked()).toHaveLength(MAX_CLIENT_PERMISSIONS);
+    side.turn.bindChannel(0, name(0));
+    side.drain();
+    side.turn.permit(PERMISSION_REST_MS, name(1));
+    permitAll(PERMISSION_REST_MS, 3_000, 2_000);
+    // All but the two that are used, or were named again.
+    expect(asked()).toHaveLength(2 * MAX_CLIENT_PERMISSIONS - 2);
+    side.requests.length = 0;
+    side.run(220_000);
+    const renewed = asked();
+    expect(renewed).toHaveLength(MAX_CLIENT_PERMISSIONS);
+    expect(renewed).toEqual(
+      expect.arrayContaining([name(0).address, name(1).address, name(3_000).address]),
+    );
   });
 
   it('that are refused are told', () => {

@@ -11,6 +11,7 @@ import type { LocalSide } from '../../path/puncher-options.ts';
 import { STUN_ATTRIBUTE } from '../../stun/stun-attributes.ts';
 import { decodeStunMessage, STUN_METHOD } from '../../stun/stun-message.ts';
 import { LongTermCredentials, StunRequest } from '../../stun/stun-request.ts';
+import { MAX_CLIENT_PERMISSIONS } from '../../turn/turn-client.ts';
 import { bindDatagramSocket, type DatagramSocket } from './datagram-socket.ts';
 import { TurnConnection } from './turn-connection.ts';
 import { Wakeup } from './wakeup.ts';
@@ -79,7 +80,10 @@ export class PairSockets {
   readonly #bases: BaseSocket[] = [];
   readonly #guesses = new Map<number, DatagramSocket>();
   readonly #relays = new Map<number, TurnConnection>();
+  /** Of addresses, what was named last of each; the one that was named longest ago comes first. */
   readonly #permits = new Map<string, Endpoint>();
+  /** Of the peer, at the other end of a path through a relay of ours that is, or was last, in use. */
+  #relayedAddress: string | undefined;
   readonly #queries = new Wakeup(() => this.#runQueries());
   readonly #keepAlive: NodeJS.Timeout;
   #credentials: LongTermCredentials | undefined;
@@ -145,13 +149,16 @@ export class PairSockets {
 
   /** Has all relays let in what comes from there. */
   permit(peer: Endpoint): void {
+    this.#permits.delete(peer.address);
     this.#permits.set(peer.address, peer);
     this.#refusals.delete(peer.address);
+    if (this.#permits.size > MAX_CLIENT_PERMISSIONS) this.#forgetOldestPermit();
     for (const relay of this.#relays.values()) relay.permit(peer);
   }
 
   /** A path through a relay of ours is used. */
   bindChannel(socketId: number, peer: Endpoint): void {
+    this.#relayedAddress = peer.address;
     this.#relays.get(socketId)?.bindChannel(peer);
   }
 
@@ -199,7 +206,10 @@ export class PairSockets {
     count: number,
   ): Promise<{ sockets: PathSocket[]; mappedPort?: number }> {
     if (way === 'birthday') {
+      // One leave is all that a pair holds, also while it waits for another one.
+      this.#endLeave();
       const endLeave = await this.#options.mayOpenMany();
+      this.#endLeave();
       if (this.#isClosed) endLeave();
       else this.#endLeave = endLeave;
     }
@@ -487,11 +497,21 @@ export class PairSockets {
     return false;
   }
 
+  /** Which the partner has named, and uses least: it can name as many as it likes. */
+  #forgetOldestPermit(): void {
+    for (const address of this.#permits.keys()) {
+      if (address === this.#relayedAddress) continue;
+      this.#permits.delete(address);
+      this.#refusals.delete(address);
+      return;
+    }
+  }
+
   /** A server that has just begun knows our partner a moment after us. */
   #permitLater(relay: TurnConnection, peer: Endpoint): void {
     const refusals = this.#refusals.get(peer.address) ?? 0;
     const delayMs = PERMIT_AGAIN_MS[refusals];
-    if (delayMs === undefined || this.#isClosed) return;
+    if (delayMs === undefined || this.#isClosed || !this.#permits.has(peer.address)) return;
     this.#refusals.set(peer.address, refusals + 1);
     const timer = setTimeout(() => {
       this.#permitting.delete(timer);
