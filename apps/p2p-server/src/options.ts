@@ -195,7 +195,9 @@ function roomSize(text: string): number {
 }
 
 function redisUrl(text: string): string {
-  if (!URL.canParse(text) || !/^rediss?:$/.test(new URL(text).protocol)) {
+  const { protocol = '', pathname = '' } = URL.canParse(text) ? new URL(text) : {};
+  // The path is the number of a database.
+  if (!/^rediss?:$/.test(protocol) || !/^\/?\d*$/.test(pathname)) {
     throw new InvalidArgumentError('Give a URL such as redis://127.0.0.1:6379.');
   }
   return text;

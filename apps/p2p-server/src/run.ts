@@ -120,6 +120,8 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
       return `Metrics at ${event.at}.`;
     case 'redis-lost':
       return `Redis is gone (${event.reason}): this server goes on alone.`;
+    case 'redis-refused':
+      return `Redis refuses something (${event.reason}): pools may not be shared.`;
     case 'redis-back':
       return 'Redis is back.';
     case 'fault':

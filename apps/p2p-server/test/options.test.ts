@@ -78,6 +78,7 @@ describe('parseOptions', () => {
     [['3478', '--room-size', '17']],
     [['3478', '--redis', 'http://127.0.0.1']],
     [['3478', '--redis', 'localhost:6379']],
+    [['3478', '--redis', 'redis://127.0.0.1:6379/foo']],
     [['3478', '--metrics', '9090']],
     [['3478', '--unknown']],
   ])('refuses %j in one sentence', (args) => {

@@ -73,5 +73,14 @@ export const SERVER_PATIENCE_MS = 15_000;
 /** What waits to be sent to one connection; whoever reads no faster is closed. */
 export const MAX_BACKLOG_BYTES = 512 * 1024;
 
+/** Members whose relay a server knows: of more the one who came first is dropped. */
+export const MAX_RELAY_SCOPES = 20_000;
+
+/**
+ * How long the relay serves a member whose connection to this server is closed, unless its home says before that it has left: it may be
+ * connected to another server while its path goes by this one. The lifetime of an allocation (RFC 8656 section 3.2).
+ */
+export const SCOPE_PATIENCE_MS = 600_000;
+
 /** How long credentials for the relay are good; new ones are sent after half of it. */
 export const CREDENTIALS_LIFETIME_MS = 12 * 3_600_000;

@@ -1,5 +1,6 @@
 // What several servers keep and say in Redis: which of them is there, which is the home of a pool, and messages from one to another.
-import { createClient, type RedisClientType } from '@redis/client';
+import { createClient, ErrorReply, type RedisClientType } from '@redis/client';
+import { NatPunchError } from '../../errors.ts';
 
 export interface RedisLinkEvents {
   onMessage(from: string, text: string): void;
@@ -13,6 +14,9 @@ const MAX_RECONNECT_MS = 1_000;
 
 /** How long one attempt to connect may take. */
 const CONNECT_MS = 2_000;
+
+/** The pause before a subscription that was refused is asked for again. */
+const SUBSCRIBE_RETRY_MS = 1_000;
 
 /** KEYS: the pool. ARGV: our id, the prefix of servers' keys, a lifetime in ms. Returns the home's id. */
 const CLAIM = `
@@ -38,19 +42,14 @@ export class RedisLink {
   readonly #commands: RedisClientType;
   readonly #subscriber: RedisClientType;
   readonly #events: RedisLinkEvents;
+  #isClosed = false;
+  #retry: NodeJS.Timeout | undefined;
 
+  /** @throws {NatPunchError} `invalid-argument` for a URL that is none of a Redis. */
   constructor(url: string, id: string, events: RedisLinkEvents) {
     this.#id = id;
     this.#events = events;
-    this.#commands = createClient({
-      url,
-      // What can't be sent now is of no use later.
-      disableOfflineQueue: true,
-      socket: {
-        connectTimeout: CONNECT_MS,
-        reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, MAX_RECONNECT_MS),
-      },
-    });
+    this.#commands = clientOf(url);
     this.#subscriber = this.#commands.duplicate({ disableOfflineQueue: false });
     for (const client of [this.#commands, this.#subscriber]) {
       client.on('error', (error: Error) => events.onError(error));
@@ -63,6 +62,8 @@ export class RedisLink {
   }
 
   close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
     for (const client of [this.#commands, this.#subscriber]) client.destroy();
   }
 
@@ -108,7 +109,40 @@ export class RedisLink {
       this.#events.onMessage(message.slice(0, space), message.slice(space + 1));
     };
     await this.#subscriber.connect();
-    await this.#subscriber.subscribe([`${PREFIX}all`, `${PREFIX}to:${this.#id}`], handle);
+    while (!this.#isClosed) {
+      try {
+        await this.#subscriber.subscribe([`${PREFIX}all`, `${PREFIX}to:${this.#id}`], handle);
+        return;
+      } catch (error) {
+        if (this.#isClosed) return;
+        this.#events.onError(error as Error);
+        await new Promise((resolve) => {
+          this.#retry = setTimeout(resolve, SUBSCRIBE_RETRY_MS).unref();
+        });
+      }
+    }
+  }
+}
+
+/** Whether it is an answer of Redis: nothing was lost, but this very thing was refused. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ErrorReply;
+}
+
+function clientOf(url: string): RedisClientType {
+  try {
+    return createClient({
+      url,
+      // What can't be sent now is of no use later.
+      disableOfflineQueue: true,
+      socket: {
+        connectTimeout: CONNECT_MS,
+        reconnectStrategy: (retries) => Math.min(50 * 2 ** retries, MAX_RECONNECT_MS),
+      },
+    });
+  } catch (cause) {
+    const reason = (cause as Error).message;
+    throw new NatPunchError('invalid-argument', `the URL of Redis is none: ${reason}`, { cause });
   }
 }
 

@@ -19,11 +19,13 @@ import {
 } from '../../rendezvous/rendezvous-codec.ts';
 import type { JoinMessage, SignalMessage } from '../../rendezvous/rendezvous-message.ts';
 import { LocalPools, type PoolHost } from './pool-host.ts';
-import { RedisLink, withDeadline, withLimit } from './redis-link.ts';
+import { isRefusal, RedisLink, withDeadline, withLimit } from './redis-link.ts';
 
 export type RedisLogEvent =
   | { readonly event: 'redis-lost'; readonly reason: string }
-  | { readonly event: 'redis-back' };
+  | { readonly event: 'redis-back' }
+  /** Redis is there, and does not let us do something, for want of rights or of memory, say. Told once for each reason. */
+  | { readonly event: 'redis-refused'; readonly reason: string };
 
 export interface RedisPoolsOptions {
   readonly url: string;
@@ -50,6 +52,9 @@ const CLAIM_MS = 1_500;
 
 /** How long a start waits for Redis. */
 const START_MS = 2_000;
+
+/** How long an end waits for Redis to hear of it. */
+const FAREWELL_MS = 500;
 
 /** What one server tells another. Connections are those of the server at whose end the client is. */
 type ServerToServer =
@@ -97,6 +102,10 @@ export class RedisPools implements PoolHost {
   readonly #locals = new Map<string, Local>();
   /** Connections of other servers' clients, by server. */
   readonly #foreign = new Map<string, Set<string>>();
+  /** At which servers each member of our pools has been welcomed, '' being this one: there the relay knows it. */
+  readonly #welcomedAt = new Map<string, Set<string>>();
+  /** Members that other homes have welcomed here, by home. */
+  readonly #guests = new Map<string, Set<string>>();
   /** When each other server was last heard. */
   readonly #servers = new Map<string, number>();
   /** Pools whose home we are by Redis, and since when they have been without members. */
@@ -107,6 +116,7 @@ export class RedisPools implements PoolHost {
   #onUp: (() => void) | undefined;
   #hasBeenUp = false;
   #hasSaidLost = false;
+  #refusal = '';
   #heardMyselfAt = Number.NEGATIVE_INFINITY;
   #renewedAt = performance.now();
 
@@ -222,8 +232,12 @@ export class RedisPools implements PoolHost {
     this.onEffect = () => {};
     for (const { answerTimer } of this.#locals.values()) clearTimeout(answerTimer);
     if (this.#isUp) {
-      await this.#link.forget([...this.#homes.keys()]).catch(() => {});
-      await this.#link.publishToAll(encode({ op: 'bye' })).catch(() => {});
+      const farewell = [
+        this.#link.forget([...this.#homes.keys()]),
+        this.#link.publishToAll(encode({ op: 'bye' })),
+      ];
+      // One that is frozen says nothing, and the others find out by themselves.
+      await withLimit(Promise.allSettled(farewell), FAREWELL_MS);
     }
     this.#isUp = false;
     await this.#pools.end();
@@ -238,20 +252,29 @@ export class RedisPools implements PoolHost {
   }
 
   async #findHome(connection: string, local: Local): Promise<void> {
-    local.home = await this.#claim(local.pool);
+    const home = await this.#claim(local.pool);
+    if (home === undefined) {
+      // Nobody has been told of it, and others are not concerned.
+      this.#locals.delete(connection);
+      this.#sendAway(connection);
+      return;
+    }
+    local.home = home;
     this.#joinAt(local.home, connection, local.join, local.origin);
     for (const act of local.waiting.splice(0)) act();
   }
 
-  /** The pool's home: us, when Redis is gone. */
-  async #claim(pool: string): Promise<string> {
+  /** The pool's home: us, when Redis is gone or refuses to tell; undefined when it does not answer in time. */
+  async #claim(pool: string): Promise<string | undefined> {
     if (!this.#isUp) return this.#id;
     try {
       const home = await withDeadline(this.#link.claim(pool, HOME_LIFETIME_MS), CLAIM_MS);
       if (home === this.#id) this.#homes.set(pool, performance.now());
       return home;
     } catch (error) {
-      this.#handleLoss((error as Error).message);
+      // That it is slow to answer does not mean that anything was lost; the beat finds out.
+      if (isRefusal(error)) this.#handleFailure(error as Error);
+      else if (this.#isUp) return undefined;
       return this.#id;
     }
   }
@@ -282,19 +305,43 @@ export class RedisPools implements PoolHost {
       if (this.#homes.has(effect.pool)) this.#homes.set(effect.pool, performance.now());
       return;
     }
-    const [server, connection] = effect.connection.split('/');
-    if (connection === undefined) {
-      this.onEffect(effect);
-      return;
+    const [server, connection] = partsOf(effect.connection);
+    switch (effect.type) {
+      case 'welcome': {
+        const servers = this.#welcomedAt.get(effect.member) ?? new Set();
+        this.#welcomedAt.set(effect.member, servers.add(server));
+        this.#tellEffect(server, { ...effect, connection });
+        break;
+      }
+      case 'reach':
+      case 'no-reach':
+      case 'member-left': {
+        // The relay of a server where it has been before may still carry for it.
+        const servers = this.#welcomedAt.get(effect.member) ?? [];
+        if (effect.type === 'member-left') this.#welcomedAt.delete(effect.member);
+        for (const each of servers) this.#tellEffect(each, { ...effect, connection });
+        break;
+      }
+      case 'close':
+        this.#foreign.get(server)?.delete(effect.connection);
+        this.#tellEffect(server, { ...effect, connection });
+        break;
+      case 'send':
+        this.#tellEffect(server, { ...effect, connection });
+        break;
     }
-    if (effect.type === 'close') this.#foreign.get(server!)?.delete(effect.connection);
-    const told = { ...effect, connection };
-    if (told.type === 'send') {
-      const { message, ...rest } = told;
+  }
+
+  /** @param server '' for this one */
+  #tellEffect(server: string, effect: RendezvousEffect): void {
+    if (server === '') {
+      this.onEffect(effect);
+    } else if (effect.type === 'send') {
+      const { message, ...rest } = effect;
       const text = encodeSignalling(message);
-      this.#tell(server!, { op: 'effect', effect: { ...rest } as RendezvousEffect, text });
+      this.#tell(server, { op: 'effect', effect: { ...rest } as RendezvousEffect, text });
     } else {
-      this.#tell(server!, { op: 'effect', effect: told });
+      this.#tell(server, { op: 'effect', effect });
     }
   }
 
@@ -304,7 +351,7 @@ export class RedisPools implements PoolHost {
       (receivers) => {
         if (receivers === 0) void this.#bury(server);
       },
-      (error: Error) => this.#handleLoss(error.message),
+      (error: Error) => this.#handleFailure(error),
     );
   }
 
@@ -390,6 +437,12 @@ export class RedisPools implements PoolHost {
     const isOfConnection =
       effect.type === 'welcome' || effect.type === 'close' || effect.type === 'send';
     if (isOfConnection && local?.home !== from) return;
+    if (effect.type === 'welcome') {
+      const guests = this.#guests.get(from) ?? new Set();
+      this.#guests.set(from, guests.add(effect.member));
+    } else if (effect.type === 'member-left') {
+      this.#guests.get(from)?.delete(effect.member);
+    }
     if (text === undefined) {
       this.onEffect(effect);
       return;
@@ -407,6 +460,15 @@ export class RedisPools implements PoolHost {
     for (const [connection, { home }] of this.#locals) {
       if (home === server) this.#sendAway(connection);
     }
+    for (const servers of this.#welcomedAt.values()) servers.delete(server);
+    this.#dismissGuests(server);
+  }
+
+  /** Of members of a home that is gone nobody will say that they have left. */
+  #dismissGuests(home: string): void {
+    const guests = this.#guests.get(home) ?? [];
+    this.#guests.delete(home);
+    for (const member of guests) this.onEffect({ type: 'member-left', connection: '', member });
   }
 
   /** A server does not hear us: it is gone, whatever its keys say. */
@@ -444,7 +506,17 @@ export class RedisPools implements PoolHost {
       .map(([pool]) => pool);
     if (ended.length === 0) return;
     for (const pool of ended) this.#homes.delete(pool);
-    this.#link.forget(ended).catch((error: Error) => this.#handleLoss(error.message));
+    this.#link.forget(ended).catch((error: Error) => this.#handleFailure(error));
+  }
+
+  /** Of a command: it was lost with the connection, or refused while everything else goes on. */
+  #handleFailure(error: Error): void {
+    if (!isRefusal(error)) {
+      this.#handleLoss(error.message);
+    } else if (error.message !== this.#refusal) {
+      this.#refusal = error.message;
+      this.#options.log?.({ event: 'redis-refused', reason: error.message });
+    }
   }
 
   #handleLoss(reason: string): void {
@@ -468,6 +540,7 @@ export class RedisPools implements PoolHost {
     for (const [connection, { home }] of this.#locals) {
       if (home !== undefined && home !== this.#id) this.#sendAway(connection);
     }
+    for (const home of [...this.#guests.keys()]) this.#dismissGuests(home);
     void this.#verifyHomes();
   }
 
@@ -475,7 +548,7 @@ export class RedisPools implements PoolHost {
   async #verifyHomes(): Promise<void> {
     for (const pool of this.#pools.poolNames) {
       const home = await this.#claim(pool);
-      if (home === this.#id) continue;
+      if (home === undefined || home === this.#id) continue;
       this.#homes.delete(pool);
       for (const connection of this.#pools.connectionsOf(pool)) {
         const message = 'The servers have to find together anew.';
@@ -484,6 +557,12 @@ export class RedisPools implements PoolHost {
       this.#pools.dropPool(pool);
     }
   }
+}
+
+/** The server of a connection, '' for this one, and its name there. */
+function partsOf(connection: string): [string, string] {
+  const slash = connection.indexOf('/');
+  return [connection.slice(0, Math.max(slash, 0)), connection.slice(slash + 1)];
 }
 
 function encode(message: ServerToServer): string {

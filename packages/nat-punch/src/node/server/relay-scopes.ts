@@ -1,6 +1,7 @@
 // Whom the relay may carry for: which members are here, and what each of them may reach of the others of its room (RFC 8656 section 9.2
 // leaves it to the server which peers are allowed).
 import { type Endpoint, endpointKey } from '@bt/endpoint';
+import { MAX_RELAY_SCOPES, SCOPE_PATIENCE_MS } from '../../rendezvous/rendezvous-limits.ts';
 
 /** What the server knows of one member that is here. */
 interface Scope {
@@ -9,6 +10,8 @@ interface Scope {
   readonly reach: Map<string, { readonly seen: Set<string>; readonly relayed: Set<string> }>;
   /** Its addresses that have been reported already; no more than the last few. */
   readonly reported: Set<string>;
+  /** Since when that connection has been closed. */
+  goneAt: number;
 }
 
 /** Of one member; with more the oldest is forgotten, and reported again when it shows up again. */
@@ -25,10 +28,26 @@ export class RelayScopes {
     return this.#scopes.get(member)?.connection;
   }
 
-  /** A member is here, or back by another connection. */
+  /** A member is here, or back by another connection; of too many the one who came first is dropped. */
   enter(member: string, connection: string): void {
     const reach = this.#scopes.get(member)?.reach ?? new Map();
-    this.#scopes.set(member, { connection, reach, reported: new Set() });
+    this.#scopes.delete(member);
+    const goneAt = Number.POSITIVE_INFINITY;
+    this.#scopes.set(member, { connection, reach, reported: new Set(), goneAt });
+    if (this.#scopes.size > MAX_RELAY_SCOPES) this.leave(this.#scopes.keys().next().value!);
+  }
+
+  /** The connection is closed; whether the member has left is told by its home, which may not get to. */
+  handleEnd(now: number, member: string, connection: string): void {
+    const scope = this.#scopes.get(member);
+    if (scope?.connection === connection) scope.goneAt = now;
+  }
+
+  /** Members whose connection has been closed for long, of whom nothing has been heard since. */
+  expired(now: number): string[] {
+    return [...this.#scopes]
+      .filter(([, { goneAt }]) => now >= goneAt + SCOPE_PATIENCE_MS)
+      .map(([member]) => member);
   }
 
   leave(member: string): void {

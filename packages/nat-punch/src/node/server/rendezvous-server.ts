@@ -111,6 +111,7 @@ export class RendezvousServer {
     this.#sweep = setInterval(() => {
       const now = performance.now();
       for (const connection of this.#connections.values()) connection.sweep(now);
+      for (const member of this.#scopes.expired(now)) this.#dismiss(member);
     }, 1_000);
     this.#sweep.unref();
   }
@@ -182,9 +183,14 @@ export class RendezvousServer {
     if (connection !== undefined) this.#pools.setAllocation(connection, member, relayed, isThere);
   }
 
-  /** Lets nobody in any more. */
+  /** Lets nobody join any more. */
   shut(): void {
     this.#isShut = true;
+  }
+
+  /** Lets clients join: not before all is there that they are told of. */
+  open(): void {
+    this.#isShut = false;
   }
 
   /** Sends everybody away, to come back to another server or to this one when it has restarted. What runs by the relay goes on. */
@@ -274,6 +280,7 @@ export class RendezvousServer {
 
   #handleEnd(connection: RendezvousConnection): void {
     this.#connections.delete(connection.id);
+    this.#scopes.handleEnd(performance.now(), connection.member ?? '', connection.id);
     this.#pools.close(connection.id);
   }
 
@@ -286,7 +293,10 @@ export class RendezvousServer {
         const { connection: id, member, pool } = effect;
         this.#scopes.enter(member, id);
         const connection = this.#connections.get(id);
-        if (connection === undefined) return;
+        if (connection === undefined) {
+          this.#scopes.handleEnd(performance.now(), member, id);
+          return;
+        }
         if (connection.member !== member) {
           this.#options.log?.({ event: 'joined', member, pool, from: connection.remote });
         }
@@ -310,13 +320,17 @@ export class RendezvousServer {
         this.#scopes.removeReach(effect.member, effect.peer);
         break;
       case 'member-left':
-        this.#scopes.leave(effect.member);
-        if (!this.#isShut) this.#options.onMemberLeft?.(effect.member);
-        this.#options.log?.({ event: 'left', member: effect.member });
+        this.#dismiss(effect.member);
         break;
       case 'pool-end':
         break;
     }
+  }
+
+  #dismiss(member: string): void {
+    this.#scopes.leave(member);
+    if (!this.#isShut) this.#options.onMemberLeft?.(member);
+    this.#options.log?.({ event: 'left', member });
   }
 
   #welcome(connection: RendezvousConnection): void {

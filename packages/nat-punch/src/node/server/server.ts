@@ -94,6 +94,8 @@ export class PunchServer {
       log,
       onMemberLeft: (member) => relay.endAccount(member),
     });
+    // Its ports are open one by one, and clients come as soon as the first one is.
+    rendezvous.shut();
     let relay: RelayServer;
     try {
       relay = await RelayServer.start({
@@ -121,6 +123,7 @@ export class PunchServer {
       await rendezvous.close();
       throw error;
     }
+    rendezvous.open();
     const server = new PunchServer(rendezvous, relay, shared);
     if (metrics === undefined) return server;
     try {

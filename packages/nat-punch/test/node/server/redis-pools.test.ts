@@ -1,10 +1,14 @@
+import type { Endpoint } from '@bt/endpoint';
 import { afterEach, describe, expect, it } from 'vitest';
+import { type RelayCredentials, STUN_ATTRIBUTE, STUN_METHOD } from '../../../src/index.ts';
 import { joinPool, joinPoolBy, type Pool } from '../../../src/node/channel/pool.ts';
 import type { PoolPeer } from '../../../src/node/channel/pool-peer.ts';
 import type { RedisLogEvent } from '../../../src/node/server/redis-pools.ts';
 import { type PunchServer, startServer } from '../../../src/node/server/server.ts';
 import { LoopbackPaths } from '../channel/loopback-paths.ts';
 import { hasRedis, RedisServer } from './redis-server.ts';
+import { SignallingProbe } from './signalling-probe.ts';
+import { StunPeer } from './stun-peer.ts';
 
 const cleanUps: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -20,13 +24,19 @@ async function startRedis(): Promise<RedisServer> {
 /** A server, and what it says of Redis. */
 async function serve(url: string) {
   const said: RedisLogEvent['event'][] = [];
+  const left: string[] = [];
   let wake = () => {};
   const server = await startServer({
     port: 0,
     addresses: ['127.0.0.1'],
     redis: url,
-    log: ({ event }) => {
-      if (event !== 'redis-lost' && event !== 'redis-back') return;
+    log: (entry) => {
+      const { event } = entry;
+      if (event === 'left') {
+        left.push(entry.member);
+        wake();
+      }
+      if (event !== 'redis-lost' && event !== 'redis-back' && event !== 'redis-refused') return;
       said.push(event);
       wake();
     },
@@ -39,7 +49,14 @@ async function serve(url: string) {
       });
     }
   };
-  return { server, said, says };
+  const hearsOfEnd = async (member: string) => {
+    while (!left.includes(member)) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  return { server, said, says, hearsOfEnd };
 }
 
 async function join(server: PunchServer, name: string, pool = '100'): Promise<Pool> {
@@ -64,6 +81,28 @@ async function talk(from: PoolPeer, to: PoolPeer, text: string): Promise<void> {
   readers.set(to, reader);
   expect((await reader.next()).value).toBe(text);
 }
+
+const JOIN = JSON.stringify({
+  type: 'join',
+  version: 1,
+  pool: '100',
+  client: 'ab'.repeat(16),
+  kind: 'terminal',
+});
+
+/** Whether the relay takes the credentials. */
+async function allocate(at: Endpoint, credentials: RelayCredentials): Promise<boolean> {
+  const peer = await StunPeer.udp(at);
+  cleanUps.push(() => peer.close());
+  const udp = Uint8Array.of(17, 0, 0, 0);
+  const answer = await peer.askSigned(
+    STUN_METHOD.allocate,
+    (writer) => writer.bytes(STUN_ATTRIBUTE.requestedTransport, udp),
+    credentials,
+  );
+  return answer.class === 'success';
+}
+
 const readers = new WeakMap<PoolPeer, AsyncGenerator<string | Uint8Array>>();
 
 describe.skipIf(!hasRedis)('servers that share their pools by Redis', () => {
@@ -150,6 +189,92 @@ describe.skipIf(!hasRedis)('servers that share their pools by Redis', () => {
     const dan = await join(second.server, 'Dan', '8');
     redis.freeze(false);
     await talk(...(await Promise.all([firstPeer(cat), firstPeer(dan)])), 'there');
+  });
+
+  it('end in time although Redis is frozen', async () => {
+    const redis = await startRedis();
+    const [first, second] = [await serve(redis.url), await serve(redis.url)];
+    const probe = await SignallingProbe.join(second.server.port, 'Ada');
+    redis.freeze(true);
+    await Promise.all([first.server.drain(), second.server.close()]);
+    expect(await probe.closed).toBe(1012);
+    redis.freeze(false);
+  });
+
+  it('send away who joins while Redis is frozen for a moment, and nobody else', async () => {
+    const redis = await startRedis();
+    const [first, second] = [await serve(redis.url), await serve(redis.url)];
+    const enter = async ({ port }: PunchServer, name: string, pool = '100') => {
+      const probe = await SignallingProbe.join(port, name, pool);
+      cleanUps.push(() => probe.close());
+      return probe;
+    };
+    const ada = await enter(first.server, 'Ada');
+    const bob = await enter(second.server, 'Bob');
+    const { peer } = await bob.next('peer');
+    redis.freeze(true);
+    const late = await SignallingProbe.open(second.server.port);
+    cleanUps.push(() => late.close());
+    const client = '00'.repeat(16);
+    late.send({ type: 'join', version: 1, pool: '7', client, kind: 'terminal' });
+    expect(await late.next('error')).toMatchObject({ code: 'restarting' });
+    redis.freeze(false);
+    // What was said meanwhile is carried, too.
+    bob.send({ type: 'signal', peer, number: 1, acknowledged: 0 });
+    expect(await ada.next('signal')).toMatchObject({ number: 1 });
+    await enter(second.server, 'Eve', '7');
+    expect(bob.heard).toEqual([]);
+    expect([...first.said, ...second.said]).toEqual([]);
+  });
+
+  it('say what Redis refuses, and try again', async () => {
+    const redis = await startRedis();
+    await redis.grant('-subscribe');
+    const first = await serve(redis.url);
+    await first.says('redis-lost');
+    await redis.grant('+subscribe', '-eval');
+    await first.says('redis-back');
+    const [ann, ben] = [await join(first.server, 'Ann'), await join(first.server, 'Ben')];
+    await talk(await firstPeer(ann), await firstPeer(ben), 'here');
+    await join(first.server, 'Cat', '8');
+    expect(first.said).toEqual(['redis-lost', 'redis-back', 'redis-refused']);
+  });
+
+  it("end a member's credentials wherever it was welcomed, when it leaves", async () => {
+    const { url } = await startRedis();
+    const [first, second] = [await serve(url), await serve(url)];
+    const ada = await SignallingProbe.join(first.server.port, 'Ada');
+    const bob = await SignallingProbe.open(second.server.port);
+    cleanUps.push(() => ada.close());
+    bob.send(JOIN);
+    const { credentials, member } = await bob.next('welcome');
+    const at = { address: '127.0.0.1', port: second.server.port };
+    expect(await allocate(at, credentials)).toBe(true);
+    // It goes to the other server, and leaves there.
+    bob.close();
+    const again = await SignallingProbe.open(first.server.port);
+    again.send(JOIN);
+    expect((await again.next('welcome')).member).toBe(member);
+    again.send({ type: 'leave' });
+    await ada.next('peer-left');
+    await second.hearsOfEnd(member);
+    expect(await allocate(at, credentials)).toBe(false);
+    again.close();
+  });
+
+  it('end the credentials of members whose home is gone', async () => {
+    const { url } = await startRedis();
+    const [first, second] = [await serve(url), await serve(url)];
+    const ada = await SignallingProbe.join(first.server.port, 'Ada');
+    const bob = await SignallingProbe.open(second.server.port);
+    cleanUps.push(() => ada.close());
+    bob.send(JOIN);
+    const { credentials, member } = await bob.next('welcome');
+    await first.server.close();
+    expect(await bob.next('error')).toMatchObject({ code: 'restarting' });
+    await second.hearsOfEnd(member);
+    const at = { address: '127.0.0.1', port: second.server.port };
+    expect(await allocate(at, credentials)).toBe(false);
   });
 
   it('go on when the home of a pool leaves, or is gone without a word', async () => {

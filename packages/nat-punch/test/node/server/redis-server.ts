@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { createClient } from '@redis/client';
 
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
 
@@ -41,6 +42,15 @@ export class RedisServer {
   /** It is there, and answers nothing. */
   freeze(isFrozen: boolean): void {
     this.#child?.kill(isFrozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** What the default user may do from now on, in Redis' terms: `-eval`, `+eval`. */
+  async grant(...rules: string[]): Promise<void> {
+    const client = createClient({ url: this.url });
+    client.on('error', () => {});
+    await client.connect();
+    await client.sendCommand(['ACL', 'SETUSER', 'default', ...rules]);
+    client.destroy();
   }
 
   async resume(): Promise<void> {
