@@ -14,7 +14,7 @@ export function describePath(path: Path, facts: PairFacts): PathDescription {
     method: path.method,
     local: path.socket.local,
     remote: path.remote,
-    reason: path.isRelayed ? relayReason(facts) : DIRECT_REASONS[path.origin],
+    reason: path.isRelayed ? relayReason(path, facts) : DIRECT_REASONS[path.origin],
   };
 }
 
@@ -25,10 +25,13 @@ const DIRECT_REASONS: Record<PathOrigin, string> = {
   birthday: 'a port of a symmetric NAT was found by trying',
 };
 
-function relayReason({ own, peer }: PairFacts): string {
+function relayReason({ method }: Path, { own, peer }: PairFacts): string {
   const isReflexive = ({ kind }: Candidate) => kind === 'reflexive';
-  if (!own.candidates.some(isReflexive)) return 'no UDP gets out here';
-  if (!peer.candidates.some(isReflexive)) return 'no UDP gets out at the other side';
+  // Over UDP both sides reach the relay: the candidates that are missing have not come yet.
+  if (method !== 'relay-udp') {
+    if (!own.candidates.some(isReflexive)) return 'no UDP gets out here';
+    if (!peer.candidates.some(isReflexive)) return 'no UDP gets out at the other side';
+  }
   if (own.nat.mapping === 'dependent' && peer.nat.mapping === 'dependent') {
     return 'both NATs give each destination another port';
   }

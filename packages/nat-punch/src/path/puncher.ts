@@ -289,6 +289,8 @@ export class Puncher {
         const origin = originOfCandidate(candidate);
         const isNew = this.#paths.get(socket.id, candidate) === undefined;
         const path = this.#paths.open(now, socket, candidate, origin);
+        // It may have been heard of before we knew of the candidate.
+        if (path !== undefined && origin === 'host') path.origin = origin;
         if (path === undefined || path.isValid || !(isNew || isNewRound)) continue;
         if (candidate.kind === 'relayed') path.remoteVia = 'relay-udp';
         path.checkAgain(now);
@@ -508,10 +510,10 @@ export class Puncher {
   #originOf(socket: PathSocket, from: Endpoint): PathOrigin {
     const guessed = this.#guesser.originOf(socket.id) ?? 'punched';
     if (this.#guesser.socket(socket.id) !== undefined) return guessed;
-    const candidate = this.#remote?.candidates.find(
-      ({ address, port }) => address === from.address && port === from.port,
-    );
-    return candidate === undefined ? guessed : originOfCandidate(candidate);
+    const origins = (this.#remote?.candidates ?? [])
+      .filter(({ address, port }) => address === from.address && port === from.port)
+      .map(originOfCandidate);
+    return origins.includes('host') ? 'host' : (origins[0] ?? guessed);
   }
 
   #reflexive(): Candidate[] {

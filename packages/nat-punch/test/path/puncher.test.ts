@@ -381,6 +381,22 @@ function alone(own: NatTraits, peerSeen: readonly string[], isControlling = true
   return { puncher, run, effects, sends, peer, drain, now: () => now };
 }
 
+it('a path on the local network is one also where its first probe comes before the candidates', () => {
+  const side = alone(INDEPENDENT, ['6.0.0.1']);
+  const from = { address: '10.0.0.3', port: 7 };
+  side.puncher.handleDatagram(0, 1, from, side.peer.probe('socket', 0, 1n));
+  const candidates = [{ kind: 'host', ...from }] as const;
+  side.puncher.handleSignal(0, { kind: 'candidates', round: 0, nat: INDEPENDENT, candidates });
+  side.run(20);
+  const probes = side.sends().flatMap(({ bytes }) => side.peer.decode(bytes) ?? []);
+  for (const probe of probes.filter(({ type }) => type === 'probe')) {
+    side.puncher.handleDatagram(20, 1, from, side.peer.answer('socket', probe));
+  }
+  side.run(30);
+  const paths = side.effects.flatMap((effect) => (effect.type === 'path' ? [effect.path] : []));
+  expect(paths.map((path) => path?.method)).toEqual(['host']);
+});
+
 const VICTIM = '9.9.9.9';
 const INDEPENDENT: NatTraits = { mapping: 'independent', filtering: 'port' };
 
