@@ -328,7 +328,10 @@ export class Room {
       const isUnknown = this.#questions.isWaiting(question);
       if ('path' in end) view.fileDone(file, end.path);
       else if (!this.#isLeaving && !isUnknown) {
-        view.fileFailed(file, refusal ?? incomingText(end.reason, end.cause, partner.who));
+        view.fileFailed(
+          file,
+          refusal ?? incomingText(end.reason, end.cause, partner.who, offer.receivedBytes),
+        );
       }
       this.#questions.drop(question);
     });
@@ -436,7 +439,12 @@ function outgoingText(reason: FileRefusal, { label }: Who): string {
   }
 }
 
-function incomingText(reason: FileRefusal, cause: unknown, { label }: Who): string {
+function incomingText(
+  reason: FileRefusal,
+  cause: unknown,
+  { label }: Who,
+  receivedBytes: number,
+): string {
   switch (reason) {
     case 'cannot-write':
       return `it can't be saved: ${causeText(cause)}.`;
@@ -447,7 +455,9 @@ function incomingText(reason: FileRefusal, cause: unknown, { label }: Who): stri
     case 'declined':
       return 'not taken.';
     default:
-      return 'it did not come to its end; what has come is kept for another try.';
+      return receivedBytes === 0
+        ? 'nothing of it has come.'
+        : 'it did not come to its end; what has come is kept for another try.';
   }
 }
 

@@ -166,6 +166,19 @@ describe('files', () => {
     await bob.code;
   });
 
+  it('on offer that are withdrawn are not said to be kept', async () => {
+    const pool = new MemoryPool();
+    const ada = new Chat(pool);
+    const bob = new Chat(pool, [], true);
+    await ada.until('is here');
+    ada.type(`/send ${await source()}`);
+    await bob.until('offers letter.txt');
+    ada.interrupt();
+    await bob.until('* letter.txt: nothing of it has come.');
+    bob.interrupt();
+    await Promise.all([ada.code, bob.code]);
+  });
+
   it('are asked about on a terminal', async () => {
     const pool = new MemoryPool();
     const ada = new Chat(pool);
@@ -245,7 +258,7 @@ describe('files', () => {
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
     vi.advanceTimersByTime(10_000);
     expect(await bob.code).toBe(0);
-    expect(bob.out).toContain('* letter.txt: it did not come to its end');
+    expect(bob.out).toContain('* letter.txt: nothing of it has come.');
     expect(bob.out.match(/sends letter/g)).toHaveLength(1);
     evil.interrupt();
     await evil.code;

@@ -13,6 +13,8 @@ export class TextView implements View {
   readonly #now: () => number;
   /** By `FileView.id`, of files on their way. */
   readonly #shownAt = new Map<number, number>();
+  /** The last one to each partner, by `Who.id`: only what changes is told. */
+  readonly #paths = new Map<number, string>();
   #hasJoined = false;
   #wasCut = false;
 
@@ -63,6 +65,7 @@ export class TextView implements View {
   }
 
   left(who: Who, reason: string): void {
+    this.#paths.delete(who.id);
     this.#star(`${who.label} ${reason}.`);
   }
 
@@ -71,7 +74,11 @@ export class TextView implements View {
   }
 
   path(who: Who, path: PeerPath | undefined): void {
-    if (path !== undefined) this.#star(`${who.label}: ${pathText(path)}`);
+    if (path === undefined) return;
+    const text = pathText(path);
+    if (this.#paths.get(who.id) === text) return;
+    this.#paths.set(who.id, text);
+    this.#star(`${who.label}: ${text}`);
   }
 
   message(who: Who, text: string): void {

@@ -100,3 +100,16 @@ it('tells the progress of two files of one name apart', () => {
   view.fileProgress(file(2), 2);
   expect(lines).toEqual(['* x: 25% of 4 B', '* x: 50% of 4 B']);
 });
+
+it('tells of a path only what changes', () => {
+  const { view, lines } = watch();
+  const other = { ...PATH, kind: 'direct', method: 'punched', reason: 'it works' } as const;
+  for (const path of [PATH, undefined, PATH, PATH, other, undefined, PATH]) view.path(ADA, path);
+  view.path({ id: 2, label: 'Bob' }, PATH);
+  expect(lines).toEqual([
+    '* Ada: relay (relay-tcp, [2001:db8::2]:2): no UDP passes here',
+    '* Ada: direct (punched, [2001:db8::2]:2): it works',
+    '* Ada: relay (relay-tcp, [2001:db8::2]:2): no UDP passes here',
+    '* Bob: relay (relay-tcp, [2001:db8::2]:2): no UDP passes here',
+  ]);
+});
