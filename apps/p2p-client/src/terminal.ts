@@ -1,5 +1,11 @@
 // The user at the keyboard, or what is piped in: lines, a phrase that is not shown, and output that leaves the line being typed alone.
-import { clearLine, createInterface, cursorTo, type Interface } from 'node:readline';
+import {
+  clearScreenDown,
+  createInterface,
+  cursorTo,
+  type Interface,
+  moveCursor,
+} from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import type { Output } from './view/view.ts';
 
@@ -85,8 +91,7 @@ export class Terminal implements Output {
       stdout.write(text);
       return;
     }
-    cursorTo(stdout, 0);
-    clearLine(stdout, 0);
+    this.#erase();
     stdout.write(text);
     this.#lines?.prompt(true);
   }
@@ -98,10 +103,20 @@ export class Terminal implements Output {
   close(): void {
     if (this.#isPrompting) {
       this.#isPrompting = false;
-      cursorTo(this.#streams.stdout, 0);
-      clearLine(this.#streams.stdout, 0);
+      this.#erase();
     }
     this.#lines?.close();
+  }
+
+  /** Takes the prompt and what is typed off the screen, whatever rows they fill; the cursor is where they began. */
+  #erase(): void {
+    const { stdout } = this.#streams;
+    const lines = this.#lines as (Interface & { prevRows?: number }) | undefined;
+    moveCursor(stdout, 0, -(lines?.getCursorPos().rows ?? 0));
+    cursorTo(stdout, 0);
+    clearScreenDown(stdout);
+    // Or readline goes up those rows once more when it draws them again.
+    if (lines !== undefined) lines.prevRows = 0;
   }
 
   #open(): Interface {

@@ -1,6 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { Terminal } from '../src/terminal.ts';
+import { Screen } from './screen.ts';
 
 function open(isTTY: boolean) {
   const stdin = Object.assign(new PassThrough(), { isTTY, setRawMode: () => {} });
@@ -107,5 +108,49 @@ describe('a terminal', () => {
     for await (const line of terminal.lines()) lines.push(line);
     expect(lines).toEqual(['one']);
     terminal.close();
+  });
+});
+
+describe('on a screen of 40 columns', () => {
+  const draw = async (typed: string, keys = '') => {
+    const stdin = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} });
+    const stdout = Object.assign(new PassThrough(), { isTTY: true, columns: 40 });
+    const screen = new Screen(40);
+    stdout.setEncoding('utf8').on('data', (chunk) => screen.write(chunk));
+    const terminal = new Terminal({ stdin, stdout, stderr: new PassThrough() }, false, () => {});
+    const first = terminal.lines().next();
+    for (const character of typed + keys) stdin.write(character);
+    const turn = () => new Promise((resolve) => setImmediate(resolve));
+    await turn();
+    terminal.out('Ada: one\n');
+    terminal.out('Ada: two\n');
+    await turn();
+    const shown = screen.rows;
+    terminal.close();
+    await turn();
+    await first;
+    return { shown, closed: screen.rows };
+  };
+
+  it.each([
+    ['fits', 'short', '', ['> short']],
+    [
+      'fills several rows',
+      'x'.repeat(90),
+      '',
+      [`> ${'x'.repeat(38)}`, 'x'.repeat(40), 'x'.repeat(12)],
+    ],
+    ['has wide characters', '語'.repeat(30), '', [`> ${'語'.repeat(19)}`, '語'.repeat(11)]],
+    [
+      'has its cursor at the beginning',
+      'x'.repeat(60),
+      '\u0001',
+      [`> ${'x'.repeat(38)}`, 'x'.repeat(22)],
+    ],
+    ['ends with its row', 'x'.repeat(38), '', [`> ${'x'.repeat(38)}`, '']],
+  ])('what is typed and %s stays whole below what is said', async (_, typed, keys, rows) => {
+    const { shown, closed } = await draw(typed, keys);
+    expect(shown).toEqual(['Ada: one', 'Ada: two', ...rows]);
+    expect(closed).toEqual(['Ada: one', 'Ada: two', '']);
   });
 });
