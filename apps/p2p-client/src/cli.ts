@@ -10,22 +10,35 @@ const LINGER_MS = 1_000;
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** The exit code where what we print can't be written. */
+let unwritable: ExitCode | undefined;
+
 async function main(): Promise<ExitCode> {
   const { stdin, stdout, stderr } = process;
+  const interrupted = new AbortController();
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (unwritable !== undefined) return;
+      // A reader that has gone away (`p2p-client --json | head -1`) is no failure, and hears of nothing.
+      unwritable = code === 'EPIPE' ? EXIT.unread : EXIT.unwritable;
+      process.exitCode = unwritable;
+      if (code !== 'EPIPE' && stream === stdout) {
+        stderr.write(`p2p-client: Can't write to standard output (${code}).\n`);
+      }
+      interrupted.abort();
+    });
+  }
   const parsed = parseOptions(process.argv.slice(2), manifest.version);
   if ('isError' in parsed) {
     (parsed.isError ? stderr : stdout).write(parsed.text);
     return parsed.isError ? EXIT.usage : EXIT.done;
   }
-  const interrupted = new AbortController();
   // The first one leaves cleanly, the second one ends at once.
   const interrupt = () => {
     if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
     interrupted.abort();
   };
   for (const signal of SIGNALS) process.on(signal, interrupt);
-  // A reader that has gone away (`p2p-client --json | head -1`) is an interruption, not a crash.
-  for (const stream of [stdout, stderr]) stream.on('error', () => interrupted.abort());
   const terminal = new Terminal({ stdin, stdout, stderr }, parsed.json, interrupt);
   return await start(parsed, terminal, interrupted.signal);
 }
@@ -43,7 +56,8 @@ async function start(
   return await chat(options, terminal, interrupted, join);
 }
 
-process.exitCode = await main();
+const exitCode = await main();
+process.exitCode = unwritable ?? exitCode;
 for (const signal of SIGNALS) process.removeAllListeners(signal);
 process.stdin.destroy();
 setTimeout(() => process.exit(), LINGER_MS).unref();

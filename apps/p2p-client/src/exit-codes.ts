@@ -9,7 +9,11 @@ export const EXIT = {
   undelivered: 4,
   /** A fault of the program itself. */
   internal: 70,
+  /** Standard output can't be written to; EX_IOERR of sysexits.h. */
+  unwritable: 74,
   interrupted: 130,
+  /** Whoever read standard output has gone away: as a program that SIGPIPE ends, 128 + 13. */
+  unread: 141,
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];

@@ -44,7 +44,7 @@ const DEFAULT_MAX_FILE = '1G';
 const CHAT_HELP = `
 Whoever joins the same pool at the same server is a partner: type, press Enter, and
 they see it. What is typed while nobody is there, or the way is broken, is delivered
-later, once and in order.
+later, once and in order. A line of more than 16 KiB arrives as several messages.
 
 While chatting:
   /send FILE   offer a file; it goes on where an earlier try stopped
@@ -72,7 +72,8 @@ Without --phrase whoever knows the pool is a partner. The server and its relay n
 see what is said; with --phrase they can't put themselves between either.
 
 Exit codes: 0 left by /quit or at the end of the input, 2 wrong usage, 3 the server
-can't be reached or refuses, 4 left by /quit before all was delivered, 130 interrupted.`;
+can't be reached or refuses, 4 left by /quit before all was delivered, 74
+standard output can't be written to, 130 interrupted, 141 nobody reads it any more.`;
 
 const DOCTOR_HELP = `
 Exit codes: 0 it is known as far as the server can tell, 2 wrong usage, 3 the server

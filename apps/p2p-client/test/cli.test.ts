@@ -1,6 +1,7 @@
 // The program as a process of its own: pipes, signals, exit codes.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startServer } from '@bt/nat-punch/node';
 import { expect, it, onTestFinished } from 'vitest';
@@ -98,8 +99,25 @@ it('ends without a trace when nobody reads it any more', async () => {
   ada.child.stdout.destroy();
   const bob = new Program(...where);
   bob.child.stdin.write('hello\n');
-  expect((await ada.ended).code).toBe(130);
+  expect((await ada.ended).code).toBe(141);
   expect(ada.error).toBe('');
   bob.child.stdin.end('/quit\n');
   await bob.ended;
+});
+
+it.skipIf(process.platform !== 'linux')('says that its output can not be written', async () => {
+  const full = openSync('/dev/full', 'w');
+  const child = spawn(process.execPath, [...NODE_ARGS, ...(await serve())], {
+    stdio: ['pipe', full, 'pipe'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+    closeSync(full);
+  });
+  let error = '';
+  child.stderr?.on('data', (chunk) => {
+    error += chunk;
+  });
+  expect((await once(child, 'close'))[0]).toBe(74);
+  expect(error).toBe("p2p-client: Can't write to standard output (ENOSPC).\n");
 });
