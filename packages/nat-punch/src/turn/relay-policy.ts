@@ -1,6 +1,12 @@
 // Whom a relay may reach (RFC 8656 section 21.1, and the relays that were made to reach their own network): public addresses, members of the
 // same pool, what the administrator allows; the server's own listening ports and addresses that are nobody's never.
-import { addressClass, type Endpoint, parseAddress, printAddress } from '@bt/endpoint';
+import {
+  type AddressClass,
+  addressClass,
+  type Endpoint,
+  parseAddress,
+  printAddress,
+} from '@bt/endpoint';
 import { type Cidr, isInCidr, parseCidr } from './cidr.ts';
 
 /** What the server asks of whoever knows its users. */
@@ -10,12 +16,15 @@ export interface RelayAccess {
   /** The account that a user name belongs to, where one has several; the user name itself unless told otherwise. */
   accountOf?(username: string): string;
   /**
-   * Whether this user may exchange datagrams with that peer. `class` leaves it to the address: public ones yes, all others only where the
-   * administrator allows them. A permission is for an IP address (RFC 8656 section 9): the answer may depend on the port only where the
-   * address is one of the server's own, that is where the peer is another allocation.
+   * Whether this user may exchange datagrams with that peer. `yes` is for all ports of its address, as permissions are (RFC 8656 section 9);
+   * `endpoint` for this port alone, as that of an allocation on another server, whose other ports are strangers'. `class` leaves it to the
+   * address: public ones yes, all others only where the administrator allows them.
    */
-  mayReach(username: string, peer: Endpoint): 'yes' | 'no' | 'class';
+  mayReach(username: string, peer: Endpoint): 'yes' | 'endpoint' | 'no' | 'class';
 }
+
+/** How far a permission goes: to all ports of the peer's address, or to its endpoint alone. */
+export type Reach = 'address' | 'endpoint';
 
 export interface RelayPolicyOptions {
   readonly mayReach: RelayAccess['mayReach'];
@@ -51,14 +60,23 @@ export class RelayPolicy {
     return this.#ownAddresses.has(plain) || addressClass(plain) === 'loopback';
   }
 
-  /** Whether the user's relay may send to this peer and hear of it. The address has to be canonical. */
-  allows(username: string, peer: Endpoint): boolean {
+  /**
+   * How far the user's relay may send to this peer and hear of it, if at all. At the server's own addresses it is never further than the very
+   * endpoint: other allocations are there. The address has to be canonical.
+   */
+  reach(username: string, peer: Endpoint): Reach | undefined {
     // NAT64 addresses are judged by the IPv4 address in them.
     const kind = addressClass(peer.address);
-    if (kind === 'unspecified' || kind === 'multicast' || kind === 'reserved') return false;
-    if (this.#ownPorts.has(peer.port) && this.isOwn(peer.address)) return false;
+    if (kind === 'unspecified' || kind === 'multicast' || kind === 'reserved') return undefined;
+    const isOwn = this.isOwn(peer.address);
+    if (isOwn && this.#ownPorts.has(peer.port)) return undefined;
     const answer = this.#mayReach(username, peer);
-    if (answer !== 'class') return answer === 'yes';
+    const isAllowed = answer === 'class' ? this.#allowsClass(peer, kind) : answer !== 'no';
+    if (!isAllowed) return undefined;
+    return isOwn || answer === 'endpoint' ? 'endpoint' : 'address';
+  }
+
+  #allowsClass(peer: Endpoint, kind: AddressClass): boolean {
     if (kind === 'public') return true;
     const address = parseAddress(peer.address);
     return address !== undefined && this.#allowed.some((range) => isInCidr(address, range));

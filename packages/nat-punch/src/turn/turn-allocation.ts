@@ -15,14 +15,14 @@ import {
   MAX_PERMISSIONS,
   PERMISSION_LIFETIME_MS,
 } from './relay-limits.ts';
+import type { Reach } from './relay-policy.ts';
 import type { RelaySocket } from './relay-socket.ts';
 import type { RelayUser } from './relay-user.ts';
 
 /** What an allocation asks of its server. */
 export interface AllocationOwner {
   readonly statistics: { relayedPackets: number; relayedBytes: number; droppedPackets: number };
-  /** Whether this address is the server itself: there a permission is for an endpoint, not for all ports. */
-  isOwn(address: string): boolean;
+  /** Whether this user may exchange datagrams with that very endpoint now. */
   allows(username: string, peer: Endpoint): boolean;
   /** The allocation that has this relayed transport address. */
   allocationAt(relayed: Endpoint): TurnAllocation | undefined;
@@ -50,7 +50,8 @@ interface Channel {
 /** For an IP address. */
 interface Permission {
   readonly address: string;
-  readonly isOwn: boolean;
+  /** Each datagram without a channel is judged by its port: that the last grant was for the one that it named. */
+  isForPorts: boolean;
   expiresAt: number;
   /** Channels to this address, by port. */
   readonly channels: Map<number, Channel>;
@@ -131,9 +132,9 @@ export class TurnAllocation {
     return this.#permissions.size + added <= MAX_PERMISSIONS;
   }
 
-  /** Creates a permission or makes it last anew. */
-  permit(now: number, address: string): void {
-    this.#permit(now, address);
+  /** Creates a permission or makes it last anew, as far as it goes now. */
+  permit(now: number, address: string, reach: Reach): void {
+    this.#permit(now, address, reach);
   }
 
   /**
@@ -145,6 +146,7 @@ export class TurnAllocation {
     number: number,
     peer: Endpoint,
     family: AddressFamily,
+    reach: Reach,
   ): 400 | 508 | undefined {
     const relay = this.#relays.get(family);
     if (relay === undefined) return 400;
@@ -160,8 +162,8 @@ export class TurnAllocation {
       this.#forgetExpired(now);
       if (this.#channels.size >= MAX_CHANNELS) return 508;
     }
-    const permission = this.#permit(now, peer.address);
-    const target = permission.isOwn ? this.#owner.allocationAt(peer) : undefined;
+    const permission = this.#permit(now, peer.address, reach);
+    const target = permission.isForPorts ? this.#owner.allocationAt(peer) : undefined;
     const expiresAt = now + CHANNEL_LIFETIME_MS;
     const channel: Channel = { number, peer, permission, relay, target, expiresAt };
     this.#channels.set(number, channel);
@@ -204,14 +206,14 @@ export class TurnAllocation {
       permission === undefined ||
       permission.expiresAt <= now ||
       peer.port === 0 ||
-      (permission.isOwn && !this.#owner.allows(this.user.username, peer)) ||
+      (permission.isForPorts && !this.#owner.allows(this.user.username, peer)) ||
       !this.user.take(now, datagram.length)
     ) {
       this.#owner.statistics.droppedPackets += 1;
       return;
     }
     this.#count(datagram.length);
-    const target = permission.isOwn ? this.#owner.allocationAt(peer) : undefined;
+    const target = permission.isForPorts ? this.#owner.allocationAt(peer) : undefined;
     if (target !== undefined) this.#deliver(now, datagram, relay, target);
     else relay.send(datagram, 0, datagram.length, peer.address, peer.port);
   }
@@ -256,7 +258,7 @@ export class TurnAllocation {
 
   #sendIndication(now: number, bytes: Uint8Array, peer: Endpoint, permission: Permission): void {
     const isAllowed =
-      (!permission.isOwn || this.#owner.allows(this.user.username, peer)) &&
+      (!permission.isForPorts || this.#owner.allows(this.user.username, peer)) &&
       this.user.take(now, bytes.length);
     const target = isAllowed
       ? this.link.reserve(bytes.length + DATA_INDICATION_OVERHEAD_BYTES)
@@ -270,13 +272,13 @@ export class TurnAllocation {
     this.link.commit(writeDataIndication(target, this.#serial, peer, bytes));
   }
 
-  #permit(now: number, address: string): Permission {
+  #permit(now: number, address: string, reach: Reach): Permission {
     let permission = this.#permissions.get(address);
     if (permission === undefined) {
-      const isOwn = this.#owner.isOwn(address);
-      permission = { address, isOwn, expiresAt: 0, channels: new Map() };
+      permission = { address, isForPorts: true, expiresAt: 0, channels: new Map() };
       this.#permissions.set(address, permission);
     }
+    permission.isForPorts = reach === 'endpoint';
     permission.expiresAt = now + PERMISSION_LIFETIME_MS;
     return permission;
   }

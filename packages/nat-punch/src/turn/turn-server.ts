@@ -23,7 +23,7 @@ import {
   REQUEST_BURST,
   REQUESTS_PER_SECOND,
 } from './relay-limits.ts';
-import type { RelayAccess, RelayPolicy } from './relay-policy.ts';
+import type { Reach, RelayAccess, RelayPolicy } from './relay-policy.ts';
 import type { RelaySocket, RelaySockets } from './relay-socket.ts';
 import type { RelayUser } from './relay-user.ts';
 import { type AllocationOwner, TurnAllocation } from './turn-allocation.ts';
@@ -171,8 +171,7 @@ export class TurnServer {
     });
     this.#owner = {
       statistics: this.statistics,
-      isOwn: (address) => policy.isOwn(address),
-      allows: (username, peer) => policy.allows(username, peer),
+      allows: (username, peer) => policy.reach(username, peer) !== undefined,
       allocationAt: (relayed) => this.#table.at(relayed),
     };
   }
@@ -429,13 +428,15 @@ export class TurnServer {
     if (typeof allocation === 'number') return allocation;
     const peers = call.request.xorAddresses(STUN_ATTRIBUTE.xorPeerAddress);
     if (peers === undefined || peers.length === 0) return 400;
+    const reaches = new Map<string, Reach>();
     for (const peer of peers) {
-      const fault = this.#peerFault(allocation, peer);
-      if (fault !== undefined) return fault;
+      const reach = this.#reach(allocation, peer);
+      if (typeof reach === 'number') return reach;
+      const { address } = peer.endpoint;
+      if (reaches.get(address) !== 'address') reaches.set(address, reach);
     }
-    const addresses = peers.map(({ endpoint }) => endpoint.address);
-    if (!allocation.hasRoomFor(call.now, addresses)) return 508;
-    for (const address of addresses) allocation.permit(call.now, address);
+    if (!allocation.hasRoomFor(call.now, [...reaches.keys()])) return 508;
+    for (const [address, reach] of reaches) allocation.permit(call.now, address, reach);
     return SUCCESS;
   }
 
@@ -449,10 +450,10 @@ export class TurnServer {
     if (value?.length !== 4 || peer === undefined || peer.endpoint.port === 0) return 400;
     const number = (value[0]! << 8) | value[1]!;
     if (number < MIN_CHANNEL || number > MAX_CHANNEL) return 400;
-    const fault = this.#peerFault(allocation, peer);
-    if (fault !== undefined) return fault;
+    const reach = this.#reach(allocation, peer);
+    if (typeof reach === 'number') return reach;
     if (!allocation.hasRoomFor(now, [peer.endpoint.address])) return 508;
-    return allocation.bindChannel(now, number, peer.endpoint, peer.family) ?? SUCCESS;
+    return allocation.bindChannel(now, number, peer.endpoint, peer.family, reach) ?? SUCCESS;
   }
 
   /** A Send indication (RFC 8656 section 11.2): whatever is wrong with it, it is dropped. */
@@ -467,12 +468,11 @@ export class TurnServer {
     } else this.statistics.droppedPackets += 1;
   }
 
-  /** The number of the error if this allocation may not reach that peer. */
-  #peerFault(allocation: TurnAllocation, peer: WirePeer): 403 | 443 | undefined {
+  /** How far this allocation may reach that peer, or the number of the error if it may not. */
+  #reach(allocation: TurnAllocation, peer: WirePeer): Reach | 403 | 443 {
     if (isMapped(peer)) return 403;
     if (allocation.relay(peer.family) === undefined) return 443;
-    const isAllowed = this.#options.policy.allows(allocation.user.username, peer.endpoint);
-    return isAllowed ? undefined : 403;
+    return this.#options.policy.reach(allocation.user.username, peer.endpoint) ?? 403;
   }
 
   #seen(sender: Authenticated, link: ClientLink): void {

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { RelayPolicy } from '../../src/turn/relay-policy.ts';
 
-function policy(answer: 'yes' | 'no' | 'class', allowPeers: readonly string[] = []): RelayPolicy {
+function policy(
+  answer: 'yes' | 'endpoint' | 'no' | 'class',
+  allowPeers: readonly string[] = [],
+): RelayPolicy {
   const made = new RelayPolicy({ mayReach: () => answer, allowPeers });
   made.addOwnAddress('192.0.2.1');
   made.addOwnAddress('10.0.0.1');
@@ -11,7 +14,7 @@ function policy(answer: 'yes' | 'no' | 'class', allowPeers: readonly string[] = 
 }
 
 const reaches = (of: RelayPolicy, address: string, port = 7000) =>
-  of.allows('alice', { address, port });
+  of.reach('alice', { address, port }) !== undefined;
 
 const NOT_PUBLIC = [
   '10.1.2.3',
@@ -94,6 +97,16 @@ describe('whom a relay reaches', () => {
   it('the same ports of others: as any port', () => {
     expect(reaches(policy('class'), '203.0.113.7', 3478)).toBe(true);
     expect(policy('class').isOwn('203.0.113.7')).toBe(false);
+  });
+
+  it('as far as a permission goes: an address, or the very endpoint', () => {
+    const peer = { address: '203.0.113.7', port: 7000 };
+    const own = { address: '192.0.2.1', port: 50_000 };
+    expect(policy('yes').reach('alice', peer)).toBe('address');
+    expect(policy('class').reach('alice', peer)).toBe('address');
+    expect(policy('endpoint').reach('alice', peer)).toBe('endpoint');
+    expect(policy('yes').reach('alice', own)).toBe('endpoint');
+    expect(policy('no').reach('alice', peer)).toBeUndefined();
   });
 
   it('refuses a range that is none', () => {

@@ -85,6 +85,45 @@ describe('permissions', () => {
   });
 });
 
+describe('permissions for an endpoint alone, as for an allocation on another server', () => {
+  const relayed = { address: '203.0.113.2', port: 50_000 };
+  const strangers = [3478, 53, 51_234].map((port) => ({ ...relayed, port }));
+
+  it('open no other port of its address, in either direction', () => {
+    const { lab, link, relay } = allocated({
+      mayReach: (_, { port }) => (port === relayed.port ? 'endpoint' : 'no'),
+    });
+    expect(lab.permit(link, strangers[0]!)).toBe(403);
+    expect(lab.permit(link, relayed)).toBe('ok');
+    expect(lab.bindChannel(link, 0x4000, relayed)).toBe('ok');
+    link.sent.length = 0;
+    for (const peer of [...strangers, relayed]) {
+      lab.sendIndication(link, peer, DATA);
+      relay.onDatagram(lab.now, DATA, peer.address, peer.port);
+    }
+    expect(relay.sent).toEqual([{ bytes: DATA, to: relayed }]);
+    expect(link.sent.map(({ bytes }) => bytes)).toEqual([encodeChannelData(0x4000, DATA)]);
+  });
+
+  it('narrow one for the whole address when they are the last to be granted, and the other way round', () => {
+    let answer: 'yes' | 'endpoint' = 'yes';
+    const { lab, link, relay } = allocated({
+      mayReach: (_, { port }) => (port === relayed.port ? answer : 'no'),
+    });
+    lab.permit(link, relayed);
+    for (const peer of strangers) lab.sendIndication(link, peer, DATA);
+    expect(relay.sent).toHaveLength(3);
+    answer = 'endpoint';
+    lab.permit(link, relayed);
+    for (const peer of strangers) lab.sendIndication(link, peer, DATA);
+    expect(relay.sent).toHaveLength(3);
+    answer = 'yes';
+    lab.permit(link, relayed);
+    for (const peer of strangers) lab.sendIndication(link, peer, DATA);
+    expect(relay.sent).toHaveLength(6);
+  });
+});
+
 describe('channels', () => {
   it('carry datagrams in both directions', () => {
     const { lab, link, relay } = allocated();

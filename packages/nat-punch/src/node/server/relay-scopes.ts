@@ -68,11 +68,14 @@ export class RelayScopes {
     this.#scopes.get(member)?.reach.delete(peer);
   }
 
-  mayReach(member: string, peer: Endpoint): boolean {
+  /** `endpoint` where only this port of the peer is known to be another member's: that of its allocation, on whichever server. */
+  mayReach(member: string, peer: Endpoint): 'yes' | 'endpoint' | 'no' {
+    let answer: 'endpoint' | 'no' = 'no';
     for (const { seen, relayed } of this.#scopes.get(member)?.reach.values() ?? []) {
-      if (seen.has(peer.address) || relayed.has(endpointKey(peer))) return true;
+      if (seen.has(peer.address)) return 'yes';
+      if (relayed.has(endpointKey(peer))) answer = 'endpoint';
     }
-    return false;
+    return answer;
   }
 
   /** Whether it is news that a member was seen at an address. */

@@ -162,10 +162,10 @@ export class RendezvousServer {
     return poolPassword(this.#secret, username, performance.now());
   }
 
-  /** Whether the relay may carry between a member and an endpoint. */
-  mayReach(username: string, peer: Endpoint): boolean {
+  /** Whether the relay may carry between a member and an address, or an endpoint alone. */
+  mayReach(username: string, peer: Endpoint): 'yes' | 'endpoint' | 'no' {
     const parsed = parsePoolUsername(username);
-    return parsed !== undefined && this.#scopes.mayReach(parsed.member, peer);
+    return parsed === undefined ? 'no' : this.#scopes.mayReach(parsed.member, peer);
   }
 
   /** A member has shown that it is at an address. */

@@ -106,7 +106,7 @@ export class PunchServer {
           accountOf: (username) =>
             users.has(username) ? username : (parsePoolUsername(username)?.member ?? username),
           mayReach: (username, peer) =>
-            users.has(username) ? 'class' : rendezvous.mayReach(username, peer) ? 'yes' : 'no',
+            users.has(username) ? 'class' : rendezvous.mayReach(username, peer),
         },
         onHttp: (socket, remote) => rendezvous.handleSocket(socket, remote),
         onBinding: (username, reflexive) => rendezvous.handleSeen(username, reflexive.address),

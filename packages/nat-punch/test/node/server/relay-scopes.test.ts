@@ -8,15 +8,15 @@ it('a member may reach what is said of its peers, and no more', () => {
   const scopes = new RelayScopes();
   scopes.enter('a', 'c1');
   scopes.setReach('a', 'b', ['192.0.2.1'], [at('127.0.0.1', 50_000)]);
-  expect(scopes.mayReach('a', at('192.0.2.1', 9))).toBe(true);
-  expect(scopes.mayReach('a', at('127.0.0.1', 50_000))).toBe(true);
-  expect(scopes.mayReach('a', at('127.0.0.1', 50_001))).toBe(false);
-  expect(scopes.mayReach('b', at('192.0.2.1'))).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.1', 9))).toBe('yes');
+  expect(scopes.mayReach('a', at('127.0.0.1', 50_000))).toBe('endpoint');
+  expect(scopes.mayReach('a', at('127.0.0.1', 50_001))).toBe('no');
+  expect(scopes.mayReach('b', at('192.0.2.1'))).toBe('no');
   scopes.setReach('a', 'b', ['192.0.2.2'], []);
-  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
-  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe(true);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe('no');
+  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe('yes');
   scopes.removeReach('a', 'b');
-  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.2'))).toBe('no');
 });
 
 it('keeps what a member may reach when it comes back by another connection, and forgets it when it leaves', () => {
@@ -25,13 +25,13 @@ it('keeps what a member may reach when it comes back by another connection, and 
   scopes.setReach('a', 'b', ['192.0.2.1'], []);
   scopes.enter('a', 'c2');
   expect(scopes.connectionOf('a')).toBe('c2');
-  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(true);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe('yes');
   scopes.leave('a');
   expect(scopes.has('a')).toBe(false);
-  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe('no');
   // Of strangers nothing is kept.
   scopes.setReach('a', 'b', ['192.0.2.1'], []);
-  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe(false);
+  expect(scopes.mayReach('a', at('192.0.2.1'))).toBe('no');
 });
 
 it('an address is news once, and again when it comes by another connection', () => {
