@@ -126,6 +126,10 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
       return 'Redis is back.';
     case 'fault':
       return `A message of ${printEndpoint(event.from)} could not be handled: ${event.reason}.`;
+    case 'only-loopback':
+      return 'No network is up: only this machine reaches the server, until it is started again.';
+    case 'relay-fault':
+      return `A message to the relay could not be handled: ${event.reason}.`;
     case 'draining':
       return 'Draining: nobody is let in, relays may end.';
     default:

@@ -28,7 +28,7 @@ export class StreamFraming {
 
   /**
    * Takes bytes as they come and calls `onMessage` with each whole message: STUN, or ChannelData with its padding cut off. A message is a view,
-   * on the chunk where possible, and good until `onMessage` returns.
+   * on the chunk where possible, otherwise on memory of its own: it stays as it is while the chunk does, for it may wait in a socket's queue.
    *
    * @throws {NatPunchError} `invalid-message` for what is neither, or too long; the stream has no further meaning then.
    */
@@ -41,8 +41,10 @@ export class StreamFraming {
       at += taken;
       if (this.#restLength < wanted) return;
       if (wanted !== frameLength(this.#rest, 0)) continue;
+      const whole = this.#rest;
+      this.#rest = EMPTY;
       this.#restLength = 0;
-      onMessage(trimmed(this.#rest, 0, wanted));
+      onMessage(trimmed(whole, 0, wanted));
     }
     while (chunk.length - at >= 4) {
       const length = frameLength(chunk, at);

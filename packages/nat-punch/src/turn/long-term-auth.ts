@@ -65,7 +65,8 @@ export class LongTermAuth {
   }
 
   /**
-   * Judges a request, whose nonce {@link hasNonce} has judged before: only whoever has proved where he is can make the server compute.
+   * Judges a request, whose nonce {@link hasNonce} has judged before: anybody can make the server compute a nonce's hash, a key and an integrity
+   * only whoever has proved where he is.
    */
   check(now: number, request: StunMessage, hasNonce: boolean): Authenticated | Refusal {
     const hash = integrityHash(request);

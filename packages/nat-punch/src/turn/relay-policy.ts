@@ -35,7 +35,7 @@ export interface RelayPolicyOptions {
 export class RelayPolicy {
   readonly #mayReach: RelayAccess['mayReach'];
   readonly #allowed: readonly Cidr[];
-  readonly #ownAddresses = new Set<string>();
+  #ownAddresses = new Set<string>();
   readonly #ownPorts = new Set<number>();
 
   /** @throws {NatPunchError} `invalid-argument` for a range that is none. */
@@ -44,9 +44,14 @@ export class RelayPolicy {
     this.#allowed = options.allowPeers.map(parseCidr);
   }
 
-  /** An address of this host, or one that it is known by. */
+  /** An address of this host, or one that it is known by. It has to be canonical. */
   addOwnAddress(address: string): void {
     this.#ownAddresses.add(address);
+  }
+
+  /** All of these addresses, and no others, are this host's. */
+  setOwnAddresses(addresses: Iterable<string>): void {
+    this.#ownAddresses = new Set(addresses);
   }
 
   /** A port that this server listens on. */

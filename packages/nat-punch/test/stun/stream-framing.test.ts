@@ -22,6 +22,17 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
+it('a message that came in pieces stays as it is when the next one comes: it may wait in a queue', () => {
+  const framing = new StreamFraming();
+  const messages: Uint8Array[] = [];
+  const expected = [1, 2].map((byte) => encodeChannelData(0x4000, new Uint8Array(8).fill(byte)));
+  for (const bytes of expected) {
+    framing.push(bytes.subarray(0, 6), (message) => messages.push(message));
+    framing.push(bytes.subarray(6), (message) => messages.push(message));
+  }
+  expect(messages).toEqual(expected);
+});
+
 it('cuts a stream at any two places into the same messages', () => {
   const expected = [
     RFC_5769.request,

@@ -94,6 +94,13 @@ describe('whom a relay reaches', () => {
     },
   );
 
+  it('this host’s addresses are those that it has now', () => {
+    const open = policy('yes');
+    open.setOwnAddresses(['198.51.100.1']);
+    expect(open.isOwn('192.0.2.1')).toBe(false);
+    expect(reaches(open, '198.51.100.1', 3478)).toBe(false);
+  });
+
   it('the same ports of others: as any port', () => {
     expect(reaches(policy('class'), '203.0.113.7', 3478)).toBe(true);
     expect(policy('class').isOwn('203.0.113.7')).toBe(false);

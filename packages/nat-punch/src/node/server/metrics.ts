@@ -50,6 +50,8 @@ export class MetricsServer {
       const where = `${at.address} port ${at.port}`;
       throw new NatPunchError('socket', `the metrics can't be served at ${where}`, { cause });
     }
+    // A connection that can't be accepted (no descriptor) is nobody else's affair.
+    server.on('error', () => undefined);
     server.unref();
     return new MetricsServer(server);
   }

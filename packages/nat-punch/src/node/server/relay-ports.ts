@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:dgram';
 import { type AddressFamily, addressClass, type Endpoint, makeEndpoint } from '@bt/endpoint';
 import type { RelaySocket, RelaySocketRequest, RelaySockets } from '../../turn/relay-socket.ts';
+import type { FaultLog } from './fault-log.ts';
 import { bindUdpSocket, createUdpSocket } from './udp-front.ts';
 
 /** RFC 8656 section 7.2: the dynamic ports (RFC 6335). */
@@ -25,6 +26,7 @@ export interface RelayPortsOptions {
   /** The address that relays are told to be at, of its family. One that is none of this host's is bound where the client has come in. */
   readonly relayAddress?: string | undefined;
   readonly range?: PortRange | undefined;
+  readonly faults: FaultLog;
 }
 
 export class RelayPorts implements RelaySockets {
@@ -71,7 +73,7 @@ export class RelayPorts implements RelaySockets {
     const { relayAddress } = this.#options;
     const told =
       relayAddress !== undefined && familyOf(relayAddress) === family ? relayAddress : address;
-    return new UdpRelay(socket, { address: told, port });
+    return new UdpRelay(socket, { address: told, port }, this.#options.faults);
   }
 
   /** The address of this host that a relay of that family is bound to. */
@@ -95,14 +97,19 @@ class UdpRelay implements RelaySocket {
   readonly #socket: Socket;
   #isClosed = false;
 
-  constructor(socket: Socket, relayed: Endpoint) {
+  constructor(socket: Socket, relayed: Endpoint, faults: FaultLog) {
     this.#socket = socket;
     this.relayed = relayed;
     const isIpv6 = relayed.address.includes(':');
     socket.on('message', (datagram, from) => {
       const address = isIpv6 ? makeEndpoint(from.address, from.port)?.address : from.address;
       if (address === undefined) return;
-      this.onDatagram(performance.now(), datagram, address, from.port);
+      const now = performance.now();
+      try {
+        this.onDatagram(now, datagram, address, from.port);
+      } catch (error) {
+        faults.report(now, error);
+      }
     });
   }
 

@@ -8,12 +8,13 @@ import { NatPunchError } from '../../errors.ts';
 import { type RelayAccess, RelayPolicy } from '../../turn/relay-policy.ts';
 import { serverPlaces } from '../../turn/server-places.ts';
 import { TurnServer, type TurnStatistics } from '../../turn/turn-server.ts';
+import { type FaultEvent, FaultLog } from './fault-log.ts';
 import { type PortRange, RelayPorts } from './relay-ports.ts';
 import { TcpFront } from './tcp-front.ts';
 import { UdpFront } from './udp-front.ts';
 
 export interface RelayServerOptions {
-  /** Addresses to listen on; all of this host's unless told otherwise. `0.0.0.0` and `::` stand for those that it has now. */
+  /** Addresses to listen on; all of this host's unless told otherwise. `0.0.0.0` and `::` stand for those that it has at the start. */
   readonly addresses?: readonly string[] | undefined;
   /** UDP on it and the next one, TCP on it. 0 takes free ones. */
   readonly port: number;
@@ -46,7 +47,13 @@ export interface RelayServerOptions {
   onBinding?(username: string, reflexive: Endpoint, transport: ClientTransport): void;
   onAllocation?(username: string, relayed: Endpoint): void;
   onAllocationEnd?(username: string, relayed: Endpoint): void;
+  readonly log?: ((event: RelayLogEvent) => void) | undefined;
 }
+
+export type RelayLogEvent =
+  | FaultEvent
+  /** All addresses of the host were to be listened on, and it has none that others reach. */
+  | { readonly event: 'only-loopback' };
 
 export interface RelayStatistics extends TurnStatistics {
   readonly allocations: number;
@@ -55,6 +62,9 @@ export interface RelayStatistics extends TurnStatistics {
 
 /** Ports that are tried when any will do. */
 const MAX_PORT_TRIES = 32;
+/** How often it is looked what has run out, and each so many times what the addresses of this host are. */
+const TICK_MS = 1_000;
+const OWN_ADDRESSES_TICKS = 10;
 const WILDCARDS: readonly string[] = ['0.0.0.0', '::'];
 
 export class RelayServer {
@@ -80,6 +90,10 @@ export class RelayServer {
 
   static async #start(options: RelayServerOptions, port: number): Promise<RelayServer> {
     const addresses = listeningAddresses(options);
+    const relayAddress = canonical(options.relayAddress);
+    if (relayAddress === undefined && options.relayAddress !== undefined) {
+      throw notAddress(options.relayAddress);
+    }
     const places = serverPlaces(addresses, port, canonical(options.alternateAddress));
     const policy = new RelayPolicy({
       mayReach: (username, peer) => options.access.mayReach(username, peer),
@@ -87,13 +101,15 @@ export class RelayServer {
     });
     policy.addOwnPort(port);
     policy.addOwnPort(port + 1);
-    const { relayAddress } = options;
-    for (const address of [...hostAddresses(), ...addresses]) policy.addOwnAddress(address);
-    if (relayAddress !== undefined) policy.addOwnAddress(relayAddress);
+    const fixed = relayAddress === undefined ? addresses : [...addresses, relayAddress];
+    // An interface may come up later.
+    const readOwnAddresses = () => policy.setOwnAddresses([...hostAddresses(), ...fixed]);
+    readOwnAddresses();
+    const faults = new FaultLog(options.log && ((event) => options.log?.(event)));
     const server = new TurnServer({
       ...options,
       policy,
-      sockets: new RelayPorts({ addresses, relayAddress, range: options.relayPorts }),
+      sockets: new RelayPorts({ addresses, relayAddress, range: options.relayPorts, faults }),
       randomBytes: (length) => new Uint8Array(randomBytes(length)),
       events: {
         onSeen: (username, reflexive, transport) => {
@@ -103,8 +119,8 @@ export class RelayServer {
         onAllocationEnd: (username, relayed) => options.onAllocationEnd?.(username, relayed),
       },
     });
-    const udp = udpFronts(places, server);
-    const tcp = new TcpFront({ ...options, addresses, port, server });
+    const udp = udpFronts(places, server, faults);
+    const tcp = new TcpFront({ ...options, addresses, port, server, faults });
     const open: UdpFront[] = [];
     try {
       for (const front of udp) {
@@ -116,18 +132,31 @@ export class RelayServer {
       await Promise.all([...open.map((front) => front.close()), tcp.close()]);
       throw error;
     }
-    return new RelayServer(port, server, udp, tcp);
+    const isForAll = (options.addresses ?? WILDCARDS).some((each) => WILDCARDS.includes(each));
+    if (isForAll && addresses.every((each) => addressClass(each) === 'loopback')) {
+      options.log?.({ event: 'only-loopback' });
+    }
+    return new RelayServer(port, server, udp, tcp, readOwnAddresses);
   }
 
-  private constructor(port: number, server: TurnServer, udp: readonly UdpFront[], tcp: TcpFront) {
+  private constructor(
+    port: number,
+    server: TurnServer,
+    udp: readonly UdpFront[],
+    tcp: TcpFront,
+    readOwnAddresses: () => void,
+  ) {
     this.port = port;
     this.#server = server;
     this.#udp = udp;
     this.#tcp = tcp;
+    let ticks = 0;
     this.#timer = setInterval(() => {
       const now = performance.now();
       if ((server.deadline() ?? Number.POSITIVE_INFINITY) <= now) server.handleTimeout(now);
-    }, 1_000);
+      ticks += 1;
+      if (ticks % OWN_ADDRESSES_TICKS === 0) readOwnAddresses();
+    }, TICK_MS);
   }
 
   /** The addresses listened on. */
@@ -173,7 +202,7 @@ function listeningAddresses({ addresses = WILDCARDS, alternateAddress }: RelaySe
   for (const text of given) {
     const address = canonical(text);
     if (address === undefined) {
-      throw new NatPunchError('invalid-argument', `not an IP address: ${text}`);
+      throw notAddress(text);
     }
     if (!WILDCARDS.includes(address)) all.add(address);
     else {
@@ -184,11 +213,19 @@ function listeningAddresses({ addresses = WILDCARDS, alternateAddress }: RelaySe
   return [...all];
 }
 
+function notAddress(text: string): NatPunchError {
+  return new NatPunchError('invalid-argument', `not an IP address: ${text}`);
+}
+
 function canonical(address: string | undefined): string | undefined {
   return makeEndpoint(address ?? '', 0)?.address;
 }
 
-function udpFronts(places: readonly ServerPlace[], server: TurnServer): UdpFront[] {
+function udpFronts(
+  places: readonly ServerPlace[],
+  server: TurnServer,
+  faults: FaultLog,
+): UdpFront[] {
   const fronts: UdpFront[] = [];
   const find = (address: string | undefined, port: number | undefined): UdpFront | undefined =>
     fronts.find((front) => front.place.address === address && front.place.port === port);
@@ -198,7 +235,7 @@ function udpFronts(places: readonly ServerPlace[], server: TurnServer): UdpFront
         change.address ? place.otherAddress : place.address,
         change.port ? place.otherPort : place.port,
       );
-    fronts.push(new UdpFront({ place, server, otherFront }));
+    fronts.push(new UdpFront({ place, server, faults, otherFront }));
   }
   return fronts;
 }

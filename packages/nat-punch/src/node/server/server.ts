@@ -4,7 +4,12 @@ import { parsePoolUsername } from '../../rendezvous/pool-credentials.ts';
 import { type Metric, MetricsServer } from './metrics.ts';
 import { LocalPools } from './pool-host.ts';
 import { type RedisLogEvent, RedisPools } from './redis-pools.ts';
-import { RelayServer, type RelayServerOptions, type RelayStatistics } from './relay-server.ts';
+import {
+  type RelayLogEvent,
+  RelayServer,
+  type RelayServerOptions,
+  type RelayStatistics,
+} from './relay-server.ts';
 import {
   type RendezvousLogEvent,
   RendezvousServer,
@@ -44,6 +49,7 @@ export interface ServerOptions
 export type ServerLogEvent =
   | RendezvousLogEvent
   | RedisLogEvent
+  | RelayLogEvent
   | {
       readonly event: 'allocated' | 'freed';
       readonly username: string;

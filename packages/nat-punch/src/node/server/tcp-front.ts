@@ -13,6 +13,7 @@ import { isChannelDataByte } from '../../turn/channel-data.ts';
 import { MAX_TCP_BACKLOG_BYTES, TCP_IDLE_MS, TCP_PATIENCE_MS } from '../../turn/relay-limits.ts';
 import type { TurnAllocation } from '../../turn/turn-allocation.ts';
 import type { TurnServer } from '../../turn/turn-server.ts';
+import type { FaultLog } from './fault-log.ts';
 
 /** RFC 8446 section 5.1: a handshake record. */
 const TLS_HANDSHAKE_BYTE = 0x16;
@@ -25,6 +26,7 @@ export interface TcpFrontOptions {
   readonly addresses: readonly string[];
   readonly port: number;
   readonly server: TurnServer;
+  readonly faults: FaultLog;
   readonly tls?:
     | { readonly cert: Uint8Array | string; readonly key: Uint8Array | string }
     | undefined;
@@ -116,7 +118,7 @@ export class TcpFront {
   }
 
   #serve(socket: Socket, remote: Endpoint, isSecure: boolean): void {
-    const { server } = this.#options;
+    const { server, faults } = this.#options;
     const link = new StreamLink(socket, remote, isSecure ? 'tls' : 'tcp', placeOf(socket));
     // One message a TLS record: turnutils_uclient takes the first of each alone. Without this method a stream doesn't join what waits.
     if (isSecure) Object.defineProperty(socket, '_writev', { value: null });
@@ -126,7 +128,7 @@ export class TcpFront {
       server.handleLinkClosed(link);
     });
     socket.on('data', (chunk: Buffer) => {
-      if (!link.handleBytes(performance.now(), chunk, server)) socket.destroy();
+      if (!link.handleBytes(performance.now(), chunk, server, faults)) socket.destroy();
     });
     socket.resume();
   }
@@ -157,24 +159,34 @@ class StreamLink implements ClientLink {
   }
 
   /** False when the connection has to be closed: what came isn't STUN. */
-  handleBytes(now: number, chunk: Uint8Array, server: TurnServer): boolean {
+  handleBytes(now: number, chunk: Uint8Array, server: TurnServer, faults: FaultLog): boolean {
     try {
       this.#framing.push(chunk, (bytes) => {
         this.#messageAt = now;
         this.#pendingSince = undefined;
-        if (isChannelDataByte(bytes[0]!)) {
-          server.handleChannelData(now, bytes, this);
-          return;
+        try {
+          this.#handleMessage(now, bytes, server);
+        } catch (error) {
+          faults.report(now, error);
         }
-        const message = decodeStunMessage(bytes);
-        if (message !== undefined) server.handleMessage(now, message, this);
       });
-    } catch {
+    } catch (error) {
+      const isStrangers = error instanceof NatPunchError && error.code === 'invalid-message';
+      if (!isStrangers) faults.report(now, error);
       return false;
     }
     if (this.#framing.pendingBytes > 0) this.#pendingSince ??= now;
     // Whoever asks and doesn't read the answers.
     return this.#socket.writableLength <= 4 * MAX_TCP_BACKLOG_BYTES;
+  }
+
+  #handleMessage(now: number, bytes: Uint8Array, server: TurnServer): void {
+    if (isChannelDataByte(bytes[0]!)) {
+      server.handleChannelData(now, bytes, this);
+      return;
+    }
+    const message = decodeStunMessage(bytes);
+    if (message !== undefined) server.handleMessage(now, message, this);
   }
 
   isIdle(now: number): boolean {

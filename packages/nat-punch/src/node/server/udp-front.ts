@@ -9,6 +9,7 @@ import { isChannelDataByte } from '../../turn/channel-data.ts';
 import type { TurnAllocation } from '../../turn/turn-allocation.ts';
 import type { TurnServer } from '../../turn/turn-server.ts';
 import { RECEIVE_BUFFER_BYTES } from '../receive-buffer.ts';
+import type { FaultLog } from './fault-log.ts';
 
 /** The largest datagram there is. */
 const MAX_DATAGRAM_BYTES = 65_535;
@@ -16,6 +17,7 @@ const MAX_DATAGRAM_BYTES = 65_535;
 export interface UdpFrontOptions {
   readonly place: ServerPlace;
   readonly server: TurnServer;
+  readonly faults: FaultLog;
   /** The socket that an answer leaves by when it is to come from elsewhere. */
   otherFront(change: SourceChange): UdpFront | undefined;
 }
@@ -39,7 +41,13 @@ export class UdpFront {
   /** @throws {NatPunchError} `socket`. */
   async open(): Promise<void> {
     await bindUdpSocket(this.#socket, this.place.address, this.place.port);
-    this.#socket.on('message', (datagram, from) => this.#handle(datagram, from));
+    this.#socket.on('message', (datagram, from) => {
+      try {
+        this.#handle(datagram, from);
+      } catch (error) {
+        this.#options.faults.report(performance.now(), error);
+      }
+    });
   }
 
   send(bytes: Uint8Array, to: Endpoint): void {

@@ -1,4 +1,5 @@
-import { afterEach, expect, it } from 'vitest';
+import type { RequestListener, Server } from 'node:http';
+import { afterEach, expect, it, vi } from 'vitest';
 import { MetricsServer, prometheusText } from '../../../src/node/server/metrics.ts';
 
 const METRICS = [
@@ -12,6 +13,17 @@ nat_punch_members 3
 # TYPE nat_punch_signals_total counter
 nat_punch_signals_total 70
 `;
+
+const servers = vi.hoisted((): Server[] => []);
+vi.mock('node:http', async (importActual) => {
+  const http = await importActual<typeof import('node:http')>();
+  const createServer = (listener: RequestListener) => {
+    const made = http.createServer(listener);
+    servers.push(made);
+    return made;
+  };
+  return { ...http, createServer };
+});
 
 let server: MetricsServer | undefined;
 afterEach(() => server?.close());
@@ -28,6 +40,13 @@ it('they are served at /metrics, and nothing else is', async () => {
   expect(await response.text()).toBe(TEXT);
   expect((await fetch(url)).status).toBe(404);
   expect((await fetch(`${url}/metrics`, { method: 'POST' })).status).toBe(404);
+});
+
+it('what goes wrong with a connection is nobody else’s affair', async () => {
+  server = await MetricsServer.start({ address: '127.0.0.1', port: 0 }, () => METRICS);
+  servers.at(-1)!.emit('error', new Error('accept EMFILE'));
+  const response = await fetch(`http://127.0.0.1:${server.endpoint.port}/metrics`);
+  expect(response.status).toBe(200);
 });
 
 it('an address that is not here is named', async () => {

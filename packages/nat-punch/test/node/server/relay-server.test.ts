@@ -1,14 +1,18 @@
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   decodeStunMessage,
   encodeChannelData,
+  NatPunchError,
   STUN_ATTRIBUTE,
   STUN_METHOD,
   StunWriter,
 } from '../../../src/index.ts';
 import { RelayServer, type RelayServerOptions } from '../../../src/node/index.ts';
+import type { RelayLogEvent } from '../../../src/node/server/relay-server.ts';
 import { StunPeer, writerOf } from './stun-peer.ts';
 
 const DATA = Uint8Array.of(1, 2, 3, 4, 5);
@@ -175,6 +179,25 @@ describe('a relay over UDP', () => {
     expect(relayed.port).toBeLessThanOrEqual(40_131);
   });
 
+  it.runIf(hasIpv6)('takes the address that is given however it is written', async () => {
+    const server = await start({ addresses: ['::1'], relayAddress: '2001:DB8:0:0::1' });
+    const [a, b] = [await udp(server, '::1'), await udp(server, '::1')];
+    const ofIpv6 = async (peer: StunPeer) => {
+      const answer = await peer.askSigned(STUN_METHOD.allocate, (writer) =>
+        writer
+          .bytes(STUN_ATTRIBUTE.requestedTransport, Uint8Array.of(17, 0, 0, 0))
+          .bytes(STUN_ATTRIBUTE.requestedAddressFamily, Uint8Array.of(2, 0, 0, 0)),
+      );
+      return answer.xorAddress(STUN_ATTRIBUTE.xorRelayedAddress)!;
+    };
+    const [atA, atB] = [await ofIpv6(a), await ofIpv6(b)];
+    expect((await a.bindChannel(0x4000, atB)).class).toBe('success');
+    expect((await b.bindChannel(0x4000, atA)).class).toBe('success');
+    a.send(encodeChannelData(0x4000, DATA));
+    // No packet of it leaves the server, which knows the address as its own.
+    expect((await b.receive()).bytes).toEqual(encodeChannelData(0x4000, DATA));
+  });
+
   it('does not reach the listening ports of its server', async () => {
     const server = await start();
     const client = await udp(server);
@@ -196,6 +219,39 @@ describe('a relay over UDP', () => {
   });
 });
 
+describe('a fault of the program', () => {
+  it('costs the message that it comes with, is told, and nothing else ends', async () => {
+    const told: RelayLogEvent[] = [];
+    let faults = 0;
+    const passwordOf = (): string => {
+      faults += 1;
+      throw new NatPunchError('invalid-argument', 'a bug');
+    };
+    const server = await start({
+      log: (event) => told.push(event),
+      access: { passwordOf, mayReach: () => 'class' },
+    });
+    const at = { address: '127.0.0.1', port: server.port };
+    const socket = connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const overTcp = StunPeer.stream(socket, at, at);
+    open.push(overTcp);
+    let expected = 0;
+    for (const peer of [await udp(server), overTcp]) {
+      const answer = peer.askSigned(STUN_METHOD.refresh, (writer) => writer);
+      expected += 1;
+      await vi.waitFor(() => expect(faults).toBe(expected));
+      peer.send(writerOf(STUN_METHOD.binding).finish());
+      expect(await answer).toMatchObject({ class: 'success', method: STUN_METHOD.binding });
+    }
+    expect(told[0]).toMatchObject({
+      event: 'relay-fault',
+      reason: expect.stringContaining('a bug'),
+      count: 1,
+    });
+  });
+});
+
 describe('starting', () => {
   it('on all addresses of the host stands for each of them', async () => {
     const server = await start({ addresses: ['0.0.0.0'] });
@@ -204,9 +260,9 @@ describe('starting', () => {
   });
 
   it('refuses what is no address, and a port that is taken', async () => {
-    await expect(start({ addresses: ['localhost'] })).rejects.toMatchObject({
-      code: 'invalid-argument',
-    });
+    for (const wrong of [{ addresses: ['localhost'] }, { relayAddress: 'relay.example' }]) {
+      await expect(start(wrong)).rejects.toMatchObject({ code: 'invalid-argument' });
+    }
     const { port } = await start();
     await expect(start({ port })).rejects.toMatchObject({ code: 'socket' });
     await expect(start({ port, addresses: ['203.0.113.9'] })).rejects.toMatchObject({
