@@ -63,6 +63,13 @@ export const CONNECTIONS_PER_SECOND = 30;
 export const MESSAGES_BURST = 500;
 export const MESSAGES_PER_SECOND = 50;
 
+/**
+ * Bytes of the messages of one connection: so many at once, and a second. The first is half of what may wait for the one that they are for,
+ * which is not to be closed for what another one sends.
+ */
+export const MESSAGE_BYTES_BURST = 256 * 1024;
+export const MESSAGE_BYTES_PER_SECOND = 32 * 1024;
+
 /** How long a connection may take to ask for something, and a WebSocket to join. */
 export const REQUEST_TIMEOUT_MS = 10_000;
 

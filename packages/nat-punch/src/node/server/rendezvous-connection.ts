@@ -6,6 +6,8 @@ import { decodeClientMessage, encodeSignalling } from '../../rendezvous/rendezvo
 import {
   CREDENTIALS_LIFETIME_MS,
   MAX_BACKLOG_BYTES,
+  MESSAGE_BYTES_BURST,
+  MESSAGE_BYTES_PER_SECOND,
   MESSAGES_BURST,
   MESSAGES_PER_SECOND,
   REQUEST_TIMEOUT_MS,
@@ -45,7 +47,10 @@ export class RendezvousConnection {
   #heardAt: number;
   #pingedAt: number;
   #renewedAt = Number.POSITIVE_INFINITY;
+  /** A ping has not been answered yet. */
+  #isPinged = false;
   #tokens = MESSAGES_BURST;
+  #byteTokens = MESSAGE_BYTES_BURST;
   #tokensAt: number;
   #hasEnded = false;
 
@@ -61,11 +66,13 @@ export class RendezvousConnection {
     this.#pingedAt = now;
     socket.on('message', (data, isBinary) => this.#handleData(data, isBinary));
     socket.on('pong', () => this.#handlePong());
+    // The socket answers it by itself.
+    socket.on('ping', (data) => this.#takeTokens(performance.now(), data.length));
     socket.on('close', () => this.#end());
     // A broken one is closed too, and told of there.
     socket.on('error', () => {});
     // How long a message takes is known before the first join has been read.
-    socket.ping();
+    this.#ping(now);
   }
 
   send(message: ServerMessage): void {
@@ -97,20 +104,22 @@ export class RendezvousConnection {
     } else if (now >= this.#heardAt + SERVER_PATIENCE_MS) {
       this.terminate();
     } else if (now >= this.#pingedAt + SERVER_PING_MS) {
-      this.#pingedAt = now;
-      this.#socket.ping();
+      this.#ping(now);
     }
     if (now >= this.#renewedAt + CREDENTIALS_LIFETIME_MS / 2) this.#owner.handleRenewal(this);
+  }
+
+  #ping(now: number): void {
+    this.#pingedAt = now;
+    this.#isPinged = true;
+    this.#socket.ping();
   }
 
   #handleData(data: RawData, isBinary: boolean): void {
     if (this.#hasEnded) return;
     const now = performance.now();
     this.#heardAt = now;
-    if (!this.#takeToken(now)) {
-      this.refuse('too-fast', 'Too many messages in a short time.');
-      return;
-    }
+    if (!this.#takeTokens(now, lengthOf(data))) return;
     let message: ClientMessage;
     try {
       if (isBinary) throw new NatPunchError('invalid-message', 'a signalling message is a text');
@@ -135,19 +144,27 @@ export class RendezvousConnection {
   }
 
   #handlePong(): void {
+    // What nobody has asked for tells nothing.
+    if (!this.#isPinged || this.#hasEnded) return;
+    this.#isPinged = false;
     const now = performance.now();
     this.#heardAt = now;
     this.delayMs = (now - this.#pingedAt) / 2;
     this.#owner.handleDelay(this, this.delayMs);
   }
 
-  #takeToken(now: number): boolean {
-    const earned = ((now - this.#tokensAt) * MESSAGES_PER_SECOND) / 1000;
-    this.#tokens = Math.min(this.#tokens + earned, MESSAGES_BURST);
+  /** For one message; false when it is one too many, and the connection is refused. */
+  #takeTokens(now: number, lengthBytes: number): boolean {
+    if (this.#hasEnded) return false;
+    const seconds = (now - this.#tokensAt) / 1000;
     this.#tokensAt = now;
-    if (this.#tokens < 1) return false;
-    this.#tokens -= 1;
-    return true;
+    const tokens = this.#tokens + seconds * MESSAGES_PER_SECOND;
+    this.#tokens = Math.min(tokens, MESSAGES_BURST) - 1;
+    const byteTokens = this.#byteTokens + seconds * MESSAGE_BYTES_PER_SECOND;
+    this.#byteTokens = Math.min(byteTokens, MESSAGE_BYTES_BURST) - lengthBytes;
+    if (this.#tokens >= 0 && this.#byteTokens >= 0) return true;
+    this.refuse('too-fast', 'Too many messages in a short time.');
+    return false;
   }
 
   #end(): void {
@@ -155,6 +172,11 @@ export class RendezvousConnection {
     this.#hasEnded = true;
     this.#owner.handleEnd(this);
   }
+}
+
+function lengthOf(data: RawData): number {
+  if (!Array.isArray(data)) return data.byteLength;
+  return data.reduce((sum, part) => sum + part.byteLength, 0);
 }
 
 const CLOSE_TIMEOUT_MS = 2_000;

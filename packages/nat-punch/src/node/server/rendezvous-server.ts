@@ -4,7 +4,11 @@
 // Origin policy: browsers send an Origin with a WebSocket, and only pages of this very server may open one, so that no other page can
 // join pools, or use a relay, by way of its visitors and from within their networks. Programs send none and are let in: there are no
 // cookies, and whoever has the port has all that an Origin could pretend.
-import { createHash, randomBytes } from 'node:crypto';
+//
+// The page's Origin is compared with the Host that the browser asked for: what this server is called it does not know. So a page of a name
+// whose owner lets it point here (DNS rebinding) counts as its own. A proxy in front that answers to its own names alone keeps it out; TLS
+// does, too, as there is no certificate for another one's name.
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Endpoint, networkOf } from '@bt/endpoint';
@@ -79,7 +83,7 @@ export class RendezvousServer {
     perSecond: CONNECTIONS_PER_SECOND,
     burst: CONNECTIONS_BURST,
     slots: 16_384,
-    random: Math.random,
+    random: () => randomInt(2 ** 32) / 2 ** 32,
   });
   readonly #http: Server;
   readonly #webSockets: WebSocketServer;

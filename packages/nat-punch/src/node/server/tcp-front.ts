@@ -17,8 +17,8 @@ import type { FaultLog } from './fault-log.ts';
 
 /** RFC 8446 section 5.1: a handshake record. */
 const TLS_HANDSHAKE_BYTE = 0x16;
-/** The G of GET: nothing else is asked by browsers that open a page or a WebSocket. */
-const HTTP_BYTE = 0x47;
+/** The G of GET and the H of HEAD: nothing else is asked by browsers that open a page or a WebSocket, or by who asks for the health. */
+const HTTP_BYTES: readonly number[] = [0x47, 0x48];
 /** How often connections are looked at that have been silent. */
 const SWEEP_MS = 1_000;
 
@@ -111,7 +111,7 @@ export class TcpFront {
           remote,
           true,
         );
-      } else if (first === HTTP_BYTE && this.#options.onHttp !== undefined) {
+      } else if (HTTP_BYTES.includes(first) && this.#options.onHttp !== undefined) {
         this.#options.onHttp(socket, remote, isSecure);
       } else socket.destroy();
     });

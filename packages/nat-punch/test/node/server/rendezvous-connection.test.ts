@@ -8,6 +8,7 @@ import {
 import {
   CREDENTIALS_LIFETIME_MS,
   MAX_BACKLOG_BYTES,
+  MESSAGES_BURST,
   SERVER_PATIENCE_MS,
   SERVER_PING_MS,
 } from '../../../src/rendezvous/rendezvous-limits.ts';
@@ -110,6 +111,23 @@ it('is cut off when nothing comes, and when nothing is taken', () => {
   slow.connection.send({ type: 'pong', id: 1 });
   expect(slow.socket.acts.at(-1)).toBe('terminate');
   expect([...silent.told, ...slow.told]).toEqual(['end', 'end']);
+});
+
+it('believes one pong for each ping', () => {
+  const { socket, told } = connect();
+  for (let n = 0; n < 100; n++) socket.emit('pong');
+  expect(told).toEqual(['delay 0']);
+});
+
+it('is closed for too many pings, or too many bytes', () => {
+  const [pinging, flooding] = [connect(), connect()];
+  for (let n = 0; n <= MESSAGES_BURST; n++) pinging.socket.emit('ping', Buffer.alloc(0));
+  const text = Buffer.from(JSON.stringify({ type: 'ping', id: 1, x: 'x'.repeat(16_000) }));
+  for (let n = 0; n < 17; n++) flooding.socket.emit('message', text, false);
+  for (const { socket, told } of [pinging, flooding]) {
+    expect(socket.sent.at(-1)).toMatchObject({ type: 'error', code: 'too-fast' });
+    expect(told).toEqual(['end']);
+  }
 });
 
 it('says why it closes, hears nothing more, and is cut off when the other end does not close', () => {

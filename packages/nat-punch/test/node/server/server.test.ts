@@ -107,6 +107,14 @@ describe('startServer', () => {
     await server.close();
   });
 
+  it('tells its health to who asks by GET or by HEAD', async () => {
+    const server = await serve();
+    for (const method of ['GET', 'HEAD']) {
+      const response = await fetch(`http://127.0.0.1:${server.port}/health`, { method });
+      expect(response.status).toBe(200);
+    }
+  });
+
   it('drains at once when nothing is relayed', async () => {
     const server = await serve();
     vi.useFakeTimers({ toFake: ['setTimeout'] });
