@@ -30,6 +30,8 @@ export const MAX_SEEN_ADDRESSES = 16;
 
 /** However often the peer begins new rounds. */
 const ROUND_PAUSE_MS = 200;
+/** From candidates that were dropped to the next time that they are told. */
+const RETELL_MS = 1_000;
 /** How long we wait to hear that the peer's NAT is open to us. */
 const OPENING_WAIT_MS = 1_000;
 /** So long without an answer, and what is in reserve is looked at. */
@@ -62,6 +64,8 @@ export class Puncher {
   #waiting: Path[] = [];
   /** The candidates as they were told last. */
   #signalled = '';
+  /** When they are told again, since they were dropped. */
+  #retellMs = Number.POSITIVE_INFINITY;
   #changedMs = 0;
   #reportedPath: Path | undefined;
   #reportedMethod = '';
@@ -143,6 +147,13 @@ export class Puncher {
     this.#settle(now);
   }
 
+  /** A signal of ours was dropped on its way: the peer does not know our candidates. */
+  handleSignalDropped(now: number, signal: PathSignal): void {
+    if (signal.kind !== 'candidates') return;
+    this.#signalled = '';
+    this.#retellMs = now + RETELL_MS;
+  }
+
   /** IP addresses at which the server itself has seen the peer; they add up. */
   setPeerSeen(now: number, addresses: readonly string[]): void {
     for (const address of addresses) {
@@ -181,6 +192,7 @@ export class Puncher {
 
   handleTimeout(now: number): void {
     if (this.#isClosed) return;
+    if (now >= this.#retellMs) this.#signalCandidates();
     if (now >= this.#roundMs) this.#startRound(now);
     this.#guesser.handleTimeout(now);
     for (const path of [...this.#paths]) {
@@ -194,7 +206,8 @@ export class Puncher {
   /** When `handleTimeout` is to be called. */
   deadline(): number {
     if (this.#isClosed) return Number.POSITIVE_INFINITY;
-    let next = Math.min(this.#roundMs, this.#healing.deadline(), this.#guesser.deadline());
+    let next = Math.min(this.#roundMs, this.#retellMs, this.#healing.deadline());
+    next = Math.min(next, this.#guesser.deadline());
     for (const path of this.#paths) next = Math.min(next, path.nextProbeMs);
     return next;
   }
@@ -534,6 +547,7 @@ export class Puncher {
   // --- signals
 
   #signalCandidates(): void {
+    this.#retellMs = Number.POSITIVE_INFINITY;
     if (this.#local === undefined) return;
     const { nat } = this.#local;
     const candidates = this.#local.candidates.slice(0, MAX_CANDIDATES);

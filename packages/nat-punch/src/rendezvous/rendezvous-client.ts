@@ -175,18 +175,20 @@ export class RendezvousClient {
 
   /**
    * Sends data to a peer: once, in order with the rest, also when it or we are without a connection now. To a peer that is not there
-   * it goes nowhere.
+   * it goes nowhere. Returns false when so much is on its way to the peer that this is dropped: say it again later.
    *
    * @throws {NatPunchError} `invalid-argument` for data that are no JSON, too long or nested too deep.
    */
-  send(now: number, clientTag: string, data: SignalData): void {
+  send(now: number, clientTag: string, data: SignalData): boolean {
     const peer = this.#peers.get(clientTag);
-    if (peer === undefined || this.#state === 'ended') return;
+    if (peer === undefined || this.#state === 'ended') return true;
     encodeSignalling({ type: 'signal', peer: NOBODY, number: HUGE, acknowledged: HUGE, data });
     const message = peer.lane.send(data);
-    if (message === undefined || this.#state !== 'joined' || peer.id === undefined) return;
+    if (message === undefined) return false;
+    if (this.#state !== 'joined' || peer.id === undefined) return true;
     peer.resendAt = now + RESEND_MS;
     if (!peer.isAway) this.#send({ type: 'signal', peer: peer.id, ...message });
+    return true;
   }
 
   /** There is nothing left with a peer that has gone: should it come back it is a new one. */

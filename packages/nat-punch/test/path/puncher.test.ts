@@ -551,6 +551,25 @@ it('stands any signal and any datagram', () => {
   );
 });
 
+it('tells its candidates again, of the latest kind, as long as signalling drops them', () => {
+  const side = alone(INDEPENDENT, ['6.0.0.1']);
+  const told = () =>
+    side.effects.flatMap((effect) =>
+      effect.type === 'signal' && effect.data.kind === 'candidates' ? [effect.data] : [],
+    );
+  side.run(10);
+  expect(told()).toHaveLength(1);
+  for (let count = 1; count < 4; count++) {
+    side.puncher.handleSignalDropped(side.now(), told().at(-1)!);
+    side.run(side.now() + 999);
+    expect(told()).toHaveLength(count);
+    side.run(side.now() + 1);
+    expect(told()).toHaveLength(count + 1);
+  }
+  side.run(side.now() + 5_000);
+  expect(told()).toHaveLength(4);
+});
+
 it('is silent once closed', () => {
   const pair = met({ kind: 'none' }, { kind: 'none' });
   pair.until(isDirect, 1_000);

@@ -165,6 +165,19 @@ describe('a connection that dies', () => {
     expect(a.signalsFrom(tag('b'))).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
+  it('says when so much is on its way that a signal is dropped', () => {
+    const world = new World();
+    const [a, b] = [world.join('a'), world.join('b')];
+    world.advance(10);
+    world.cut(b);
+    const taken: boolean[] = [];
+    world.act(a, (machine) => {
+      for (let n = 0; n < 300; n++) taken.push(machine.send(world.now, tag('b'), { n }));
+    });
+    expect(taken.indexOf(false)).toBe(MAX_UNACKNOWLEDGED_SIGNALS);
+    expect(taken.lastIndexOf(true)).toBe(MAX_UNACKNOWLEDGED_SIGNALS - 1);
+  });
+
   it('tells the other that the way by the server is cut, and back', () => {
     const world = new World();
     const [a, b] = [world.join('a'), world.join('b')];

@@ -77,6 +77,7 @@ export async function connectPair(
           signal: (data) => {
             const copy: unknown = JSON.parse(JSON.stringify(data));
             setImmediate(() => made[1 - index]?.transport.handleSignal(copy));
+            return true;
           },
         }),
       ),

@@ -62,7 +62,7 @@ export interface PoolTransportOptions {
   readonly isControlling: boolean;
   readonly peerSeen: readonly string[];
   readonly startInMs: number;
-  signal(data: object): void;
+  signal(data: object): boolean;
 }
 
 /** Makes the transports of one stay in a pool. */

@@ -17,8 +17,8 @@ export interface PairTransportOptions {
   /** IP addresses that the server has seen the peer send from. */
   readonly peerSeen: readonly string[];
   readonly startInMs?: number;
-  /** To the peer, through signalling: it has to come through once and in order. */
-  signal(data: object): void;
+  /** To the peer, through signalling: it has to come through once and in order. False when it was dropped, and has to be said again. */
+  signal(data: object): boolean;
 }
 
 export class PairTransport {
@@ -132,7 +132,9 @@ export class PairTransport {
         sockets.send(effect.socketId, effect.to, effect.bytes, effect.ttl);
         break;
       case 'signal':
-        this.#options.signal(effect.data);
+        if (!this.#options.signal(effect.data)) {
+          this.#puncher.handleSignalDropped(performance.now(), effect.data);
+        }
         break;
       case 'gather':
         if (effect.isFresh) void sockets.renew().then(() => this.#setLocal());

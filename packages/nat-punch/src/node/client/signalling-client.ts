@@ -47,9 +47,10 @@ export class SignallingClient {
   }
 
   /** As {@link RendezvousClient.send}. */
-  send(clientTag: string, data: SignalData): void {
-    this.#machine.send(performance.now(), clientTag, data);
+  send(clientTag: string, data: SignalData): boolean {
+    const isTaken = this.#machine.send(performance.now(), clientTag, data);
     this.#drain();
+    return isTaken;
   }
 
   /** As {@link RendezvousClient.release}. */
