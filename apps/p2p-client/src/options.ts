@@ -1,5 +1,5 @@
 // The command line of `p2p-client`: flags to options, and the help that explains them.
-import { isPort, parseAddress } from '@bt/endpoint';
+import { isPort, parseAddress, parseHostPort } from '@bt/endpoint';
 import { MAX_NAME_BYTES, MAX_PHRASE_BYTES } from '@bt/nat-punch';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from './units.ts';
@@ -170,8 +170,13 @@ function parse(program: Command, args: readonly string[]): Printout | undefined 
 
 function host(text: string): string {
   const bare = text.replace(/^\[(.*)\]$/, '$1');
-  if (parseAddress(bare) === undefined && !/^[\w.-]{1,253}$/.test(bare)) {
-    throw new InvalidArgumentError('Give the name or address of a server.');
+  if (parseAddress(bare) === undefined && parseHostPort(`${text}:1`) === undefined) {
+    const isWithPort = parseHostPort(text) !== undefined;
+    throw new InvalidArgumentError(
+      isWithPort
+        ? 'Give host and port as two words, such as chat.example.org 3478.'
+        : 'Give the name or address of a server.',
+    );
   }
   return bare;
 }

@@ -3,6 +3,8 @@
  *
  * @module
  */
+export { NatPunchError, type NatPunchErrorCode, type NatPunchErrorFacts } from '../errors.ts';
+export { explainNat, type NatClass } from '../stun/nat-class.ts';
 export { type Certificate, makeCertificate } from './channel/certificate.ts';
 export { IceChannel, type IceChannelOptions } from './channel/ice-channel.ts';
 export type { PeerChannelOptions } from './channel/peer-channel.ts';
@@ -28,6 +30,7 @@ export { filterKindOf, Gatherer, type GathererOptions } from './client/gatherer.
 export { type DiscoverNatOptions, discoverNat } from './client/nat-discovery.ts';
 export type { TraversalServer } from './client/pair-sockets.ts';
 export { PairTransport, type PairTransportOptions } from './client/pair-transport.ts';
+export type { ServerLocation } from './client/server-location.ts';
 export {
   type IncomingEnd,
   type IncomingTransfer,

@@ -1,7 +1,7 @@
 // Joins a pool and meets its members: signalling, paths and channels put together. This is the package's face for programs.
 import { randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
-import { parseHostPort, printEndpoint } from '@bt/endpoint';
+import { type HostPort, printEndpoint } from '@bt/endpoint';
 import { pairIdentities } from '../../channel/channel-handshake.ts';
 import { GuessLimit } from '../../channel/guess-limit.ts';
 import { type PhraseKey, phraseKeyInput, phraseKeyOf } from '../../channel/spake2.ts';
@@ -15,6 +15,7 @@ import {
 import { filterKindOf, Gatherer } from '../client/gatherer.ts';
 import type { TraversalServer } from '../client/pair-sockets.ts';
 import { PairTransport } from '../client/pair-transport.ts';
+import { readServerLocation, type ServerLocation } from '../client/server-location.ts';
 import { SignallingClient } from '../client/signalling-client.ts';
 import { type Certificate, makeCertificate } from './certificate.ts';
 import type { TcpRelay } from './ice-channel.ts';
@@ -22,7 +23,7 @@ import { type PeerPath, type PeerTransport, PoolPeer } from './pool-peer.ts';
 
 export interface JoinPoolOptions {
   /** `HOST:PORT`. */
-  readonly server: string | { readonly host: string; readonly port: number };
+  readonly server: ServerLocation;
   /** 1 to 64 characters: who names the same pool meets. */
   readonly pool: string;
   /** What the others are shown. */
@@ -123,11 +124,7 @@ export async function joinPoolBy(
   makePaths: (options: PathsOptions) => PoolPaths,
   options: JoinPoolOptions,
 ): Promise<Pool> {
-  const server =
-    typeof options.server === 'string' ? parseHostPort(options.server) : options.server;
-  if (server === undefined || server.port === 0) {
-    throw new NatPunchError('invalid-argument', 'the server is no HOST:PORT');
-  }
+  const server = readServerLocation(options.server);
   const { phrase, pool } = options;
   const phraseKey = phrase === undefined ? undefined : await phraseKeyFor(phrase, pool);
   if (options.signal?.aborted === true) throw aborted(options.signal);
@@ -138,7 +135,7 @@ export async function joinPoolBy(
 }
 
 interface PoolSetup extends JoinPoolOptions {
-  readonly server: { readonly host: string; readonly port: number };
+  readonly server: HostPort;
   readonly phraseKey: PhraseKey | undefined;
   readonly makePaths: (options: PathsOptions) => PoolPaths;
 }

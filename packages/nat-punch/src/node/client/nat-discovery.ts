@@ -1,16 +1,18 @@
 // Finds out the class of the NAT that this host is behind (RFC 5780), on sockets of its own.
 import { randomBytes } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
-import { addressFamily, type Endpoint } from '@bt/endpoint';
+import { addressFamily, type Endpoint, type HostPort, makeEndpoint } from '@bt/endpoint';
 import { NatPunchError } from '../../errors.ts';
 import type { FilterKind } from '../../path/nat-filter.ts';
 import { DISCOVERY_SOCKETS, type NatClass, NatDiscovery } from '../../stun/nat-class.ts';
 import { bindDatagramSocket, type DatagramSocket } from './datagram-socket.ts';
+import { readServerLocation, type ServerLocation } from './server-location.ts';
 import { Wakeup } from './wakeup.ts';
 
 export interface DiscoverNatOptions {
   /** A STUN server that answers from two ports, better from two addresses as well. */
-  readonly server: Endpoint;
+  readonly server: ServerLocation;
   /** Its second port. Default: the next one. */
   readonly otherPort?: number | undefined;
   /** Its second address; it may also tell it by itself. */
@@ -22,27 +24,39 @@ export interface DiscoverNatOptions {
 /**
  * Takes up to a second, and never fails for what the network does: then `hasUdp` is false.
  *
- * @throws {NatPunchError} `invalid-argument` for a server that is no IP address, `socket`, `aborted` by the signal.
+ * @throws {NatPunchError} `invalid-argument` for what is no server, `unreachable` for a name that can't be looked up, `socket`, `aborted` by the signal.
  */
 export async function discoverNat(options: DiscoverNatOptions): Promise<NatClass> {
-  const family = addressFamily(options.server.address);
-  if (family === undefined) {
-    throw new NatPunchError('invalid-argument', `not an IP address: ${options.server.address}`);
-  }
+  const server = await lookUp(readServerLocation(options.server));
+  const family = addressFamily(server.address)!;
   const sockets: DatagramSocket[] = [];
   try {
     // One after the other: systems that count their ports up give them in order then.
     for (let i = 0; i < DISCOVERY_SOCKETS; i++) {
       sockets.push(await bindDatagramSocket(family, options.natFilter));
     }
-    return await run(sockets, options);
+    return await run(sockets, server, options);
   } finally {
     for (const socket of sockets) socket.close();
   }
 }
 
-function run(sockets: readonly DatagramSocket[], options: DiscoverNatOptions): Promise<NatClass> {
-  const { server, otherPort, alternateAddress, natFilter } = options;
+async function lookUp({ host, port }: HostPort): Promise<Endpoint> {
+  const endpoint = makeEndpoint(host, port);
+  if (endpoint !== undefined) return endpoint;
+  try {
+    return makeEndpoint((await lookup(host)).address, port)!;
+  } catch (cause) {
+    throw new NatPunchError('unreachable', `${host} can't be looked up`, { cause });
+  }
+}
+
+function run(
+  sockets: readonly DatagramSocket[],
+  server: Endpoint,
+  options: DiscoverNatOptions,
+): Promise<NatClass> {
+  const { otherPort, alternateAddress, natFilter } = options;
   const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
   const machine = new NatDiscovery(performance.now(), {
     server,

@@ -73,6 +73,11 @@ function pending<T>(): [resolve: (value: T) => void, promise: Promise<T>] {
 const readers = new WeakMap<PoolPeer, AsyncGenerator<string | Uint8Array>>();
 
 describe('joinPool', () => {
+  it('refuses at once what can be no server', async () => {
+    const joining = joinPool({ server: { host: '300.1.1.1', port: 3478 }, pool: '100' });
+    await expect(joining).rejects.toMatchObject({ code: 'invalid-argument' });
+  });
+
   it('finds paths by itself, and heals them over a restart of the server', async () => {
     const server = await serve();
     const enter = async (name: string, natType: number) => {

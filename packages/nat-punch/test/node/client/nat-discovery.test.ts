@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NatPunchError } from '../../../src/errors.ts';
 import { discoverNat } from '../../../src/node/client/nat-discovery.ts';
 import type { RelayServer } from '../../../src/node/server/relay-server.ts';
 import { FILTER_KINDS, type FilterKind } from '../../../src/path/nat-filter.ts';
@@ -57,8 +56,21 @@ it('ends when it is aborted', async () => {
   await expect(discovery).rejects.toMatchObject({ code: 'aborted' });
 });
 
-it('a server is an IP address', async () => {
-  await expect(discoverNat({ server: { address: 'localhost', port: 1 } })).rejects.toThrow(
-    NatPunchError,
-  );
+it('takes a server as joinPool does, also by name', async () => {
+  const forms = [
+    `127.0.0.1:${relay.port}`,
+    `localhost:${relay.port}`,
+    { host: '127.0.0.1', port: relay.port },
+  ];
+  for (const form of forms) {
+    // A name may stand for ::1, where nobody answers: what counts is that it is looked up.
+    expect(await discoverNat({ server: form })).toHaveProperty('hasUdp');
+  }
+});
+
+it.each([['300.1.1.1:1'], [{ host: 'a b', port: 1 }]])('%j is no server', async (server) => {
+  await expect(discoverNat({ server })).rejects.toMatchObject({
+    name: 'NatPunchError',
+    code: 'invalid-argument',
+  });
 });
