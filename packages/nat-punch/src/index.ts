@@ -49,7 +49,6 @@ export {
   FILE_KEY_BYTES,
   type FileFrame,
   type FileRefusal,
-  MAX_NAME_BYTES,
   MAX_TEXT_BYTES,
 } from './chat/chat-frame.ts';
 export { numberedFileName, safeFileName } from './chat/file-name.ts';
@@ -110,6 +109,7 @@ export {
   isMemberName,
   isPoolName,
 } from './rendezvous/rendezvous-codec.ts';
+export { MAX_NAME_BYTES } from './rendezvous/rendezvous-limits.ts';
 export {
   type ClientKind,
   type ClientMessage,

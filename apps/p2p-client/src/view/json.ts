@@ -1,10 +1,12 @@
-// The chat as programs read it: one JSON object a line, `event` first. Texts are as they came; JSON itself escapes what a terminal obeys.
+// The chat as programs read it: one JSON object a line, `event` first. Texts are as they came: what a terminal obeys is escaped.
 import { printEndpoint } from '@bt/endpoint';
 import type { PeerPath } from '@bt/nat-punch/node';
 import type { FileView, Output, View, Who } from './view.ts';
 
 /** Between two events of one file's progress. */
 const PROGRESS_MS = 500;
+/** What JSON leaves as it is, though terminals obey it: DEL, C1 controls, and what turns text around. */
+const OBEYED = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 export class JsonView implements View {
   readonly #output: Output;
@@ -136,8 +138,13 @@ export class JsonView implements View {
   }
 
   #event(event: string, facts: object): void {
-    this.#output.out(`${JSON.stringify({ event, ...facts })}\n`);
+    const json = JSON.stringify({ event, ...facts }).replace(OBEYED, escaped);
+    this.#output.out(`${json}\n`);
   }
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 function person({ id, label }: Who): { readonly peer: number; readonly name: string } {

@@ -15,14 +15,14 @@ it('is one object a line, whatever is said', () => {
   const view = new JsonView(output, () => now);
   const who = { id: 1, label: 'Ada' };
   const file: FileView = { id: 4, who, direction: 'out', name: 'x', lengthBytes: 10 };
-  view.message(who, 'two\nlines \u001b[2J');
+  view.message(who, 'two\nlines \u001b[2J \u009b2J\u202e');
   view.path(who, undefined);
   view.fileProgress(file, 1);
   view.fileProgress(file, 2);
   now = 500;
   view.fileProgress(file, 3);
   view.failed('It fails.', 3);
-  expect(out).not.toContain('\u001b');
+  for (const obeyed of ['\u001b', '\u009b', '\u202e']) expect(out).not.toContain(obeyed);
   const events = out
     .trimEnd()
     .split('\n')
@@ -37,7 +37,7 @@ it('is one object a line, whatever is said', () => {
     bytes: 10,
   };
   expect(events).toEqual([
-    { event: 'message', from: 'Ada', peer: 1, text: 'two\nlines \u001b[2J' },
+    { event: 'message', from: 'Ada', peer: 1, text: 'two\nlines \u001b[2J \u009b2J\u202e' },
     { event: 'path', peer: 1, name: 'Ada', kind: null },
     { ...common, state: 'progress', doneBytes: 1 },
     { ...common, state: 'progress', doneBytes: 3 },

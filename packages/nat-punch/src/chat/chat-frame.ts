@@ -3,11 +3,11 @@
 
 import { MAX_MESSAGE_BYTES } from '../channel/reliable-messages.ts';
 import { NatPunchError } from '../errors.ts';
+import { MAX_NAME_BYTES } from '../rendezvous/rendezvous-limits.ts';
 
 /** One message of text. */
 export const MAX_TEXT_BYTES = 16 * 1024;
-/** A member's name, and a file's: what file systems take. */
-export const MAX_NAME_BYTES = 64;
+/** A file's name: what file systems take. */
 export const MAX_FILE_NAME_BYTES = 255;
 /** So that talk is held up by no more than this. */
 export const MAX_CHUNK_BYTES = 32 * 1024;

@@ -93,10 +93,16 @@ export class RendezvousClient {
   /** @throws {NatPunchError} `invalid-argument` for a pool or a name that can't be one. */
   constructor(options: RendezvousClientOptions) {
     if (!isPoolName(options.pool)) {
-      throw new NatPunchError('invalid-argument', 'a pool is a text of 1 to 64 characters');
+      throw new NatPunchError(
+        'invalid-argument',
+        'a pool is a text of 1 to 64 characters, without control characters',
+      );
     }
     if (options.name !== undefined && !isMemberName(options.name)) {
-      throw new NatPunchError('invalid-argument', 'a name is a text of 1 to 64 characters');
+      throw new NatPunchError(
+        'invalid-argument',
+        'a name has 1 to 64 bytes of UTF-8, and no control characters',
+      );
     }
     this.#options = options;
   }

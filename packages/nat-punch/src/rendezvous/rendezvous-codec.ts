@@ -5,7 +5,7 @@ import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import { NatPunchError } from '../errors.ts';
 import {
   MAX_ERROR_CHARACTERS,
-  MAX_NAME_CHARACTERS,
+  MAX_NAME_BYTES,
   MAX_POOL_CHARACTERS,
   MAX_ROOM_SIZE,
   MAX_SEEN_ADDRESSES,
@@ -127,7 +127,7 @@ export function isPoolName(text: string): boolean {
 
 /** Whether a text may be a member's name, by the rules of {@link isPoolName}. */
 export function isMemberName(text: string): boolean {
-  return isText(text, MAX_NAME_CHARACTERS);
+  return isText(text, MAX_NAME_BYTES) && byteLength(text) <= MAX_NAME_BYTES;
 }
 
 type Fields = { readonly [name: string]: unknown };
@@ -290,7 +290,8 @@ function memberOf(fields: Fields, name = 'peer'): string {
 }
 
 function nameOf(value: unknown, name: string): string {
-  return checkedText({ [name]: value }, name, MAX_NAME_CHARACTERS);
+  if (typeof value !== 'string' || !isMemberName(value)) throw invalid(name);
+  return value;
 }
 
 function addressOf(value: unknown, name: string): string {

@@ -3,9 +3,10 @@
 /** A signalling message, as UTF-8. */
 export const MAX_SIGNALLING_BYTES = 16 * 1024;
 
-/** A pool's name, and a member's. */
+/** A pool's name. */
 export const MAX_POOL_CHARACTERS = 64;
-export const MAX_NAME_CHARACTERS = 64;
+/** A member's name, as UTF-8: the chat's frames carry it, too. */
+export const MAX_NAME_BYTES = 64;
 
 /** Containers one inside another in the data of a signal: whoever walks them needs no more stack than this. */
 export const MAX_SIGNAL_DEPTH = 16;

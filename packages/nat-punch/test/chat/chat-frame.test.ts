@@ -13,9 +13,9 @@ import {
   MAX_CHUNK_BYTES,
   MAX_FILE_BYTES,
   MAX_FILE_NAME_BYTES,
-  MAX_NAME_BYTES,
   MAX_TEXT_BYTES,
 } from '../../src/chat/chat-frame.ts';
+import { MAX_NAME_BYTES } from '../../src/rendezvous/rendezvous-limits.ts';
 
 const INVALID = expect.objectContaining({ code: 'invalid-message' });
 const transfer = fc.nat(0xffff_ffff);

@@ -55,7 +55,7 @@ const clientMessage = fc
       pool: text,
       client: hex(16),
       kind,
-      name: fc.option(text, { nil: undefined }),
+      name: fc.option(text.filter(isMemberName), { nil: undefined }),
       pairs: fc.option(
         fc.array(fc.record({ clientTag: hex(16), pairKey: key }), { maxLength: MAX_ROOM_SIZE - 1 }),
         { nil: undefined },
@@ -88,7 +88,7 @@ const serverMessage = fc
       type: fc.constant('peer' as const),
       peer: member,
       clientTag: hex(16),
-      name: fc.option(text, { nil: undefined }),
+      name: fc.option(text.filter(isMemberName), { nil: undefined }),
       kind,
       pairKey: key,
       isControlling: fc.boolean(),
@@ -334,6 +334,9 @@ it('names of pools and members are short texts without control characters', () =
       expect(isName(bad)).toBe(false);
     }
   }
+  // The chat names members in frames of bytes.
+  expect(isMemberName('Я'.repeat(32))).toBe(true);
+  expect(isMemberName('Я'.repeat(33))).toBe(false);
 });
 
 function expectRefusalOnly(decode: () => unknown): void {

@@ -64,10 +64,19 @@ setInterval(() => void showPartners(), 3000);
 
 addEventListener('pagehide', () => pool?.leave());
 
-const asked = decodeURIComponent(location.hash.slice(1));
+const asked = poolOf(location.hash);
 if (asked !== '') {
   element<HTMLInputElement>('pool').value = asked;
   void join(asked, undefined, undefined);
+}
+
+/** The pool that the address names behind `#`, also where it is no percent-encoding. */
+function poolOf(hash: string): string {
+  try {
+    return decodeURIComponent(hash.slice(1));
+  } catch {
+    return hash.slice(1);
+  }
 }
 
 async function join(name: string, ownName: string | undefined, phrase: string | undefined) {

@@ -194,6 +194,8 @@ describe('joinPool', () => {
       });
     await expect(fail({ server: 'nowhere' })).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(fail({ pool: '' })).rejects.toMatchObject({ code: 'invalid-argument' });
+    const name = 'Группа поддержки пользователей сети';
+    await expect(fail({ name })).rejects.toMatchObject({ code: 'invalid-argument' });
     await expect(joinPool({ server: 'x:1', pool: 'x', natType: 4 })).rejects.toMatchObject({
       code: 'invalid-argument',
     });
