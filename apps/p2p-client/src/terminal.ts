@@ -101,10 +101,6 @@ export class Terminal implements Output {
   }
 
   close(): void {
-    if (this.#isPrompting) {
-      this.#isPrompting = false;
-      this.#erase();
-    }
     this.#lines?.close();
   }
 
@@ -128,6 +124,11 @@ export class Terminal implements Output {
       ...(this.isTerminal ? { output: stdout } : {}),
     });
     lines.on('SIGINT', this.#onInterrupt);
+    // Also by Ctrl-D, while there is still something to say.
+    lines.once('close', () => {
+      if (this.#isPrompting) this.#erase();
+      this.#isPrompting = false;
+    });
     this.#lines = lines;
     return lines;
   }

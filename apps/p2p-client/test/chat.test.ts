@@ -255,7 +255,7 @@ describe('files', () => {
     bob.type('it is done').end();
     await evil.until('partner: it is done');
     evil.type(`/send ${join(folder, 'letter.txt')}`);
-    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
+    await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1), { timeout: 60_000 });
     vi.advanceTimersByTime(10_000);
     expect(await bob.code).toBe(0);
     expect(bob.out).toContain('* letter.txt: nothing of it has come.');

@@ -124,7 +124,7 @@ describe.each([
     const session = await openOne(dht);
     const link = formatMagnet(magnetOf(content.metainfo));
     const handle = await session.add(link, { dir: path.join(root, 'leech') });
-    await vi.waitFor(() => expect(dht.lookups).toHaveLength(1));
+    await vi.waitFor(() => expect(dht.lookups).toHaveLength(1), { timeout: 60_000 });
     dht.lookups[0]!.onPeers([{ address, port }]);
     for await (const event of handle.events()) {
       if (event.type === 'peer') expect(event.source).toBe('dht');
@@ -155,7 +155,9 @@ describe('a private .torrent', () => {
       const handle = await session.add(torrent, { dir: path.join(root, `${index}`) });
       for await (const event of handle.events()) if (event.type === 'checked') break;
     }
-    await vi.waitFor(() => expect(local.calls).toContain(`add ${toHex(open.info.infoHash)}`));
+    await vi.waitFor(() => expect(local.calls).toContain(`add ${toHex(open.info.infoHash)}`), {
+      timeout: 60_000,
+    });
     expect(local.calls).not.toContain(`add ${toHex(secret.info.infoHash)}`);
   });
 
@@ -169,7 +171,7 @@ describe('a private .torrent', () => {
       const handle = await session.add(torrent, { dir: path.join(root, `${index}`) });
       for await (const event of handle.events()) if (event.type === 'checked') break;
     }
-    await vi.waitFor(() => expect(dht.nodes).not.toEqual([]));
+    await vi.waitFor(() => expect(dht.nodes).not.toEqual([]), { timeout: 60_000 });
     expect(dht.nodes).toEqual([{ address: loopback, port: 2 }]);
     expect(dht.lookups).toHaveLength(1);
   });

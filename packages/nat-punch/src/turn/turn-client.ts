@@ -239,10 +239,11 @@ export class TurnClient {
   /** Gives the allocation back: the last thing that `poll()` gives is a message that says so. */
   close(now: number): void {
     if (this.#state === 'over') return;
-    const wasAllocated = this.#state === 'allocated';
+    // What was asked for with the server's nonce may have been allocated by now: its answer would come too late.
+    const mayHaveOne = this.#state === 'allocated' || this.#options.credentials.nonce !== undefined;
     this.#end();
     this.#effects.length = 0;
-    if (!wasAllocated) return;
+    if (!mayHaveOne) return;
     const request = this.#makeRequest(now, STUN_METHOD.refresh, STREAM_TIMES_MS, (writer) => {
       writer.uint32(STUN_ATTRIBUTE.lifetime, 0);
     });

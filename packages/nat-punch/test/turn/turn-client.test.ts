@@ -166,6 +166,15 @@ describe('an allocation', () => {
     expect(hasIntegrity(side.requests.at(-1)!, KEY)).toBe(true);
   });
 
+  it('is given back also when its answer has not come yet', () => {
+    const side = client({ fate: (_request, count) => (count === 2 ? 'lost' : undefined) });
+    expect(side.events()).toEqual([]);
+    side.turn.close(0);
+    side.drain();
+    expect(side.requests.at(-1)?.method).toBe(STUN_METHOD.refresh);
+    expect(side.requests.at(-1)?.uint32(STUN_ATTRIBUTE.lifetime)).toBe(0);
+  });
+
   it('believes no answer without the password', () => {
     const side = client({ fate: (_request, count) => (count === 2 ? 'lost' : undefined) });
     const [, request] = side.requests;

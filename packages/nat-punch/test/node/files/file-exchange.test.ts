@@ -38,7 +38,9 @@ function meet() {
   const offer = (transfer: number, lengthBytes: number) =>
     say({ type: 'offer', transfer, lengthBytes, key: new Uint8Array(16), name: 'x' });
   const heard = (type: string, count = 1) =>
-    vi.waitFor(() => expect(sent.filter((frame) => frame.type === type)).toHaveLength(count));
+    vi.waitFor(() => expect(sent.filter((frame) => frame.type === type)).toHaveLength(count), {
+      timeout: 60_000,
+    });
   return { exchange, offers, sent, say, offer, heard };
 }
 

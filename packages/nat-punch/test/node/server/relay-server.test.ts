@@ -240,7 +240,7 @@ describe('a fault of the program', () => {
     for (const peer of [await udp(server), overTcp]) {
       const answer = peer.askSigned(STUN_METHOD.refresh, (writer) => writer);
       expected += 1;
-      await vi.waitFor(() => expect(faults).toBe(expected));
+      await vi.waitFor(() => expect(faults).toBe(expected), { timeout: 60_000 });
       peer.send(writerOf(STUN_METHOD.binding).finish());
       expect(await answer).toMatchObject({ class: 'success', method: STUN_METHOD.binding });
     }

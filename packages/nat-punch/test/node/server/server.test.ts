@@ -83,7 +83,9 @@ describe('startServer', () => {
     await peer.allocate(credentials);
     expect(server.statistics.relay.allocations).toBe(1);
     probe.send({ type: 'leave' });
-    await vi.waitFor(() => expect(server.statistics.rendezvous.members).toBe(0));
+    await vi.waitFor(() => expect(server.statistics.rendezvous.members).toBe(0), {
+      timeout: 60_000,
+    });
     expect(server.statistics.relay.allocations).toBe(0);
     expect(freed).toEqual([credentials.username]);
     probe.close();
