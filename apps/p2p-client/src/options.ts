@@ -1,6 +1,6 @@
 // The command line of `p2p-client`: flags to options, and the help that explains them.
 import { isPort, parseAddress, parseHostPort } from '@bt/endpoint';
-import { MAX_NAME_BYTES, MAX_PHRASE_BYTES } from '@bt/nat-punch';
+import { isMemberName, isPoolName, MAX_NAME_BYTES, MAX_PHRASE_BYTES } from '@bt/nat-punch';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { parseSize } from './units.ts';
 
@@ -190,8 +190,10 @@ function port(text: string): number {
 }
 
 function pool(text: string): string {
-  if (text.trim() === '' || [...text].length > 64) {
-    throw new InvalidArgumentError('Name a pool in 1 to 64 characters, such as 100.');
+  if (text.trim() === '' || !isPoolName(text)) {
+    throw new InvalidArgumentError(
+      'Name a pool in 1 to 64 characters without control characters, such as 100.',
+    );
   }
   return text;
 }
@@ -202,10 +204,13 @@ function natType(text: string): NatType {
 }
 
 function name(text: string): string {
-  if (text.trim() === '' || Buffer.byteLength(text) > MAX_NAME_BYTES) {
-    throw new InvalidArgumentError(`Give a name of 1 to ${MAX_NAME_BYTES} bytes.`);
+  const trimmed = text.trim();
+  if (!isMemberName(trimmed)) {
+    throw new InvalidArgumentError(
+      `Give a name of 1 to ${MAX_NAME_BYTES} bytes without control characters.`,
+    );
   }
-  return text.trim();
+  return trimmed;
 }
 
 function phrase(text: string): string {

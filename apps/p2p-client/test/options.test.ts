@@ -59,6 +59,8 @@ describe('says in one sentence what is wrong', () => {
     [['h', '1', ''], /Name a pool/],
     [['h', '1', '100', '4'], /0, 1, 2 or 3/],
     [['h', '1', '100', '--name', 'x'.repeat(65)], /1 to 64 bytes/],
+    [['h', '1', '100', '--name', '\u001b[31mred'], /without control characters/],
+    [['h', '1', 'q\tq'], /without control characters/],
     [['h', '1', '100', '--max-file', 'big'], /size such as/],
     [['h', '1', '100', '--nonsense'], /unknown option/i],
     [['h', '1', '100', '1', 'more'], /too many arguments/i],

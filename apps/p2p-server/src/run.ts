@@ -1,6 +1,6 @@
 // The program without a process: options in, an exit code out, everything else through `Surroundings`.
 import { readFile } from 'node:fs/promises';
-import { printEndpoint } from '@bt/endpoint';
+import { type Endpoint, printEndpoint } from '@bt/endpoint';
 import { NatPunchError } from '@bt/nat-punch';
 import { type PunchServer, type ServerLogEvent, startServer } from '@bt/nat-punch/node';
 import { EXIT, type ExitCode, Failure } from './exit-codes.ts';
@@ -111,6 +111,10 @@ function jsonOf(event: ServerLogEvent | ProgramEvent): string {
   return JSON.stringify({ time: new Date().toISOString(), ...event });
 }
 
+function originText(from: Endpoint | undefined): string {
+  return from === undefined ? '' : ` of ${printEndpoint(from)}`;
+}
+
 /** For people: what concerns the server, not each of its clients. */
 function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
   switch (event.event) {
@@ -125,11 +129,9 @@ function textOf(event: ServerLogEvent | ProgramEvent): string | undefined {
     case 'redis-back':
       return 'Redis is back.';
     case 'fault':
-      return `A message of ${printEndpoint(event.from)} could not be handled: ${event.reason}.`;
+      return `A message${originText(event.from)} could not be handled: ${event.reason.split('\n')[0]}.`;
     case 'only-loopback':
       return 'No network is up: only this machine reaches the server, until it is started again.';
-    case 'relay-fault':
-      return `A message to the relay could not be handled: ${event.reason}.`;
     case 'draining':
       return 'Draining: nobody is let in, relays may end.';
     default:

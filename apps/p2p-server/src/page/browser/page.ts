@@ -1,5 +1,5 @@
 // The page that a browser takes part with: a form, a log, a line to type into. `#POOL` in the address joins that pool at once.
-import { MAX_NAME_BYTES, MAX_TEXT_BYTES, printableLines, printableText } from '@bt/nat-punch';
+import { isMemberName, MAX_TEXT_BYTES, printableLines, printableText } from '@bt/nat-punch';
 import type { IncomingPageFile, PageFile } from './page-files.ts';
 import { PagePool } from './page-pool.ts';
 import type { Partner } from './partner.ts';
@@ -81,8 +81,8 @@ function poolOf(hash: string): string {
 
 async function join(name: string, ownName: string | undefined, phrase: string | undefined) {
   if (name === '' || root.dataset.state !== 'new') return;
-  if (ownName !== undefined && new TextEncoder().encode(ownName).length > MAX_NAME_BYTES) {
-    note('That name is too long.');
+  if (ownName !== undefined && !isMemberName(ownName)) {
+    note('That name is too long, or has control characters.');
     return;
   }
   setState('joining', 'Joining …');

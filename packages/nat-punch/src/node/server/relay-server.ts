@@ -105,7 +105,7 @@ export class RelayServer {
     // An interface may come up later.
     const readOwnAddresses = () => policy.setOwnAddresses([...hostAddresses(), ...fixed]);
     readOwnAddresses();
-    const faults = new FaultLog(options.log && ((event) => options.log?.(event)));
+    const faults = new FaultLog(options.log);
     const server = new TurnServer({
       ...options,
       policy,

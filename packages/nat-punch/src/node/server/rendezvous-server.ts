@@ -34,6 +34,7 @@ import {
   type ServerPorts,
   SIGNALLING_PATH,
 } from '../../rendezvous/rendezvous-message.ts';
+import { type FaultEvent, FaultLog } from './fault-log.ts';
 import type { PoolHost } from './pool-host.ts';
 import { RelayScopes } from './relay-scopes.ts';
 import { RendezvousConnection } from './rendezvous-connection.ts';
@@ -60,8 +61,7 @@ export type RendezvousLogEvent =
     }
   | { readonly event: 'left'; readonly member: string }
   | { readonly event: 'refused'; readonly code: string; readonly from: Endpoint }
-  /** An error of the server's own, brought up by a message from there. */
-  | { readonly event: 'fault'; readonly reason: string; readonly from: Endpoint };
+  | FaultEvent;
 
 export interface RendezvousServerStatistics extends RendezvousStatistics {
   /** HTTP and WebSocket. */
@@ -74,6 +74,7 @@ export class RendezvousServer {
   readonly #options: RendezvousServerOptions;
   readonly #pools: PoolHost;
   readonly #secret = randomBytes(32);
+  readonly #faults: FaultLog;
   readonly #scopes = new RelayScopes();
   readonly #connections = new Map<string, RendezvousConnection>();
   /** All connections, and where they come from. */
@@ -98,6 +99,7 @@ export class RendezvousServer {
 
   constructor(options: RendezvousServerOptions) {
     this.#options = options;
+    this.#faults = new FaultLog(options.log);
     this.#pools = options.pools;
     this.#pools.onEffect = (effect) => this.#apply(effect);
     this.#page = pageOf(options.page);
@@ -253,7 +255,7 @@ export class RendezvousServer {
         handleMessage: (from, message) => this.#handleMessage(from, message),
         handleDelay: (from, delayMs) => this.#pools.setDelay(from.id, delayMs),
         handleRenewal: (from) => this.#welcome(from),
-        handleFault: (from, error) => this.#logFault(from, error),
+        handleFault: ({ remote }, error) => this.#faults.report(performance.now(), error, remote),
         handleEnd: (from) => this.#handleEnd(from),
       });
       this.#connections.set(id, connection);
@@ -275,11 +277,6 @@ export class RendezvousServer {
     } else if (message.type === 'reject') {
       this.#pools.reject(connection.id, message.peer);
     }
-  }
-
-  #logFault({ remote }: RendezvousConnection, error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.log?.({ event: 'fault', reason, from: remote });
   }
 
   #handleEnd(connection: RendezvousConnection): void {

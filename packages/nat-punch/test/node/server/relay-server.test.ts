@@ -245,7 +245,7 @@ describe('a fault of the program', () => {
       expect(await answer).toMatchObject({ class: 'success', method: STUN_METHOD.binding });
     }
     expect(told[0]).toMatchObject({
-      event: 'relay-fault',
+      event: 'fault',
       reason: expect.stringContaining('a bug'),
       count: 1,
     });
